@@ -1,0 +1,29 @@
+"""Names and the reference's hyper-parameters, kept in one place."""
+
+from typing import Final, get_args
+
+from .typing import Attention, Fusion, Missing, SyntheticKind
+
+__all__ = [
+    "ATTENTIONS",
+    "DATA_ENVIRONMENT_VARIABLE",
+    "FUSIONS",
+    "MISSING",
+    "STRUCTURAL",
+    "SYNTHETIC_KINDS",
+    "TEXTUAL",
+    "VISUAL",
+]
+
+#: The name of the learned modality that every entity has; no feature modality can be called so.
+STRUCTURAL: Final = "structural"
+VISUAL: Final = "visual"
+TEXTUAL: Final = "textual"
+
+ATTENTIONS: Final[tuple[Attention, ...]] = get_args(Attention)
+FUSIONS: Final[tuple[Fusion, ...]] = get_args(Fusion)
+MISSING: Final[tuple[Missing, ...]] = get_args(Missing)
+SYNTHETIC_KINDS: Final[tuple[SyntheticKind, ...]] = get_args(SyntheticKind)
+
+#: A directory with one folder a benchmark (``DB15K/``, ``MKG-W/``, ``MKG-Y/``), to be used instead of downloads.
+DATA_ENVIRONMENT_VARIABLE: Final = "PYKEEN_ADAMF_DATA"

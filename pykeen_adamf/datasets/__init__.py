@@ -1,0 +1,19 @@
+"""Multi-modal benchmarks as PyKEEN datasets."""
+
+# First, since this loads the entry points, which use the modules below: they must not be half-imported by then.
+import pykeen.datasets  # noqa: F401, I001
+
+from .base import MultimodalBenchmark
+from .db15k import DB15K
+from .download import DownloadError
+from .mkg import MKGW, MKGY
+from .openke import DatasetFormatError
+
+__all__ = [
+    "DB15K",
+    "MKGW",
+    "MKGY",
+    "DatasetFormatError",
+    "DownloadError",
+    "MultimodalBenchmark",
+]

@@ -1,0 +1,229 @@
+"""The shared logic of multi-modal benchmarks."""
+
+import logging
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pykeen.constants import PYKEEN_DATASETS
+from pykeen.datasets.base import EagerDataset, LazyDataset
+from pykeen.triples import TriplesFactory
+from pykeen.triples.splitting import split
+from pykeen.utils import isin_many_dim
+
+from .download import ensure_from_google_drive, ensure_from_url
+from .openke import DatasetFormatError, read_mapping, read_triples
+from .published import BENCHMARKS, FEATURES_FOLDER_ID, TRIPLES_URL, PublishedBenchmark
+from ..constants import DATA_ENVIRONMENT_VARIABLE
+from ..features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures
+from ..triples import MultimodalTriplesFactory
+from ..typing import FeatureSource, LongTensor
+
+__all__ = ["MultimodalBenchmark"]
+
+logger = logging.getLogger(__name__)
+
+
+class MultimodalBenchmark(LazyDataset):
+    """A published multi-modal benchmark: triples and features are downloaded and checked, or read from a directory.
+
+    Entity and relation IDs are those of the published files, and hence the rows of the published features.
+    """
+
+    triples_factory_cls = MultimodalTriplesFactory
+
+    #: the name of the benchmark, its folder, and the prefix of its feature files
+    benchmark_name: ClassVar[str]
+
+    def __init__(
+        self,
+        directory: str | Path | None = None,
+        features: Literal["published"] | Collection[str] | Mapping[str, FeatureSource] = "published",
+        validation: Literal["published", "holdout"] = "published",
+        validation_seed: int = 0,
+        unknown_labels: Literal["raise", "ignore"] = "raise",
+        create_inverse_triples: bool = False,
+        eager: bool = False,
+        cache_root: str | Path | None = None,
+    ) -> None:
+        """Initialize the dataset.
+
+        :param directory: A directory with the benchmark's files, to be used instead of downloading them. If ``None``,
+            the folder with the benchmark's name in the directory given by the environment variable
+            ``PYKEEN_ADAMF_DATA`` is used, if there is one.
+        :param features: Which features to use.
+
+            - ``"published"``: all published modalities. In a directory they are files such as ``DB15K-visual.pth`` or
+              ``visual.npy``; a modality without a file there is missing for every entity, with a warning.
+            - names of modalities, e.g., ``["textual"]``: only those, and each must be there.
+            - a mapping from the modality's name to a file, a matrix, or
+              :class:`pykeen_adamf.features.ModalityFeatures`: exactly those.
+        :param validation: ``"published"`` for the published validation triples, or ``"holdout"`` for as many triples
+            carved out of the training triples, disjoint from all others.
+        :param validation_seed: The random seed of ``validation="holdout"``.
+        :param unknown_labels: What to do with feature rows whose label is no entity: ``"raise"`` or ``"ignore"``.
+        :param create_inverse_triples: Whether to create inverse triples for training.
+        :param eager: Whether to load immediately rather than when first used.
+        :param cache_root: Where to store downloads. Defaults to PyKEEN's dataset directory.
+        :raises ValueError: if an option has an unknown value
+        """
+        if validation not in {"published", "holdout"}:
+            raise ValueError(f"validation must be 'published' or 'holdout', but is {validation!r}")
+        if isinstance(features, str) and features != "published":
+            raise ValueError(f"features must be 'published', names, or a mapping, but is {features!r}")
+        self.directory = self._find_directory(directory)
+        self.feature_selection = features
+        self.validation_split = validation
+        self.validation_seed = validation_seed
+        self.unknown_labels: Literal["raise", "ignore"] = unknown_labels
+        self._create_inverse_triples = create_inverse_triples
+        self.cache_root = self.directory or self._help_cache(cache_root)
+        if eager:
+            self._load()
+
+    @classmethod
+    def _find_directory(cls, directory: str | Path | None) -> Path | None:
+        if directory is not None:
+            directory = Path(directory)
+            if not directory.is_dir():
+                raise DatasetFormatError(f"The directory {directory} of {cls.benchmark_name} does not exist.")
+            return directory
+        root = os.environ.get(DATA_ENVIRONMENT_VARIABLE)
+        folder = Path(root) / cls.benchmark_name if root else None
+        return folder if folder is not None and folder.is_dir() else None
+
+    @property
+    def published(self) -> PublishedBenchmark:
+        """Return what is known of the published files."""
+        return BENCHMARKS[self.benchmark_name]
+
+    def _triples_path(self, name: str) -> Path:
+        """Return the path of one of the published triple files, downloading it if necessary."""
+        if self.directory is not None:
+            return self.directory / name
+        return ensure_from_url(
+            self.cache_root / name,
+            url=f"{TRIPLES_URL}/{self.benchmark_name}/{name}",
+            sha256=self.published.triples[name],
+        )
+
+    def _feature_path(self, modality: str) -> Path | None:
+        """Return the path of a modality's features, downloading them if necessary, or None if there are none."""
+        stem = f"{self.benchmark_name}-{modality}"
+        if self.directory is not None:
+            candidates = (self.directory / f"{name}{suffix}" for name in (stem, modality) for suffix in FEATURE_SUFFIXES)
+            return next((path for path in candidates if path.is_file()), None)
+        if modality not in self.published.features:
+            return None
+        return ensure_from_google_drive(
+            self.cache_root / f"{stem}.pth", FEATURES_FOLDER_ID, sha256=self.published.features[modality].sha256
+        )
+
+    def _resolve_features(self, labels: Collection[str]) -> Mapping[str, FeatureSource]:
+        """Find the features to use."""
+        selection = self.feature_selection
+        if isinstance(selection, Mapping):
+            return selection
+        names = self.published.features if selection == "published" else selection
+        features: dict[str, FeatureSource] = {}
+        for name in names:
+            path = self._feature_path(name)
+            if path is not None:
+                features[name] = path
+            elif selection == "published":
+                logger.warning(
+                    "%s has no %s features in %s: the modality is missing for every entity.",
+                    self.benchmark_name,
+                    name,
+                    self.directory,
+                )
+                features[name] = ModalityFeatures.missing(labels, dim=self.published.features[name].dim, source=name)
+            else:
+                raise FeatureError(
+                    f"{self.benchmark_name} has no {name} features in {self.directory or 'the published files'}. Put a "
+                    f"file {self.benchmark_name}-{name}.pth (or {', '.join(FEATURE_SUFFIXES[1:])}) there, or pass "
+                    f"features={{{name!r}: PATH}}.",
+                )
+        return features
+
+    # docstr-coverage: inherited
+    def _load(self) -> None:
+        entity_to_id = read_mapping(self._triples_path("entity2id.txt"))
+        relation_to_id = read_mapping(self._triples_path("relation2id.txt"))
+        splits: dict[str, LongTensor] = {
+            name: read_triples(self._triples_path(f"{name}2id.txt"), len(entity_to_id), len(relation_to_id))
+            for name in ("train", "test", "valid")
+        }
+        if self.validation_split == "holdout":
+            splits["train"], splits["valid"] = carve_out(
+                splits["train"], num=len(splits["valid"]), exclude=splits["test"], seed=self.validation_seed
+            )
+        elif self.published.validation_warning:
+            logger.warning(self.published.validation_warning)
+        training = MultimodalTriplesFactory(
+            mapped_triples=splits["train"],
+            entity_to_id=entity_to_id,
+            relation_to_id=relation_to_id,
+            create_inverse_triples=self._create_inverse_triples,
+            features=self._resolve_features(entity_to_id),
+            unknown_labels=self.unknown_labels,
+        )
+        # evaluation factories never have inverse triples; this is handled by the evaluation code
+        self._training, self._testing, self._validation = (
+            training,
+            training.clone_and_exchange_triples(splits["test"], create_inverse_triples=False),
+            training.clone_and_exchange_triples(splits["valid"], create_inverse_triples=False),
+        )
+
+    # docstr-coverage: inherited
+    def _load_validation(self) -> None:
+        # all splits are loaded together
+        pass
+
+    # docstr-coverage: inherited
+    def to_directory_binary(self, path: str | Path) -> None:
+        path = Path(path)
+        if path.parent == PYKEEN_DATASETS / self.get_normalized_name() / "cache":
+            # PyKEEN caches datasets by the text of their keyword arguments. It would not notice that a feature file, an
+            # array's values, or the data directory have changed, and silently use the old ones. Reading the original
+            # files takes no longer than reading that cache.
+            return
+        super().to_directory_binary(path)
+
+    # docstr-coverage: inherited
+    def restrict(self, *args: Any, **kwargs: Any) -> EagerDataset:
+        restricted = super().restrict(*args, **kwargs)
+        assert isinstance(self.training, MultimodalTriplesFactory)
+        if restricted is self:
+            return restricted
+
+        def attach(factory: TriplesFactory) -> MultimodalTriplesFactory:
+            # PyKEEN builds these factories anew, without features; restriction drops entities on purpose
+            return MultimodalTriplesFactory.from_triples_factory(
+                factory, features=self.training.features, unknown_labels="ignore"
+            )
+
+        return EagerDataset(
+            training=attach(restricted.training),
+            testing=attach(restricted.testing),
+            validation=None if restricted.validation is None else attach(restricted.validation),
+            metadata=restricted.metadata,
+        )
+
+
+def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> tuple[LongTensor, LongTensor]:
+    """Carve a holdout out of triples, such that all entities and relations remain in the rest.
+
+    :param triples: shape: ``(n, 3)``
+        The triples.
+    :param num: The (approximate) number of triples to carve out.
+    :param exclude: shape: ``(m, 3)``
+        Triples which must not be in the holdout.
+    :param seed: The random seed.
+    :returns: The remaining triples, and the holdout. They are disjoint, and neither has duplicates.
+    """
+    triples = triples.unique(dim=0)
+    ratio = num / len(triples)
+    remaining, holdout = split(triples, ratios=[1 - ratio, ratio], random_state=seed)
+    return remaining, holdout[~isin_many_dim(holdout, exclude, dim=0)]

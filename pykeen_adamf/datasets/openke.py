@@ -1,0 +1,86 @@
+"""Reading benchmarks in the OpenKE format: numbered labels, and triples of numbers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy
+import torch
+
+from ..typing import LongTensor
+
+__all__ = [
+    "DatasetFormatError",
+    "read_mapping",
+    "read_triples",
+]
+
+
+class DatasetFormatError(ValueError):
+    """Raised for files that are not what they claim to be; the message names the file, the line and the fix."""
+
+
+def _read_lines(path: Path) -> list[str]:
+    """Read the lines after the first one, which tells their number."""
+    if not path.is_file():
+        raise DatasetFormatError(f"The file {path} does not exist. Put it there, or leave out directory= to download it.")
+    try:
+        # str.splitlines would also split at characters which may occur inside of labels
+        first, *lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise DatasetFormatError(f"{path} is not a text file in UTF-8: {error}") from error
+    if not first.strip().isdecimal():
+        raise DatasetFormatError(f"{path}:1 must be the number of the following lines, but is {first[:80]!r}.")
+    if int(first) != len(lines):
+        raise DatasetFormatError(
+            f"{path}:1 says that there are {int(first):,} lines, but {len(lines):,} follow. The file may be truncated; "
+            f"get it again, or correct its first line.",
+        )
+    return lines
+
+
+def read_mapping(path: Path) -> Mapping[str, int]:
+    """Read the numbers of labels, from lines of the form ``LABEL ID``.
+
+    :param path: The path of the file.
+    :returns: The mapping from label to ID, in the file's order.
+    :raises DatasetFormatError: if the file is missing, or is not in the format
+    """
+    mapping: dict[str, int] = {}
+    for number, line in enumerate(_read_lines(path), start=2):
+        # labels may contain spaces
+        label, _, identifier = line.rstrip().replace("\t", " ").rpartition(" ")
+        label = label.strip()
+        if not label or not identifier.isdecimal():
+            raise DatasetFormatError(f"{path}:{number} must be a label and its number, but is {line[:80]!r}.")
+        if label in mapping:
+            raise DatasetFormatError(f"{path}:{number} has the label {label!r} for the second time.")
+        mapping[label] = int(identifier)
+    if sorted(mapping.values()) != list(range(len(mapping))):
+        raise DatasetFormatError(f"{path} must number its labels from 0 to {len(mapping) - 1:,}, each number once.")
+    return mapping
+
+
+def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTensor:
+    """Read triples, from lines of the form ``HEAD TAIL RELATION``.
+
+    :param path: The path of the file.
+    :param num_entities: The number of entities.
+    :param num_relations: The number of relations.
+    :returns: shape: ``(num_triples, 3)``
+        The ID-based triples in PyKEEN's order, i.e., head, relation, tail, in the file's order of lines.
+    :raises DatasetFormatError: if the file is missing, is not in the format, or has unknown numbers
+    """
+    lines = _read_lines(path)
+    rows = [line.split() for line in lines]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != 3 or not all(x.isdecimal() for x in row):
+            raise DatasetFormatError(f"{path}:{number} must be the numbers of a head, a tail, a relation, but is {row}.")
+    head_tail_relation = numpy.asarray(rows, dtype=numpy.int64).reshape(-1, 3)
+    for name, columns, bound in (("entity", [0, 1], num_entities), ("relation", [2], num_relations)):
+        (bad,) = (head_tail_relation[:, columns] >= bound).any(axis=-1).nonzero()
+        if len(bad):
+            raise DatasetFormatError(
+                f"{path}:{bad[0] + 2} has the {name} {head_tail_relation[bad[0], columns].max()}, but there are only "
+                f"{bound:,}. Mind the order of columns: head, tail, relation.",
+            )
+    return torch.from_numpy(head_tail_relation[:, [0, 2, 1]].copy())

@@ -1,0 +1,16 @@
+"""Features of entities beside the triples: what they are, where they come from, who has them."""
+
+from .coverage import CoverageReport
+from .modality import FeatureError, ModalityFeatures
+from .reading import FEATURE_SUFFIXES, as_features, read_features
+from .writing import write_features
+
+__all__ = [
+    "FEATURE_SUFFIXES",
+    "CoverageReport",
+    "FeatureError",
+    "ModalityFeatures",
+    "as_features",
+    "read_features",
+    "write_features",
+]

@@ -1,0 +1,62 @@
+"""Reading features from HDF5 files; needs the extra ``h5``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from .modality import FeatureError
+
+__all__ = ["read_hdf5"]
+
+
+def read_hdf5(path: Path, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None, Any]:
+    """Read one matrix, or one dataset for each entity as in the release of MMRNS.
+
+    An entity's dataset may hold several vectors, e.g., one for each of its images; they are averaged (eq. 1 of the
+    AdaMF-MAT paper).
+
+    :param path: The path of the file.
+    :param labels: The entities to look up. HDF5 reads slashes in names as folders and collapses repeated ones; looking
+        names up is hence the only exact way to get labels such as URIs back.
+    :returns: The matrix, the labels of its rows if the file stores them, and no presence mask.
+    :raises FeatureError: if h5py is not installed, or the entities' datasets differ in dimension
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise FeatureError(f"Reading {path} needs h5py. Install it with: pip install pykeen-adamf[h5]") from error
+
+    with h5py.File(path, "r") as file:
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        if len(names) == 1 and file[names[0]].ndim == 2 and (labels is None or _find(file, labels, names[0]) is None):
+            return file[names[0]][()], None, None
+        known = {name: name for name in names}
+        if labels is not None:
+            for label in labels:
+                name = _normalize(label)
+                if name in known:
+                    known[name] = label
+        vectors = {label: _mean(file[name][()]) for name, label in known.items()}
+    dims = {vector.shape for vector in vectors.values()}
+    if len(dims) != 1:
+        raise FeatureError(f"{path} must have one vector of the same length for each entity; got shapes {dims}.")
+    return numpy.stack(list(vectors.values())), list(vectors), None
+
+
+def _normalize(label: str) -> str:
+    """Normalize a label as HDF5 normalizes paths."""
+    return "/".join(part for part in label.split("/") if part)
+
+
+def _find(file: Any, labels: Sequence[str], name: str) -> str | None:
+    """Find the label whose dataset has the given name."""
+    return next((label for label in labels if _normalize(label) == name), None)
+
+
+def _mean(vectors: Any) -> Any:
+    """Average over all leading dimensions."""
+    vectors = numpy.asarray(vectors)
+    return vectors.reshape(-1, vectors.shape[-1]).mean(axis=0) if vectors.ndim > 1 else vectors

@@ -1,0 +1,216 @@
+"""The features of one modality: a matrix, and who has a row in it."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+import torch
+from typing_extensions import Self
+
+from ..typing import BoolTensor, FloatTensor, NumpyArray
+
+__all__ = [
+    "FeatureError",
+    "ModalityFeatures",
+]
+
+
+class FeatureError(ValueError):
+    """Raised for features which cannot be used as they are; the message names the source, the entity and the fix."""
+
+
+def _shorten(labels: Collection[str], limit: int = 3) -> str:
+    """Show the first few labels."""
+    shown = ", ".join(repr(label) for _, label in zip(range(limit), labels, strict=False))
+    return f"{shown}, ... ({len(labels)} in total)" if len(labels) > limit else shown
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class ModalityFeatures:
+    """A feature matrix keyed by entity label, with a mask of the entities that have this modality.
+
+    An entity without a row, or with a row of only NaN, is *missing* the modality. The values of missing rows are never
+    read, and :attr:`matrix` holds zeros there.
+
+    Use :meth:`from_matrix` to create instances: it validates and normalizes its input.
+    """
+
+    #: shape: ``(num_entities, dim)``, the features, of any floating point data type
+    matrix: FloatTensor
+
+    #: the entity labels, in row order
+    labels: Sequence[str]
+
+    #: shape: ``(num_entities,)``, whether the entity has this modality
+    presence: BoolTensor
+
+    #: where the features come from, for messages
+    source: str = "features"
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: FloatTensor | NumpyArray,
+        labels: Iterable[str],
+        presence: BoolTensor | NumpyArray | None = None,
+        source: str = "features",
+    ) -> Self:
+        """Create validated features.
+
+        :param matrix: shape: ``(num_rows, dim)``
+            The features.
+        :param labels: The entity labels, in row order.
+        :param presence: shape: ``(num_rows,)``
+            Which entities have this modality. If ``None``, all whose row is not entirely NaN.
+        :param source: Where the features come from, e.g., the name of the file. Used in messages.
+        :returns: The features.
+        :raises FeatureError: if the matrix is not a finite two-dimensional floating point matrix with one row for each
+            label, if labels are duplicated, or if a row claimed present has values which are not finite
+        """
+        matrix = _as_float_matrix(matrix, source)
+        labels = tuple(labels)
+        if len(labels) != matrix.shape[0]:
+            raise FeatureError(
+                f"{source} has {matrix.shape[0]:,} rows, but there are {len(labels):,} entities. There must be exactly "
+                f"one row for each entity, in the entities' order; or use a file which stores the labels beside the "
+                f"rows.",
+            )
+        if len(set(labels)) != len(labels):
+            duplicates = [label for label, count in Counter(labels).items() if count > 1]
+            raise FeatureError(
+                f"{source} has more than one row for {_shorten(duplicates)}. Keep one row for each entity, e.g., the "
+                f"mean of its rows.",
+            )
+        present = _normalize_presence(matrix, labels, presence, source)
+        if not bool(present.all()) and bool((matrix[~present] != 0).any()):
+            # a copy: the caller's matrix is not ours to change
+            matrix = torch.where(present.unsqueeze(dim=-1), matrix, torch.zeros_like(matrix[:1]))
+        return cls(matrix=matrix, labels=labels, presence=present, source=source)
+
+    @classmethod
+    def missing(cls, labels: Iterable[str], dim: int, source: str = "features") -> Self:
+        """Create features of a modality which no entity has.
+
+        :param labels: The entity labels.
+        :param dim: The feature dimension, which decides the size of whatever replaces the missing rows.
+        :param source: Where the features would have come from.
+        :returns: Features without any present row; they take no memory.
+        """
+        labels = tuple(labels)
+        return cls(
+            matrix=torch.zeros(1, dim).expand(len(labels), dim),
+            labels=labels,
+            presence=torch.zeros(len(labels), dtype=torch.bool),
+            source=source,
+        )
+
+    @property
+    def num_entities(self) -> int:
+        """Return the number of rows, whether present or not."""
+        return len(self.labels)
+
+    @property
+    def dim(self) -> int:
+        """Return the feature dimension."""
+        return self.matrix.shape[1]
+
+    @property
+    def num_present(self) -> int:
+        """Return the number of entities that have this modality."""
+        return int(self.presence.sum())
+
+    def align(self, labels: Iterable[str], unknown: Literal["raise", "ignore"] = "raise") -> Self:
+        """Re-order the rows to follow the given labels.
+
+        :param labels: The labels, in the order of the new rows. Those without a row are missing the modality.
+        :param unknown: What to do with rows whose label is not among the given ones.
+        :returns: Features with exactly one row for each given label.
+        :raises FeatureError: if there are rows with other labels, and those should raise
+        """
+        labels = tuple(labels)
+        if labels == self.labels:
+            return self
+        row_of = {label: row for row, label in enumerate(self.labels)}
+        rows = torch.as_tensor([row_of.get(label, -1) for label in labels], dtype=torch.long)
+        if unknown == "raise" and int((rows >= 0).sum()) != len(self.labels):
+            others = sorted(set(self.labels).difference(labels))
+            raise FeatureError(
+                f"{self.source} has rows for {_shorten(others)}, which are no entities of this graph. Check that the "
+                f"labels are spelled as in the triples; pass unknown_labels='ignore' to leave such rows out.",
+            )
+        found = rows >= 0
+        presence = found & self.presence[rows.clamp(min=0)]
+        if presence.any():
+            matrix = self.matrix[rows.clamp(min=0)]
+            matrix[~presence] = 0
+        else:
+            matrix = self.matrix.new_zeros(1, self.dim).expand(len(labels), self.dim)
+        return dataclasses.replace(self, matrix=matrix, labels=labels, presence=presence)
+
+    def rename(self, labels: Iterable[str]) -> Self:
+        """Give the rows new labels, in row order."""
+        return dataclasses.replace(self, labels=tuple(labels))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ModalityFeatures)
+            and tuple(self.labels) == tuple(other.labels)
+            and self.matrix.shape == other.matrix.shape
+            and bool(torch.equal(self.presence, other.presence))
+            and (self.matrix is other.matrix or bool(torch.equal(self.matrix, other.matrix)))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}(num_present={self.num_present}, num_entities={self.num_entities}, "
+            f"dim={self.dim}, dtype={self.matrix.dtype}, source={self.source!r})"
+        )
+
+
+def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTensor:
+    """Convert to a floating point tensor with two dimensions."""
+    if not isinstance(matrix, torch.Tensor):
+        if matrix.dtype == object:
+            raise FeatureError(f"{source} is an array of Python objects. Store it as a floating point array.")
+        if matrix.dtype.kind != "f":
+            raise FeatureError(_dtype_message(source, matrix.dtype))
+        matrix = torch.from_numpy(matrix if matrix.flags.writeable else matrix.copy())
+    if not matrix.is_floating_point():
+        raise FeatureError(_dtype_message(source, matrix.dtype))
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise FeatureError(
+            f"{source} has the shape {tuple(matrix.shape)}, but a matrix with one row for each entity is needed. "
+            f"Reshape it to (num_entities, dim).",
+        )
+    return matrix.detach().cpu()
+
+
+def _dtype_message(source: str, dtype: object) -> str:
+    return f"{source} has the data type {dtype}, which is not floating point. Convert it, e.g., to float32."
+
+
+def _normalize_presence(
+    matrix: FloatTensor, labels: Sequence[str], presence: BoolTensor | NumpyArray | None, source: str
+) -> BoolTensor:
+    """Validate a presence mask against the values, or derive it."""
+    finite = torch.isfinite(matrix).all(dim=-1)
+    if presence is None:
+        present = finite if bool(finite.all()) else ~torch.isnan(matrix).all(dim=-1)
+    else:
+        present = torch.as_tensor(presence)
+        if present.dtype != torch.bool or present.shape != matrix.shape[:1]:
+            raise FeatureError(
+                f"The presence mask of {source} has the shape {tuple(present.shape)} and the data type "
+                f"{present.dtype}, but must be boolean with one value for each of the {matrix.shape[0]:,} rows.",
+            )
+    bad = present & ~finite
+    if bool(bad.any()):
+        raise FeatureError(
+            f"{source} has NaN or infinite values for {_shorten([labels[i] for i in bad.nonzero().view(-1).tolist()])},"
+            f" although these entities are to have the modality. Fill in the values; or, if the entity lacks the "
+            f"modality, set its whole row to NaN or its presence to False.",
+        )
+    return present

@@ -1,0 +1,163 @@
+"""Reading features from files, never executing anything stored in them."""
+
+import json
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from safetensors import SafetensorError, safe_open
+
+from .modality import FeatureError, ModalityFeatures
+from ..typing import FeatureSource
+
+__all__ = [
+    "FEATURE_SUFFIXES",
+    "as_features",
+    "read_features",
+]
+
+#: Names under which archives store the matrix, the labels and the presence mask.
+KEY_FEATURES = "features"
+KEY_LABELS = "labels"
+KEY_PRESENCE = "presence"
+
+#: What a reader returns: the matrix, the labels (if the file has them), and the presence mask (if the file has one).
+Content = tuple[Any, Sequence[str] | None, Any]
+
+
+def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
+    """Interpret a mapping: a matrix beside its labels, a single matrix, or one vector for each entity."""
+    if KEY_FEATURES in data:
+        labels = data.get(KEY_LABELS)
+        return data[KEY_FEATURES], None if labels is None else [str(label) for label in labels], data.get(KEY_PRESENCE)
+    first = next(iter(data.values()), None)
+    if len(data) == 1 and getattr(first, "ndim", None) == 2:
+        return first, None, None
+    vectors = {str(label): torch.as_tensor(vector).reshape(-1) for label, vector in data.items()}
+    if not vectors or len({len(vector) for vector in vectors.values()}) != 1:
+        raise FeatureError(
+            f"{path} has neither an entry {KEY_FEATURES!r}, nor a single matrix, nor one vector of the same length for "
+            f"each entity; its entries are {sorted(map(str, data))[:5]}.",
+        )
+    return torch.stack(list(vectors.values())), list(vectors), None
+
+
+def _read_torch(path: Path, labels: Sequence[str] | None) -> Content:
+    # weights only: a pickle can run arbitrary code when it is loaded
+    data = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(data, torch.Tensor):
+        return data, None, None
+    if isinstance(data, Mapping) and data:
+        return _from_mapping(data, path)
+    raise FeatureError(f"{path} contains a {type(data).__name__}. Save a tensor, or a dictionary of tensors, instead.")
+
+
+def _read_npy(path: Path, labels: Sequence[str] | None) -> Content:
+    return numpy.load(path, allow_pickle=False), None, None
+
+
+def _read_npz(path: Path, labels: Sequence[str] | None) -> Content:
+    with numpy.load(path, allow_pickle=False) as archive:
+        return _from_mapping({key: archive[key] for key in archive.files}, path)
+
+
+def _read_safetensors(path: Path, labels: Sequence[str] | None) -> Content:
+    with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        data = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        stored = (file.metadata() or {}).get(KEY_LABELS)
+    if stored is not None:
+        data[KEY_LABELS] = json.loads(stored)
+    return _from_mapping(data, path)
+
+
+def _read_h5(path: Path, labels: Sequence[str] | None) -> Content:
+    # an optional dependency
+    from .hdf5 import read_hdf5
+
+    return read_hdf5(path, labels)
+
+
+_READERS: Mapping[str, Callable[[Path, Sequence[str] | None], Content]] = {
+    ".pth": _read_torch,
+    ".pt": _read_torch,
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+    ".h5": _read_h5,
+    ".hdf5": _read_h5,
+}
+
+#: The supported file formats.
+FEATURE_SUFFIXES = tuple(_READERS)
+
+
+def read_features(path: str | Path, labels: Sequence[str] | None = None) -> ModalityFeatures:
+    """Read the features of one modality from a file.
+
+    =================== =========================================================================================
+    ``.pth``, ``.pt``   a tensor; or a dictionary with ``features`` and optionally ``labels`` and ``presence``; or a
+                        dictionary from label to vector. Loaded with ``weights_only=True``.
+    ``.npy``            an array
+    ``.npz``            an array; or arrays named ``features`` and optionally ``labels`` and ``presence``
+    ``.safetensors``    a tensor ``features``, optionally ``presence``, and the labels as JSON in the metadata, cf.
+                        :func:`pykeen_adamf.features.writing.write_features`
+    ``.h5``, ``.hdf5``  one dataset for each entity, as released by MMRNS, or one matrix
+    =================== =========================================================================================
+
+    :param path: The path of the file.
+    :param labels: The labels of the rows, in row order. Required for files without labels, and ignored for files with
+        labels, except for one-dataset-per-entity HDF5 files, whose names are looked up by these labels.
+    :returns: The features.
+    :raises FeatureError: if the file is missing or damaged, has an unknown format, contains arbitrary Python objects,
+        or its content is invalid, cf. :meth:`ModalityFeatures.from_matrix`
+    """
+    path = Path(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise FeatureError(f"Cannot read features from {path}: use one of the formats {', '.join(FEATURE_SUFFIXES)}.")
+    if not path.is_file():
+        raise FeatureError(f"The feature file {path} does not exist.")
+    try:
+        matrix, stored_labels, presence = reader(path, labels)
+    except FeatureError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise FeatureError(
+            f"{path} contains arbitrary Python objects, which are not loaded because they could run any code. Save a "
+            f"plain tensor (torch.save(tensor, path)) instead, or the file is damaged ({error.__class__.__name__}).",
+        ) from error
+    except (ValueError, TypeError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
+        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            raise FeatureError(
+                f"{path} is an array of Python objects, which are not loaded because they could run any code. Save it "
+                f"as a floating point array.",
+            ) from error
+        raise FeatureError(f"{path} cannot be read; it may be truncated or damaged: {error}") from error
+    row_labels = labels if stored_labels is None else stored_labels
+    if row_labels is None:
+        raise FeatureError(f"{path} has no labels. Pass the labels of its rows, in row order.")
+    return ModalityFeatures.from_matrix(matrix, row_labels, presence=presence, source=str(path))
+
+
+def as_features(source: FeatureSource, labels: Sequence[str], name: str) -> ModalityFeatures:
+    """Convert anything that may hold features.
+
+    :param source: Features, a path of a file, or a matrix.
+    :param labels: The labels of the rows of matrices and files without labels, in row order.
+    :param name: The name of the modality, for messages.
+    :returns: The features, not yet aligned.
+    :raises FeatureError: if the source is invalid
+    """
+    if isinstance(source, ModalityFeatures):
+        return source
+    if isinstance(source, str | Path):
+        return read_features(source, labels=labels)
+    if isinstance(source, torch.Tensor | numpy.ndarray):
+        return ModalityFeatures.from_matrix(source, labels, source=f"the {name} matrix")
+    raise FeatureError(
+        f"Cannot use a {type(source).__name__} as {name} features: pass a path, a matrix, or ModalityFeatures.",
+    )

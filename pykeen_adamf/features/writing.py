@@ -1,0 +1,51 @@
+"""Writing features to files: atomically, and readable without executing anything."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from .modality import ModalityFeatures
+from .reading import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
+
+__all__ = ["write_features"]
+
+
+def write_features(
+    path: str | Path, features: ModalityFeatures, *, metadata: Mapping[str, str] | None = None, with_labels: bool = True
+) -> Path:
+    """Write features to a ``.safetensors`` file.
+
+    The file appears at its place only once it is complete: an interrupted call leaves neither a part of it, nor
+    damages a file which has been there before.
+
+    :param path: The path of the file, ending in ``.safetensors``.
+    :param features: The features.
+    :param metadata: Provenance to store in the file's header, e.g., the encoder's name.
+    :param with_labels: Whether to store the labels, too. Can be disabled if they are stored elsewhere, in row order.
+    :returns: The path.
+    :raises ValueError: if the path has another suffix
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"Features are written as .safetensors files, but the path is {path}.")
+    header = dict(metadata or {})
+    if with_labels:
+        header[KEY_LABELS] = json.dumps(list(features.labels))
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(descriptor)
+    try:
+        save_file(
+            {KEY_FEATURES: features.matrix.contiguous(), KEY_PRESENCE: features.presence},
+            temporary,
+            metadata=header,
+        )
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,213 @@
+"""The AdaMF model."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from class_resolver import HintOrType, OptionalKwargs
+from pykeen.losses import Loss, NSSALoss, loss_resolver
+from pykeen.nn.representation import Embedding
+from pykeen.regularizers import Regularizer
+from pykeen.triples import KGInfo
+from pykeen.typing import Hint, Initializer
+from torch import nn
+
+from .synthetic import SyntheticScoringModel
+from ..constants import ATTENTIONS, FUSIONS, MISSING, STRUCTURAL
+from ..nn.adaptive_fusion import AdaptiveFusionRepresentation
+from ..nn.features import ProjectedFeatureRepresentation
+from ..nn.interaction import LpRotatEInteraction
+from ..nn.phase import PhaseRepresentation
+from ..triples import MultimodalTriplesFactory
+from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
+
+__all__ = ["AdaMFRotatE"]
+
+#: The reference code initializes entities in [-(margin + 2) / dim, (margin + 2) / dim], and scales phases accordingly.
+RANGE_EPSILON = 2.0
+
+
+class AdaMFRotatE(SyntheticScoringModel):
+    r"""Adaptive multi-modal fusion with RotatE, the model of AdaMF-MAT (`Zhang et al., 2024`_).
+
+    An entity has a learned structural embedding and, for each modality $m$, a projection of its features (eq. 2, 3):
+
+    .. math ::
+        \mathbf{e}_m = \mathbf{W}_m \mathbf{f}_m + \mathbf{b}_m
+
+    They are fused with weights of the entity's own (eq. 4, 5):
+
+    .. math ::
+        \alpha_m = \mathrm{softmax}_m(\mathbf{w}_m^T \tanh(\mathbf{e}_m)),
+        \qquad \mathbf{e} = \sum_m \alpha_m \mathbf{e}_m
+
+    and, seen as complex numbers, scored as in RotatE, with the sum of moduli as norm (eq. 6):
+
+    .. math ::
+        f(h, r, t) = - \sum_i |\mathbf{h}_i \mathbf{r}_i - \mathbf{t}_i|
+
+    The defaults are those of the authors' code. Train it with ``training_loop="MAT"`` for AdaMF-MAT, or with any other
+    training loop for AdaMF alone.
+
+    .. _Zhang et al., 2024: https://arxiv.org/abs/2402.15444
+    ---
+    citation:
+        author: Zhang
+        year: 2024
+        link: https://arxiv.org/abs/2402.15444
+        github: zjukg/AdaMF-MAT
+    """
+
+    #: The default strategy for optimizing the model's hyper-parameters
+    hpo_default: ClassVar[Mapping[str, Any]] = dict(
+        embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
+        attention=dict(type="categorical", choices=list(ATTENTIONS)),
+        fusion=dict(type="categorical", choices=list(FUSIONS)),
+        missing=dict(type="categorical", choices=list(MISSING)),
+    )
+
+    #: The default loss function class
+    loss_default: ClassVar[type[Loss]] = NSSALoss
+    #: The default parameters for the default loss function class
+    loss_default_kwargs: ClassVar[Mapping[str, Any]] = dict(margin=12.0, adversarial_temperature=2.0)
+
+    def __init__(
+        self,
+        *,
+        triples_factory: KGInfo,
+        embedding_dim: int = 250,
+        modalities: Sequence[str] | None = None,
+        use_structural: bool = True,
+        attention: str = "shared",
+        fusion: str = "adaptive",
+        missing: str = "random",
+        trainable_features: bool = True,
+        p: float = 1.0,
+        entity_initializer: Hint[Initializer] = None,
+        regularizer: HintOrType[Regularizer] = None,
+        regularizer_kwargs: OptionalKwargs = None,
+        **kwargs: Any,
+    ) -> None:
+        """Initialize the model.
+
+        :param triples_factory: The training triples, with features.
+        :param embedding_dim: The embedding dimension, in complex numbers.
+        :param modalities: The modalities to use, in addition to the structural one. Defaults to all of the triples
+            factory.
+        :param use_structural: Whether to use the structural modality. The ablation without cannot be trained with
+            modality adversarial training, since its generators are conditioned on structural embeddings.
+        :param attention: ``"shared"`` for one attention vector shared by all modalities as in the reference code, or
+            ``"per-modality"`` for one vector each as in the paper.
+        :param fusion: ``"adaptive"``, or ``"mean"`` for equal weights.
+        :param missing: What to do where an entity misses a modality: ``"random"`` features as in the paper, ``"zero"``
+            features, or ``"mask"`` to leave the modality out of the entity's fusion, cf.
+            :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`.
+        :param trainable_features: Whether to fine-tune the features, as the reference code does.
+        :param p: The norm over coordinates. The reference code sums, i.e., ``p=1``.
+        :param entity_initializer: The initializer of structural embeddings. Defaults to the reference code's, i.e.,
+            uniform with a range that depends on the loss' margin.
+        :param regularizer: The regularizer of the fused entity representations.
+        :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
+        :raises ValueError: if the triples factory has no features, or not the requested ones
+        """
+        features = _select_features(triples_factory, modalities)
+        embedding_range = (_get_margin(kwargs, default=self.loss_default_kwargs["margin"]) + RANGE_EPSILON) / embedding_dim
+        if entity_initializer is None:
+            entity_initializer = partial(nn.init.uniform_, a=-embedding_range, b=embedding_range)
+        # entities are deduplicated before fusion; looking for duplicates once is enough
+        common = dict(shape=2 * embedding_dim, unique=False)
+        bases: dict[str, type] = {STRUCTURAL: Embedding} if use_structural else {}
+        bases_kwargs: dict[str, dict[str, Any]] = {STRUCTURAL: dict(initializer=entity_initializer, **common)}
+        for name, modality in features.items():
+            bases[name] = ProjectedFeatureRepresentation
+            bases_kwargs[name] = dict(features=modality, missing=missing, trainable=trainable_features, **common)
+        super().__init__(
+            triples_factory=triples_factory,
+            interaction=LpRotatEInteraction,
+            interaction_kwargs=dict(p=p),
+            entity_representations=AdaptiveFusionRepresentation,
+            entity_representations_kwargs=dict(
+                bases=bases,
+                bases_kwargs=bases_kwargs,
+                attention=attention,
+                fusion=fusion,
+                mask_missing=missing == "mask",
+                is_complex=True,
+                regularizer=regularizer,
+                regularizer_kwargs=regularizer_kwargs,
+            ),
+            relation_representations=PhaseRepresentation,
+            relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=embedding_range / torch.pi),
+            **kwargs,
+        )
+
+    @property
+    def fused(self) -> AdaptiveFusionRepresentation:
+        """Return the representation of entities."""
+        representation = self.entity_representations[0]
+        assert isinstance(representation, AdaptiveFusionRepresentation)
+        return representation
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Return the names of the modalities, in the order of their weights."""
+        return self.fused.modalities
+
+    def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
+        """Return the weights of the modalities for entities.
+
+        :param indices: shape: ``s``
+            The entities, or ``None`` for all.
+        :returns: shape: ``(*s, num_modalities)``
+            The weights in the order of :attr:`modalities`; for each entity they sum to one.
+        """
+        with torch.no_grad():
+            return self.fused.modality_weights(indices)
+
+    # docstr-coverage: inherited
+    @property
+    def synthetic_dims(self) -> Mapping[str, int]:  # noqa: D102
+        if STRUCTURAL not in self.modalities:
+            return {}
+        return {name: self.fused.dim for name in self.modalities if name != STRUCTURAL}
+
+    # docstr-coverage: inherited
+    @property
+    def structural_dim(self) -> int:  # noqa: D102
+        return self.fused.dim
+
+    # docstr-coverage: inherited
+    def structural_embeddings(self, indices: LongTensor) -> FloatTensor:  # noqa: D102
+        result: FloatTensor = self.fused.bases[STRUCTURAL](indices)
+        return result
+
+    # docstr-coverage: inherited
+    def synthetic_representations(  # noqa: D102
+        self, indices: LongTensor, synthetic: SyntheticEmbeddings
+    ) -> list[FloatTensor]:
+        return [self.fused.fuse_synthetic(indices, synthetic)]
+
+
+def _select_features(triples_factory: KGInfo, modalities: Sequence[str] | None) -> Mapping[str, Any]:
+    """Select the features to use."""
+    if not isinstance(triples_factory, MultimodalTriplesFactory):
+        raise ValueError(
+            f"AdaMF needs features beside the triples, but got a {type(triples_factory).__name__}. Use a multi-modal "
+            f"dataset such as DB15K, or add features with MultimodalTriplesFactory.from_triples_factory.",
+        )
+    available = triples_factory.features
+    names = tuple(available if modalities is None else modalities)
+    unknown = sorted(set(names).difference(available))
+    if unknown or not names or isinstance(modalities, str):
+        raise ValueError(f"modalities must be some of {list(available)}, but is {modalities!r}.")
+    return {name: available[name] for name in names}
+
+
+def _get_margin(kwargs: Mapping[str, Any], default: float) -> float:
+    """Return the margin of the loss that the model will have."""
+    loss = kwargs.get("loss")
+    if loss is None:
+        return default
+    return float(getattr(loss_resolver.make(loss, kwargs.get("loss_kwargs")), "margin", None) or default)

@@ -1,0 +1,15 @@
+"""Building blocks: representations of features and their fusion, the interaction, the generators."""
+
+from .adaptive_fusion import AdaptiveFusionRepresentation
+from .features import ProjectedFeatureRepresentation
+from .generator import ModalityGenerator
+from .interaction import LpRotatEInteraction
+from .phase import PhaseRepresentation
+
+__all__ = [
+    "AdaptiveFusionRepresentation",
+    "LpRotatEInteraction",
+    "ModalityGenerator",
+    "PhaseRepresentation",
+    "ProjectedFeatureRepresentation",
+]

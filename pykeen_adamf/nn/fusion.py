@@ -1,0 +1,66 @@
+"""Adaptive multi-modal fusion as pure functions (eq. 4 and 5 of the AdaMF-MAT paper)."""
+
+import torch
+from torch.nn import functional as F
+
+from ..typing import BoolTensor, FloatTensor
+
+__all__ = [
+    "attention_weights",
+    "fuse",
+    "mean_weights",
+]
+
+
+def attention_weights(x: FloatTensor, attention: FloatTensor, presence: BoolTensor | None = None) -> FloatTensor:
+    r"""Calculate the adaptive weight of each modality (eq. 4).
+
+    .. math ::
+        \alpha_m = \frac{
+            \exp(\mathbf{w}_m^T \tanh(\mathbf{e}_m))
+        }{
+            \sum_{n \in \mathcal{M}} \exp(\mathbf{w}_n^T \tanh(\mathbf{e}_n))
+        }
+
+    :param x: shape: ``(*batch_dims, num_modalities, dim)``
+        The modality embeddings.
+    :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``
+        The attention vectors: one for each modality as in the paper, or one shared by all as in the reference code.
+    :param presence: shape: ``(*batch_dims, num_modalities)``
+        Which modalities take part. At least one must for each element of the batch. If ``None``, all do.
+    :returns: shape: ``(*batch_dims, num_modalities)``
+        The weights, which sum to one; exactly zero for modalities that do not take part.
+    """
+    logits = (torch.tanh(x) * attention).sum(dim=-1)
+    if presence is not None:
+        logits = logits.masked_fill(~presence, float("-inf"))
+    return F.softmax(logits, dim=-1)
+
+
+def mean_weights(x: FloatTensor, presence: BoolTensor | None = None) -> FloatTensor:
+    """Calculate equal weights (the ablation "mean" in table 3 of the paper).
+
+    :param x: shape: ``(*batch_dims, num_modalities, dim)``
+        The modality embeddings.
+    :param presence: shape: ``(*batch_dims, num_modalities)``
+        Which modalities take part. At least one must for each element of the batch. If ``None``, all do.
+    :returns: shape: ``(*batch_dims, num_modalities)``
+        The weights, which sum to one.
+    """
+    if presence is None:
+        return x.new_full(x.shape[:-1], 1.0 / x.shape[-2])
+    weights = presence.to(dtype=x.dtype)
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+def fuse(x: FloatTensor, weights: FloatTensor) -> FloatTensor:
+    """Calculate the joint embedding (eq. 5).
+
+    :param x: shape: ``(*batch_dims, num_modalities, dim)``
+        The modality embeddings.
+    :param weights: shape: ``(*batch_dims, num_modalities)``
+        The weights.
+    :returns: shape: ``(*batch_dims, dim)``
+        The weighted sum.
+    """
+    return (weights.unsqueeze(dim=-1) * x).sum(dim=-2)

@@ -1,0 +1,151 @@
+"""Registration with PyKEEN, without anybody importing this package.
+
+PyKEEN looks for extensions in one place only: while :mod:`pykeen.datasets` is being imported, it loads the entry points
+of the group ``pykeen.datasets``. Those of this package point here. At this time most of PyKEEN is not imported yet, or
+is in the middle of it, and importing our models would be a circular import. Thus, this module imports only the datasets,
+and registers everything else as soon as the PyKEEN module with the respective resolver is complete.
+"""
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import wrapt
+
+# not from the package: if that is what somebody imports first, it is not complete yet
+from .datasets.db15k import DB15K
+from .datasets.mkg import MKGW, MKGY
+
+__all__ = [
+    "DB15K",
+    "MKGW",
+    "MKGY",
+    "REGISTRATIONS",
+    "Registration",
+    "register",
+]
+
+logger = logging.getLogger(__name__)
+
+
+class Registration(NamedTuple):
+    """What to register where."""
+
+    #: the PyKEEN module, and the name of its resolver
+    host: str
+    resolver: str
+
+    #: our module, and the names of its classes
+    module: str
+    names: Sequence[str]
+
+
+REGISTRATIONS: Sequence[Registration] = (
+    # already done by the entry points, unless this module is imported before PyKEEN
+    Registration("pykeen.datasets", "dataset_resolver", "datasets", ["DB15K", "MKGW", "MKGY"]),
+    Registration("pykeen.sampling", "negative_sampler_resolver", "sampling", ["FilteredBernoulliNegativeSampler"]),
+    Registration("pykeen.nn", "interaction_resolver", "nn.interaction", ["LpRotatEInteraction"]),
+    Registration(
+        "pykeen.nn",
+        "representation_resolver",
+        "nn",
+        ["AdaptiveFusionRepresentation", "PhaseRepresentation", "ProjectedFeatureRepresentation"],
+    ),
+    Registration("pykeen.models", "model_resolver", "models", ["AdaMFRotatE"]),
+    Registration("pykeen.training", "training_loop_resolver", "training", ["MATTrainingLoop"]),
+)
+
+
+class _WatchedSpec(ModuleSpec):
+    """The specification of a module that is being imported, which tells when the import is complete.
+
+    Python keeps this state in the specification's attribute ``_initializing``. A module that is already being imported
+    does not pass through import hooks again, so that there is no other way to learn of its completion.
+    """
+
+    @property  # type: ignore[override]
+    def _initializing(self) -> bool:
+        initializing: bool = self.__dict__["_initializing"]
+        return initializing
+
+    @_initializing.setter
+    def _initializing(self, value: bool) -> None:
+        self.__dict__["_initializing"] = value
+        # the module is removed from sys.modules if its import has failed
+        if not value and self.name in sys.modules:
+            for callback in self.__dict__.pop("_callbacks", []):
+                callback(sys.modules[self.name])
+
+
+def when_imported(name: str, callback: Callable[[ModuleType], None]) -> None:
+    """Call a function as soon as a module is completely imported, i.e., now, at the end of its import, or never.
+
+    :param name: The name of the module.
+    :param callback: The function, which is called once with the module.
+    """
+    module = sys.modules.get(name)
+    if module is None:
+        wrapt.register_post_import_hook(callback, name)
+        return
+    spec = module.__spec__
+    if spec is None or not getattr(spec, "_initializing", False):
+        callback(module)
+        return
+    if not isinstance(spec, _WatchedSpec):
+        spec.__class__ = _WatchedSpec
+    spec.__dict__.setdefault("_callbacks", []).append(callback)
+
+
+def register() -> None:
+    """Register everything with PyKEEN; repeated calls change nothing."""
+    for registration in REGISTRATIONS:
+        when_imported(registration.host, lambda host, registration=registration: _register(host, registration))
+    when_imported("pykeen.pipeline.api", _respect_loss_defaults)
+
+
+def _register(host: ModuleType, registration: Registration) -> None:
+    """Register classes with the resolver of a completely imported module."""
+    resolver = getattr(host, registration.resolver)
+
+    def add(module: ModuleType) -> None:
+        for name in registration.names:
+            cls = getattr(module, name)
+            if resolver.lookup_dict.get(resolver.normalize_cls(cls)) is not cls:
+                resolver.register(cls)
+
+    name = f"{__package__}.{registration.module}"
+    if name in sys.modules:
+        # it may be what has triggered the import of PyKEEN, and then is not complete yet
+        when_imported(name, add)
+    else:
+        add(importlib.import_module(name))
+
+
+def _respect_loss_defaults(api: ModuleType) -> None:
+    """Let the pipeline use the default loss of this package's models.
+
+    PyKEEN's pipeline replaces an unspecified loss by the loss resolver's default, a margin ranking loss, before it
+    creates the model, which hence never uses its own ``loss_default``. PyKEEN's hyper-parameter optimization does use
+    it. Other models are left as they are.
+    """
+    if isinstance(api._build_model_helper, wrapt.FunctionWrapper):
+        return
+
+    def with_default_loss(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+        model = kwargs.get("model")
+        unspecified = kwargs.get("loss") is None and "loss" not in (kwargs.get("model_kwargs") or {})
+        if unspecified and not isinstance(model, api.Model):
+            cls = api.model_resolver.lookup(model)
+            if cls.__module__.partition(".")[0] == __package__:
+                kwargs["loss"] = cls.loss_default
+                kwargs["loss_kwargs"] = {**(cls.loss_default_kwargs or {}), **(kwargs.get("loss_kwargs") or {})}
+        return wrapped(*args, **kwargs)
+
+    wrapt.wrap_function_wrapper(api, "_build_model_helper", with_default_loss)
+
+
+register()

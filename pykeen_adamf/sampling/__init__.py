@@ -1,0 +1,5 @@
+"""Negative samplers."""
+
+from .filtered_bernoulli import FilteredBernoulliNegativeSampler
+
+__all__ = ["FilteredBernoulliNegativeSampler"]

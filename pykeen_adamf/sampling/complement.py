@@ -1,0 +1,83 @@
+"""Sampling uniformly from everything but a set, for many sets at once."""
+
+import torch
+from torch import nn
+
+from ..typing import BoolTensor, LongTensor
+
+__all__ = ["ComplementSampler"]
+
+
+class ComplementSampler(nn.Module):
+    r"""Sample uniformly from the values that do *not* occur with a key.
+
+    For a key with the sorted values $v_0 < v_1 < \dots < v_{k-1}$ out of $\{0, \dots, n-1\}$, the $u$-th value that
+    does not occur is $u + |\{i : v_i - i \leq u\}|$. The numbers $v_i - i$ are sorted, too; and if the one of the
+    $s$-th key is stored as $s (n + 1) + v_i - i$, a single binary search over all keys' values finds the count. Drawing
+    a value hence takes $O(\log N)$ for $N$ known pairs, without rejection.
+    """
+
+    #: shape: ``(num_keys,)``, the sorted distinct keys
+    keys: LongTensor
+
+    #: shape: ``(num_keys + 1,)``, where each key's values start
+    offsets: LongTensor
+
+    #: shape: ``(num_pairs,)``, the searchable numbers
+    shifted: LongTensor
+
+    def __init__(self, keys: LongTensor, values: LongTensor, num_values: int) -> None:
+        """Index pairs of keys and values.
+
+        :param keys: shape: ``(n,)``
+            The keys.
+        :param values: shape: ``(n,)``
+            The values.
+        :param num_values: The number of possible values.
+        """
+        super().__init__()
+        self.num_values = num_values
+        # unique also sorts, by key and then by value
+        keys, values = torch.stack([keys, values], dim=-1).unique(dim=0).unbind(dim=-1)
+        distinct, segment, counts = keys.unique(return_inverse=True, return_counts=True)
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(dim=0)])
+        rank = torch.arange(len(keys), device=keys.device) - offsets[segment]
+        self.register_buffer("keys", distinct)
+        self.register_buffer("offsets", offsets)
+        self.register_buffer("shifted", segment * (num_values + 1) + values - rank)
+        self.any_saturated = bool((counts >= num_values).any())
+
+    def sample(self, keys: LongTensor, excluded: LongTensor, num: int) -> tuple[LongTensor, BoolTensor | None]:
+        """Draw values which do not occur with the given keys.
+
+        :param keys: shape: ``(*batch_dims, 1)``
+            The keys.
+        :param excluded: shape: ``(*batch_dims, 1)``
+            A value to exclude in any case; it is part of those that occur with the key, unless the key is unknown.
+        :param num: The number of values to draw for each key, with replacement.
+        :returns: shape of both: ``(*batch_dims, num)``
+            The values; and whether they are valid, i.e., whether there was any value to draw, or ``None`` if there
+            always is.
+        """
+        device = keys.device
+        known, offsets, shifted = (x.to(device) for x in (self.keys, self.offsets, self.shifted))
+        segment = torch.searchsorted(known, keys)
+        found = segment < len(known)
+        segment = segment.clamp(max=max(len(known) - 1, 0))
+        if len(known):
+            found &= known[segment] == keys
+            start = offsets[segment]
+            count = torch.where(found, offsets[segment + 1] - start, 0)
+        else:
+            start = count = torch.zeros_like(keys)
+        # an unknown key has one value to leave out, the excluded one
+        size = torch.where(found, self.num_values - count, self.num_values - 1)
+        shape = (*keys.shape[:-1], num)
+        # a float64 has enough bits for any number of entities; randint cannot have a bound for each element
+        draws = (torch.rand(shape, device=device, dtype=torch.float64) * size).long()
+        position = torch.searchsorted(shifted, segment * (self.num_values + 1) + draws, right=True) - start
+        values = torch.where(found, draws + position, draws + (draws >= excluded))
+        if not self.any_saturated:
+            return values, None
+        valid = (size > 0).expand(shape)
+        return torch.where(valid, values, excluded), valid

@@ -1,0 +1,300 @@
+"""The training loop of modality adversarial training."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+
+import torch
+from class_resolver import HintOrType, OptionalKwargs, ResolverKey, update_docstring_with_resolver_keys
+from class_resolver.contrib.torch import optimizer_resolver
+from pykeen.sampling import NegativeSampler
+from pykeen.training import NonFiniteLossError, SLCWATrainingLoop
+from pykeen.training.callbacks import MultiTrainingCallback
+from pykeen.triples import CoreTriplesFactory
+from pykeen.triples.instances import SLCWABatch
+from torch.optim import Optimizer
+
+from .generator_step import GeneratorTrainingCallback, LossMeter
+from .objectives import (
+    ADVERSARIAL_WEIGHTINGS,
+    GENERATOR_OBJECTIVES,
+    AdversarialWeighting,
+    GeneratorObjective,
+    adversarial_loss,
+    generator_loss,
+)
+from .options import check_choice, check_kinds, check_positive, check_weight, from_loss
+from .synthesis import Synthesizer
+from ..constants import SYNTHETIC_KINDS
+from ..models import SyntheticScoringModel, supports_synthetic_scoring
+from ..sampling import FilteredBernoulliNegativeSampler
+from ..typing import FloatTensor, LongTensor, SyntheticKind
+
+__all__ = ["MATTrainingLoop"]
+
+
+class MATTrainingLoop(SLCWATrainingLoop):
+    r"""Modality adversarial training (MAT), the training strategy of AdaMF-MAT.
+
+    Generators create synthetic modality embeddings from structural embeddings and noise. A batch is processed as in
+    algorithm 1 of the paper: first the model, as discriminator, minimizes
+
+    .. math ::
+        \mathcal{L}_{kgc} + \lambda \mathcal{L}_{adv}
+
+    where $\mathcal{L}_{kgc}$ is the model's loss with sampled negatives, as in PyKEEN's sLCWA training loop, and
+    $\mathcal{L}_{adv}$ contrasts the positive triples with synthetic ones. Then, with new noise, the generators make
+    one step against $\mathcal{L}_{adv}$, with an optimizer of their own.
+
+    Any :class:`pykeen_adamf.models.SyntheticScoringModel` can be trained. With $\lambda = 0$ there is no adversarial
+    training, and the loop is PyKEEN's sLCWA training loop, bit by bit.
+
+    The paper and its published code differ in the adversarial loss; ``adversarial_weighting`` and
+    ``generator_objective`` choose, with the code's variants as defaults.
+    """
+
+    #: The paper's grid; a number of negatives and all others are arguments of :meth:`train`, because that is all that
+    #: PyKEEN's hyper-parameter optimization can tune.
+    hpo_default: ClassVar[Mapping[str, Any]] = {
+        **SLCWATrainingLoop.hpo_default,
+        "adversarial_weight": dict(type="categorical", choices=[0.001, 0.01, 0.1, 1.0]),
+        "generator_lr": dict(type="categorical", choices=[1.0e-5, 1.0e-4, 1.0e-3]),
+        "num_groups": dict(type=int, low=1, high=4),
+        "num_negs_per_pos": dict(type="categorical", choices=[32, 64, 128]),
+    }
+
+    #: The mean losses of each epoch: ``kgc_loss``, ``adversarial_loss``, ``discriminator_loss``, ``generator_loss``
+    adversarial_losses_per_epoch: list[Mapping[str, float]]
+
+    model: SyntheticScoringModel
+
+    @update_docstring_with_resolver_keys(
+        ResolverKey("generator_optimizer", "class_resolver.contrib.torch.optimizer_resolver"),
+        ResolverKey("negative_sampler", "pykeen.sampling.negative_sampler_resolver"),
+    )
+    def __init__(
+        self,
+        *,
+        adversarial_weight: float = 0.1,
+        num_groups: int = 1,
+        noise_dim: int = 64,
+        hidden_dim: int = 512,
+        synthetic_kinds: Collection[SyntheticKind] = SYNTHETIC_KINDS,
+        adversarial_weighting: AdversarialWeighting = "self-adversarial",
+        generator_objective: GeneratorObjective = "non-saturating",
+        margin: float | None = None,
+        adversarial_temperature: float | None = None,
+        generator_optimizer: HintOrType[Optimizer] = None,
+        generator_optimizer_kwargs: OptionalKwargs = None,
+        negative_sampler: HintOrType[NegativeSampler] = None,
+        negative_sampler_kwargs: OptionalKwargs = None,
+        **kwargs: Any,
+    ) -> None:
+        r"""Initialize the training loop.
+
+        :param adversarial_weight: >=0
+            The weight $\lambda$ of the adversarial loss.
+        :param num_groups: >0
+            The number $L$ of groups of synthetic triples for each positive triple.
+        :param noise_dim: >0
+            The dimension of the generators' noise.
+        :param hidden_dim: >0
+            The dimension of the generators' hidden layers.
+        :param synthetic_kinds: Which synthetic triples to use: those with a synthetic ``"head"``, ``"tail"``, or
+            ``"both"``.
+        :param adversarial_weighting: ``"self-adversarial"`` as the reference code, or ``"uniform"`` as the paper, cf.
+            :func:`pykeen_adamf.training.objectives.adversarial_loss`.
+        :param generator_objective: ``"non-saturating"`` as the reference code, or ``"minimax"`` as the paper, cf.
+            :func:`pykeen_adamf.training.objectives.generator_loss`.
+        :param margin: The margin of the adversarial loss. Defaults to the model's loss' margin.
+        :param adversarial_temperature: The temperature of self-adversarial weighting. Defaults to the model's loss'.
+        :param generator_optimizer: The generators' optimizer. Defaults to Adam.
+        :param generator_optimizer_kwargs: Keyword-based parameters of the generators' optimizer. The learning rate
+            defaults to the one of the model's optimizer.
+        :param negative_sampler: The negative sampler. Defaults to
+            :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler` with 128 negatives for each positive.
+        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler.
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`.
+        :raises ValueError: if the model cannot be trained with synthetic embeddings, or an option is invalid
+        """
+        super().__init__(
+            negative_sampler=FilteredBernoulliNegativeSampler if negative_sampler is None else negative_sampler,
+            negative_sampler_kwargs=negative_sampler_kwargs,
+            **kwargs,
+        )
+        if not supports_synthetic_scoring(self.model):
+            raise ValueError(
+                f"{self.model.__class__.__name__} cannot be trained with modality adversarial training: it must be a "
+                f"pykeen_adamf.models.SyntheticScoringModel with a structural and at least one other modality, such as "
+                f"AdaMFRotatE. Use training_loop='sLCWA' for other models.",
+            )
+        self.synthetic_kinds = check_kinds(synthetic_kinds)
+        self.adversarial_weighting = check_choice("adversarial_weighting", adversarial_weighting, ADVERSARIAL_WEIGHTINGS)
+        self.generator_objective = check_choice("generator_objective", generator_objective, GENERATOR_OBJECTIVES)
+        self.adversarial_weight = check_weight(adversarial_weight)
+        self.num_groups = check_positive("num_groups", num_groups)
+        self.margin = from_loss("margin", margin, self.loss, "margin")
+        self.adversarial_temperature = from_loss(
+            "adversarial_temperature", adversarial_temperature, self.loss, "inverse_softmax_temperature"
+        )
+        self.generator_optimizer_cls = optimizer_resolver.lookup(generator_optimizer)
+        self.generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
+        self.generator_optimizer_kwargs.setdefault("lr", self.optimizer.param_groups[0]["lr"])
+        self.synthesizer = Synthesizer(
+            structural_dim=self.model.structural_dim,
+            synthetic_dims=self.model.synthetic_dims,
+            noise_dim=check_positive("noise_dim", noise_dim),
+            hidden_dim=check_positive("hidden_dim", hidden_dim),
+        )
+        self.adversarial_losses_per_epoch = []
+        self._measuring = False
+        self._sub_batch_size: int | None = None
+        self.progress_bar: Any = None
+        self._reset_generators()
+
+    def _reset_generators(self) -> None:
+        """Reset the generators, their randomness, and their optimizer."""
+        seed = self.model._random_seed
+        self.synthesizer.reset(seed=seed if isinstance(seed, int) else torch.initial_seed(), device=self.model.device)
+        self.generator_optimizer: Optimizer = self.generator_optimizer_cls(
+            self.synthesizer.parameters(), **self.generator_optimizer_kwargs
+        )
+        self.meter = LossMeter()
+
+    def train(  # type: ignore[override]
+        self,
+        triples_factory: CoreTriplesFactory,
+        *args: Any,
+        adversarial_weight: float | None = None,
+        generator_lr: float | None = None,
+        num_groups: int | None = None,
+        num_negs_per_pos: int | None = None,
+        **kwargs: Any,
+    ) -> list[float] | None:
+        r"""Train the model.
+
+        :param triples_factory: The training triples.
+        :param args: Additional parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
+        :param adversarial_weight: The weight $\lambda$ of the adversarial loss, if it is to be changed.
+        :param generator_lr: The learning rate of the generators' optimizer, if it is to be changed.
+        :param num_groups: The number $L$ of groups of synthetic triples, if it is to be changed.
+        :param num_negs_per_pos: The number of negatives for each positive triple, if it is to be changed.
+        :param kwargs: Additional keyword-based parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
+        :returns: The losses per epoch, i.e., of the discriminator.
+        """
+        if adversarial_weight is not None:
+            self.adversarial_weight = check_weight(adversarial_weight)
+        if num_groups is not None:
+            self.num_groups = check_positive("num_groups", num_groups)
+        if generator_lr is not None:
+            self.generator_optimizer_kwargs["lr"] = generator_lr
+            for group in self.generator_optimizer.param_groups:
+                group["lr"] = generator_lr
+        if num_negs_per_pos is not None:
+            self.negative_sampler_kwargs = {
+                **(self.negative_sampler_kwargs or {}),
+                "num_negs_per_pos": check_positive("num_negs_per_pos", num_negs_per_pos),
+            }
+        return super().train(triples_factory, *args, **kwargs)
+
+    # docstr-coverage: inherited
+    def _train(self, *args: Any, continue_training: bool = False, **kwargs: Any) -> list[float] | None:
+        if not continue_training:
+            # as the super class does with the model and its optimizer
+            self._reset_generators()
+        return super()._train(*args, continue_training=continue_training, **kwargs)
+
+    # docstr-coverage: inherited
+    def _train_epoch(
+        self,
+        batches: Any,
+        callbacks: MultiTrainingCallback,
+        sub_batch_size: int | None,
+        *args: Any,
+        only_size_probing: bool,
+        backward: bool = True,
+        **kwargs: Any,
+    ) -> float:
+        # PyKEEN also calls this to measure the loss on other triples, where nothing must be trained
+        self._measuring = not backward
+        self._sub_batch_size = sub_batch_size
+        if backward and not any(isinstance(callback, GeneratorTrainingCallback) for callback in callbacks.callbacks):
+            # the last callback, i.e., after the model's update, as in algorithm 1
+            callbacks.register_callback(GeneratorTrainingCallback(only_size_probing=only_size_probing))
+        self.progress_bar = batches if hasattr(batches, "set_postfix") else None
+        try:
+            return super()._train_epoch(
+                batches, callbacks, sub_batch_size, *args, only_size_probing=only_size_probing, backward=backward, **kwargs
+            )
+        finally:
+            self._measuring = False
+
+    # docstr-coverage: inherited
+    def _process_batch(
+        self,
+        batch: SLCWABatch,
+        start: int,
+        stop: int,
+        label_smoothing: float = 0.0,
+        slice_size: int | None = None,
+    ) -> FloatTensor:
+        kgc_loss = super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
+        if not self.is_adversarial or self._measuring:
+            return kgc_loss
+        # the generators are not trained now, although gradients flow through them to the structural embeddings
+        self.synthesizer.requires_grad_(False)
+        positive, synthetic = self._score(batch["positives"][start:stop].to(self.device))
+        loss = adversarial_loss(
+            positive, synthetic, self.margin, self.adversarial_temperature, weighting=self.adversarial_weighting
+        )
+        total = kgc_loss + self.adversarial_weight * loss
+        self.meter.add(
+            (stop - start) / len(batch["positives"]), kgc_loss=kgc_loss, adversarial_loss=loss, discriminator_loss=total
+        )
+        return total
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Return whether there is any adversarial training at all."""
+        return self.adversarial_weight > 0
+
+    def _score(self, positives: LongTensor) -> tuple[FloatTensor, Mapping[SyntheticKind, FloatTensor]]:
+        """Score positive triples, and new synthetic ones made of them."""
+        positive = self.model.score_hrt(positives).squeeze(dim=-1)
+        head, tail = self.synthesizer(self.model, positives, self.num_groups)
+        synthetic = self.model.score_synthetic(positives, head, tail, kinds=self.synthetic_kinds)
+        # already part of the loss for sampled negatives
+        self.model.collect_regularization_term()
+        return positive, synthetic
+
+    def step_generators(self, batch: SLCWABatch, only_size_probing: bool) -> None:
+        """Make one step of the generators, with new noise (lines 10 to 14 of algorithm 1).
+
+        :param batch: The batch.
+        :param only_size_probing: Whether to leave the parameters as they are.
+        :raises NonFiniteLossError: if the generators' loss is not finite
+        """
+        if not self.is_adversarial:
+            return
+        positives = batch["positives"].to(self.device)
+        self.synthesizer.requires_grad_(True)
+        parameters = list(self.synthesizer.parameters())
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        for sub_batch in positives.split(self._sub_batch_size or len(positives)):
+            positive, synthetic = self._score(sub_batch)
+            loss = generator_loss(
+                positive.detach(),
+                synthetic,
+                self.margin,
+                self.adversarial_temperature,
+                weighting=self.adversarial_weighting,
+                objective=self.generator_objective,
+            )
+            if not torch.isfinite(loss):
+                raise NonFiniteLossError("The generators' loss is not finite. Try a smaller generator_lr.")
+            share = len(sub_batch) / len(positives)
+            self.meter.add(share, generator_loss=loss)
+            # not loss.backward(), which would leave gradients at the model's parameters
+            for parameter, gradient in zip(parameters, torch.autograd.grad(share * loss, parameters), strict=True):
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        if not only_size_probing:
+            self.generator_optimizer.step()

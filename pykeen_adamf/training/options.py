@@ -1,0 +1,65 @@
+"""Checks of the training loop's options."""
+
+import math
+from collections.abc import Collection
+from typing import TypeVar
+
+from pykeen.losses import Loss, NSSALoss
+
+from ..constants import SYNTHETIC_KINDS
+from ..typing import SyntheticKind
+
+__all__ = [
+    "check_choice",
+    "check_kinds",
+    "check_positive",
+    "check_weight",
+    "from_loss",
+]
+
+X = TypeVar("X", bound=str)
+
+
+def check_choice(name: str, value: X, choices: Collection[X]) -> X:
+    """Check that an option has one of the allowed values."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, but is {value!r}")
+    return value
+
+
+def check_kinds(kinds: Collection[SyntheticKind]) -> tuple[SyntheticKind, ...]:
+    """Check kinds of synthetic triples, and return them in a fixed order without duplicates."""
+    if isinstance(kinds, str) or not kinds or not set(kinds).issubset(SYNTHETIC_KINDS):
+        raise ValueError(f"synthetic_kinds must be some of {SYNTHETIC_KINDS}, but is {kinds!r}")
+    return tuple(kind for kind in SYNTHETIC_KINDS if kind in kinds)
+
+
+def check_positive(name: str, value: int) -> int:
+    """Check that a number is a positive integer."""
+    if int(value) != value or value < 1:
+        raise ValueError(f"{name} must be a positive integer, but is {value!r}")
+    return int(value)
+
+
+def check_weight(value: float) -> float:
+    """Check the weight of the adversarial loss."""
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(
+            f"adversarial_weight must be finite and not negative, but is {value!r}. Use 0 for no adversarial training.",
+        )
+    return float(value)
+
+
+def from_loss(name: str, value: float | None, loss: Loss, attribute: str) -> float:
+    """Return an option, which defaults to the one of the model's loss."""
+    if value is None:
+        if not isinstance(loss, NSSALoss):
+            # e.g., the margin of a ranking loss is between two scores, and says nothing about a single one
+            raise ValueError(
+                f"Modality adversarial training takes its {name} from the model's loss, but {loss.__class__.__name__} "
+                f"has no such {name}. Use loss='NSSA', or pass {name} to the training loop.",
+            )
+        value = getattr(loss, attribute)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, but is {value!r}")
+    return float(value)

@@ -1,0 +1,237 @@
+"""A triples factory that carries the features of its entities."""
+
+import logging
+import re
+from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TextIO
+
+import pandas
+from pykeen.triples import TriplesFactory
+from pykeen.triples.triples_factory import TripleCondenser
+from pykeen.typing import EntityMapping, LabeledTriples, MappedTriples, RelationMapping
+from typing_extensions import Self
+
+from .constants import STRUCTURAL
+from .features import CoverageReport, FeatureError, ModalityFeatures, as_features, read_features, write_features
+from .typing import FeatureSource
+
+__all__ = ["MultimodalTriplesFactory"]
+
+logger = logging.getLogger(__name__)
+
+UnknownLabels = Literal["raise", "ignore"]
+
+
+class MultimodalTriplesFactory(TriplesFactory):
+    """A triples factory with features for any number of named modalities.
+
+    It is to features what :class:`pykeen.triples.TriplesNumericLiteralsFactory` is to numeric literals: the features
+    stay with the triples wherever PyKEEN hands a factory on, i.e., when it is split, cloned, condensed, relabeled,
+    merged, pickled, or saved and loaded.
+
+    >>> import numpy, torch
+    >>> triples = numpy.array([["berlin", "capital_of", "germany"], ["paris", "capital_of", "france"]])
+    >>> factory = MultimodalTriplesFactory.from_labeled_triples(
+    ...     triples=triples,
+    ...     features={"visual": ModalityFeatures.from_matrix(torch.rand(2, 8), labels=["berlin", "paris"])},
+    ... )
+    >>> factory.coverage().per_modality
+    {'visual': 2}
+    """
+
+    #: the file name of a modality's features in the directory of a saved factory
+    file_name_features: ClassVar[str] = "features-{name}.safetensors"
+
+    #: the features of each modality, with one row for each entity, in the order of the entities' IDs
+    features: Mapping[str, ModalityFeatures]
+
+    def __init__(
+        self,
+        mapped_triples: MappedTriples,
+        entity_to_id: EntityMapping,
+        relation_to_id: RelationMapping,
+        *,
+        features: Mapping[str, FeatureSource],
+        unknown_labels: UnknownLabels = "raise",
+        **kwargs: Any,
+    ) -> None:
+        """Initialize the factory.
+
+        :param mapped_triples: shape: ``(n, 3)``
+            The ID-based triples.
+        :param entity_to_id: The mapping from entity labels to IDs.
+        :param relation_to_id: The mapping from relation labels to IDs.
+        :param features: The features of each modality by the modality's name: a path (cf.
+            :func:`pykeen_adamf.features.read_features`), a matrix with one row for each entity in the order of the
+            entities' IDs, or :class:`pykeen_adamf.features.ModalityFeatures`. Entities without a row, or with a row of
+            NaN, are missing the modality.
+        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.triples.TriplesFactory`.
+        :raises FeatureError: if the features are invalid
+        """
+        super().__init__(
+            mapped_triples=mapped_triples, entity_to_id=entity_to_id, relation_to_id=relation_to_id, **kwargs
+        )
+        # the only place where labels are turned into rows
+        labels = [self.entity_id_to_label.get(i, "") for i in range(self.num_entities)]
+        self.features = {
+            _check_name(name): as_features(source, labels, name).align(labels, unknown=unknown_labels)
+            for name, source in features.items()
+        }
+
+    @classmethod
+    def from_triples_factory(
+        cls,
+        factory: TriplesFactory,
+        features: Mapping[str, FeatureSource],
+        unknown_labels: UnknownLabels = "raise",
+    ) -> Self:
+        """Add features to a factory.
+
+        :param factory: The factory.
+        :param features: The features, cf. :meth:`__init__`.
+        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
+        :returns: A new factory, sharing everything else with the given one.
+        """
+        return cls(
+            mapped_triples=factory.mapped_triples,
+            entity_to_id=factory.entity_to_id,
+            relation_to_id=factory.relation_to_id,
+            create_inverse_triples=factory.create_inverse_triples,
+            metadata=factory.metadata,
+            features=features,
+            unknown_labels=unknown_labels,
+        )
+
+    # docstr-coverage: inherited
+    @classmethod
+    def from_labeled_triples(  # type: ignore[override]  # noqa: D102
+        cls,
+        triples: LabeledTriples,
+        *,
+        features: Mapping[str, FeatureSource],
+        unknown_labels: UnknownLabels = "raise",
+        **kwargs: Any,
+    ) -> Self:
+        base = TriplesFactory.from_labeled_triples(triples=triples, **kwargs)
+        return cls.from_triples_factory(base, features=features, unknown_labels=unknown_labels)
+
+    # docstr-coverage: inherited
+    @classmethod
+    def from_path(  # type: ignore[override]  # noqa: D102
+        cls,
+        path: str | Path | TextIO,
+        *,
+        features: Mapping[str, FeatureSource],
+        unknown_labels: UnknownLabels = "raise",
+        **kwargs: Any,
+    ) -> Self:
+        base = TriplesFactory.from_path(path, **kwargs)
+        return cls.from_triples_factory(base, features=features, unknown_labels=unknown_labels)
+
+    def coverage(self) -> CoverageReport:
+        """Return how many entities have each modality, all of them, or none."""
+        return CoverageReport.from_features(self.features, num_entities=self.num_entities)
+
+    # docstr-coverage: inherited
+    def clone_and_exchange_triples(  # noqa: D102
+        self,
+        mapped_triples: MappedTriples,
+        extra_metadata: dict[str, Any] | None = None,
+        keep_metadata: bool = True,
+        create_inverse_triples: bool | None = None,
+    ) -> Self:
+        base = super().clone_and_exchange_triples(
+            mapped_triples=mapped_triples,
+            extra_metadata=extra_metadata,
+            keep_metadata=keep_metadata,
+            create_inverse_triples=create_inverse_triples,
+        )
+        return self.from_triples_factory(base, features=self.features)
+
+    # docstr-coverage: inherited
+    def apply_condenser(self, condenser: TripleCondenser) -> Self:  # noqa: D102
+        if not condenser:
+            return self
+        base = TriplesFactory.apply_condenser(_without_features(self), condenser)
+        # condensing drops entities, and with them their features
+        return self.from_triples_factory(base, features=self.features, unknown_labels="ignore")
+
+    # docstr-coverage: inherited
+    def with_labels(  # noqa: D102
+        self, entity_to_id: Mapping[str, int], relation_to_id: Mapping[str, int]
+    ) -> Self:
+        base = super().with_labels(entity_to_id=entity_to_id, relation_to_id=relation_to_id)
+        labels = [base.entity_id_to_label.get(i, "") for i in range(self.num_entities)]
+        return self.from_triples_factory(
+            base, features={name: modality.rename(labels) for name, modality in self.features.items()}
+        )
+
+    # docstr-coverage: inherited
+    def merge(self, *others: Self) -> Self:  # noqa: D102
+        for i, other in enumerate(others):
+            if getattr(other, "features", None) != self.features:
+                raise ValueError(f"The features do not match for others[{i}]: {self.coverage()} vs. {other}")
+        return super().merge(*others)
+
+    # docstr-coverage: inherited
+    def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102
+        yield from super().iter_extra_repr()
+        for name, modality in self.features.items():
+            yield f"{name}=({modality.num_present}/{self.num_entities}, {modality.dim})"
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and self.features == getattr(other, "features", None)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # docstr-coverage: inherited
+    def to_path_binary(self, path: str | Path | TextIO) -> Path:  # noqa: D102
+        directory = super().to_path_binary(path)
+        for name, modality in self.features.items():
+            # the labels are stored with the triples
+            write_features(directory / self.file_name_features.format(name=name), modality, with_labels=False)
+        return directory
+
+    # docstr-coverage: inherited
+    def _get_binary_state(self) -> dict[str, Any]:
+        # the order of modalities matters: models number them
+        return {**super()._get_binary_state(), "modalities": list(self.features)}
+
+    # docstr-coverage: inherited
+    @classmethod
+    def _from_path_binary(cls, path: Path) -> MutableMapping[str, Any]:
+        data = super()._from_path_binary(path)
+        # PyKEEN lets pandas guess: a label such as "NA" would come back as NaN, and "1984" as a number
+        for name in (cls.file_name_entity_to_id, cls.file_name_relation_to_id):
+            df = pandas.read_csv(path / f"{name}.tsv.gz", sep="\t", dtype={"label": str}, keep_default_na=False)
+            data[name] = dict(zip(df["label"], df["id"].tolist(), strict=True))
+        labels = sorted(data[cls.file_name_entity_to_id], key=data[cls.file_name_entity_to_id].__getitem__)
+        data["features"] = {
+            name: read_features(path / cls.file_name_features.format(name=name), labels=labels)
+            for name in data.pop("modalities")
+        }
+        return data
+
+
+def _check_name(name: str) -> str:
+    """Check that a name can be used for a modality."""
+    if not re.fullmatch(r"[\w-]+", name) or name == STRUCTURAL:
+        raise FeatureError(
+            f"{name!r} cannot be the name of a modality: use letters, digits, '_' and '-', and a name other than "
+            f"{STRUCTURAL!r}, which is the learned modality of every entity.",
+        )
+    return name
+
+
+def _without_features(factory: TriplesFactory) -> TriplesFactory:
+    """Return the same factory without features."""
+    return TriplesFactory(
+        mapped_triples=factory.mapped_triples,
+        entity_to_id=factory.entity_to_id,
+        relation_to_id=factory.relation_to_id,
+        create_inverse_triples=factory.create_inverse_triples,
+        metadata=factory.metadata,
+    )
+

@@ -1,0 +1,49 @@
+"""Type hints shared by all modules, following :mod:`pykeen.typing`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
+
+import numpy
+import torch
+
+if TYPE_CHECKING:
+    from .features.modality import ModalityFeatures
+
+__all__ = [
+    "Attention",
+    "BoolTensor",
+    "FeatureSource",
+    "FloatTensor",
+    "Fusion",
+    "LongTensor",
+    "Missing",
+    "NumpyArray",
+    "SyntheticEmbeddings",
+    "SyntheticKind",
+]
+
+# As in PyKEEN: torch does not propagate the specific tensor types properly.
+BoolTensor: TypeAlias = torch.Tensor
+FloatTensor: TypeAlias = torch.Tensor
+LongTensor: TypeAlias = torch.Tensor
+
+NumpyArray: TypeAlias = numpy.ndarray[Any, Any]
+
+#: Where the features of one modality may come from.
+FeatureSource: TypeAlias = Union["ModalityFeatures", FloatTensor, NumpyArray, str, Path]
+
+#: Whether all modalities share one attention vector (reference code), or have one each (paper, eq. 4).
+Attention: TypeAlias = Literal["shared", "per-modality"]
+
+#: Whether modalities are weighted per entity (paper, eq. 4-5), or averaged (ablation of table 3).
+Fusion: TypeAlias = Literal["adaptive", "mean"]
+
+#: How entities without a row in a modality are treated.
+Missing: TypeAlias = Literal["random", "zero", "mask"]
+
+#: Which entity of a triple is synthetic (paper, section 3.4.1).
+SyntheticKind: TypeAlias = Literal["head", "tail", "both"]
+
+#: Synthetic embeddings by modality, each of shape ``(batch_size, num_groups, dim)``.
+SyntheticEmbeddings: TypeAlias = Mapping[str, FloatTensor]
