@@ -2,14 +2,15 @@
 
 PyKEEN looks for extensions in one place only: while :mod:`pykeen.datasets` is being imported, it loads the entry points
 of the group ``pykeen.datasets``. Those of this package point here. At this time most of PyKEEN is not imported yet, or
-is in the middle of it, and importing our models would be a circular import. Thus, this module imports only the datasets,
-and registers everything else as soon as the PyKEEN module with the respective resolver is complete.
+is in the middle of it, and importing our models would be a circular import. Thus, this module imports only the
+datasets, and registers everything else as soon as the PyKEEN module with the respective resolver is complete.
 """
 
 import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ REGISTRATIONS: Sequence[Registration] = (
         "nn",
         ["AdaptiveFusionRepresentation", "PhaseRepresentation", "ProjectedFeatureRepresentation"],
     ),
-    Registration("pykeen.models", "model_resolver", "models", ["AdaMFRotatE"]),
+    Registration("pykeen.models", "model_resolver", "models", ["AdaMFRotatE", "LpRotatE"]),
     Registration("pykeen.training", "training_loop_resolver", "training", ["MATTrainingLoop"]),
 )
 
@@ -67,7 +68,7 @@ class _WatchedSpec(ModuleSpec):
     does not pass through import hooks again, so that there is no other way to learn of its completion.
     """
 
-    @property  # type: ignore[override]
+    @property
     def _initializing(self) -> bool:
         initializing: bool = self.__dict__["_initializing"]
         return initializing
@@ -103,11 +104,11 @@ def when_imported(name: str, callback: Callable[[ModuleType], None]) -> None:
 def register() -> None:
     """Register everything with PyKEEN; repeated calls change nothing."""
     for registration in REGISTRATIONS:
-        when_imported(registration.host, lambda host, registration=registration: _register(host, registration))
+        when_imported(registration.host, partial(_register, registration))
     when_imported("pykeen.pipeline.api", _respect_loss_defaults)
 
 
-def _register(host: ModuleType, registration: Registration) -> None:
+def _register(registration: Registration, host: ModuleType) -> None:
     """Register classes with the resolver of a completely imported module."""
     resolver = getattr(host, registration.resolver)
 

@@ -197,7 +197,8 @@ class MultimodalTriplesFactory(TriplesFactory):
     # docstr-coverage: inherited
     def _get_binary_state(self) -> dict[str, Any]:
         # the order of modalities matters: models number them
-        return {**super()._get_binary_state(), "modalities": list(self.features)}
+        state: dict[str, Any] = super()._get_binary_state()  # type: ignore[no-untyped-call]
+        return {**state, "modalities": list(self.features)}
 
     # docstr-coverage: inherited
     @classmethod
@@ -234,4 +235,3 @@ def _without_features(factory: TriplesFactory) -> TriplesFactory:
         create_inverse_triples=factory.create_inverse_triples,
         metadata=factory.metadata,
     )
-

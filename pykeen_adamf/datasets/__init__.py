@@ -1,7 +1,7 @@
 """Multi-modal benchmarks as PyKEEN datasets."""
 
 # First, since this loads the entry points, which use the modules below: they must not be half-imported by then.
-import pykeen.datasets  # noqa: F401, I001
+import pykeen.datasets  # noqa: F401
 
 from .base import MultimodalBenchmark
 from .db15k import DB15K

@@ -8,17 +8,18 @@ from typing import Any, ClassVar, Literal
 
 from pykeen.constants import PYKEEN_DATASETS
 from pykeen.datasets.base import EagerDataset, LazyDataset
-from pykeen.triples import TriplesFactory
+from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from pykeen.triples.splitting import split
 from pykeen.utils import isin_many_dim
+from typing_extensions import Self
 
-from .download import ensure_from_google_drive, ensure_from_url
-from .openke import DatasetFormatError, read_mapping, read_triples
-from .published import BENCHMARKS, FEATURES_FOLDER_ID, TRIPLES_URL, PublishedBenchmark
 from ..constants import DATA_ENVIRONMENT_VARIABLE
 from ..features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures
 from ..triples import MultimodalTriplesFactory
 from ..typing import FeatureSource, LongTensor
+from .download import ensure_from_google_drive, ensure_from_url
+from .openke import DatasetFormatError, read_mapping, read_triples
+from .published import BENCHMARKS, FEATURES_FOLDER_ID, TRIPLES_URL, PublishedBenchmark
 
 __all__ = ["MultimodalBenchmark"]
 
@@ -112,7 +113,9 @@ class MultimodalBenchmark(LazyDataset):
         """Return the path of a modality's features, downloading them if necessary, or None if there are none."""
         stem = f"{self.benchmark_name}-{modality}"
         if self.directory is not None:
-            candidates = (self.directory / f"{name}{suffix}" for name in (stem, modality) for suffix in FEATURE_SUFFIXES)
+            candidates = (
+                self.directory / f"{name}{suffix}" for name in (stem, modality) for suffix in FEATURE_SUFFIXES
+            )
             return next((path for path in candidates if path.is_file()), None)
         if modality not in self.published.features:
             return None
@@ -182,7 +185,7 @@ class MultimodalBenchmark(LazyDataset):
         pass
 
     # docstr-coverage: inherited
-    def to_directory_binary(self, path: str | Path) -> None:
+    def to_directory_binary(self, path: str | Path) -> None:  # noqa: D102
         path = Path(path)
         if path.parent == PYKEEN_DATASETS / self.get_normalized_name() / "cache":
             # PyKEEN caches datasets by the text of their keyword arguments. It would not notice that a feature file, an
@@ -192,16 +195,18 @@ class MultimodalBenchmark(LazyDataset):
         super().to_directory_binary(path)
 
     # docstr-coverage: inherited
-    def restrict(self, *args: Any, **kwargs: Any) -> EagerDataset:
+    def restrict(self, *args: Any, **kwargs: Any) -> EagerDataset | Self:  # noqa: D102
         restricted = super().restrict(*args, **kwargs)
-        assert isinstance(self.training, MultimodalTriplesFactory)
         if restricted is self:
-            return restricted
+            return self
+        training = self.training
+        assert isinstance(training, MultimodalTriplesFactory)
 
-        def attach(factory: TriplesFactory) -> MultimodalTriplesFactory:
+        def attach(factory: CoreTriplesFactory) -> MultimodalTriplesFactory:
+            assert isinstance(factory, TriplesFactory)
             # PyKEEN builds these factories anew, without features; restriction drops entities on purpose
             return MultimodalTriplesFactory.from_triples_factory(
-                factory, features=self.training.features, unknown_labels="ignore"
+                factory, features=training.features, unknown_labels="ignore"
             )
 
         return EagerDataset(

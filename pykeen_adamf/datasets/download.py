@@ -56,7 +56,7 @@ def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: st
         if actual != sha256:
             raise DownloadError(
                 f"The download of {path.name} is damaged, truncated, or not the published file: it has "
-                f"{temporary.stat().st_size:,} bytes with SHA-256 {actual}, expected was {sha256}. Try again. {by_hand}",
+                f"{temporary.stat().st_size:,} bytes with SHA-256 {actual}, but {sha256} is expected. {by_hand}",
             )
         temporary.replace(path)
     return path
@@ -86,7 +86,7 @@ def ensure_from_google_drive(path: Path, folder_id: str, sha256: str) -> Path:
 
     def fetch(temporary: Path) -> None:
         files = gdown.download_folder(id=folder_id, output=str(temporary.parent), skip_download=True, quiet=True) or []
-        identifiers = [file.id for file in files if Path(file.path).name == path.name]
+        identifiers = [file.id for file in files if not isinstance(file, str) and Path(file.path).name == path.name]
         if not identifiers:
             raise FileNotFoundError(f"the folder has no file {path.name}")
         gdown.download(id=identifiers[0], output=str(temporary), quiet=not logger.isEnabledFor(logging.WARNING))

@@ -22,7 +22,9 @@ class DatasetFormatError(ValueError):
 def _read_lines(path: Path) -> list[str]:
     """Read the lines after the first one, which tells their number."""
     if not path.is_file():
-        raise DatasetFormatError(f"The file {path} does not exist. Put it there, or leave out directory= to download it.")
+        raise DatasetFormatError(
+            f"The file {path} does not exist. Put it there, or leave out directory= to download it."
+        )
     try:
         # str.splitlines would also split at characters which may occur inside of labels
         first, *lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
@@ -74,10 +76,12 @@ def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTenso
     rows = [line.split() for line in lines]
     for number, row in enumerate(rows, start=2):
         if len(row) != 3 or not all(x.isdecimal() for x in row):
-            raise DatasetFormatError(f"{path}:{number} must be the numbers of a head, a tail, a relation, but is {row}.")
+            raise DatasetFormatError(
+                f"{path}:{number} must be the numbers of a head, a tail, a relation, but is {row}."
+            )
     head_tail_relation = numpy.asarray(rows, dtype=numpy.int64).reshape(-1, 3)
     for name, columns, bound in (("entity", [0, 1], num_entities), ("relation", [2], num_relations)):
-        (bad,) = (head_tail_relation[:, columns] >= bound).any(axis=-1).nonzero()
+        bad = numpy.flatnonzero((head_tail_relation[:, columns] >= bound).any(axis=-1))
         if len(bad):
             raise DatasetFormatError(
                 f"{path}:{bad[0] + 2} has the {name} {head_tail_relation[bad[0], columns].max()}, but there are only "

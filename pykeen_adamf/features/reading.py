@@ -11,8 +11,8 @@ import numpy
 import torch
 from safetensors import SafetensorError, safe_open
 
-from .modality import FeatureError, ModalityFeatures
 from ..typing import FeatureSource
+from .modality import FeatureError, ModalityFeatures
 
 __all__ = [
     "FEATURE_SUFFIXES",
@@ -66,7 +66,7 @@ def _read_npz(path: Path, labels: Sequence[str] | None) -> Content:
 
 
 def _read_safetensors(path: Path, labels: Sequence[str] | None) -> Content:
-    with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(path, framework="pt") as file:
         data = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         stored = (file.metadata() or {}).get(KEY_LABELS)
     if stored is not None:
@@ -130,7 +130,16 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
             f"{path} contains arbitrary Python objects, which are not loaded because they could run any code. Save a "
             f"plain tensor (torch.save(tensor, path)) instead, or the file is damaged ({error.__class__.__name__}).",
         ) from error
-    except (ValueError, TypeError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        KeyError,
+        zipfile.BadZipFile,
+        SafetensorError,
+    ) as error:
         if "allow_pickle" in str(error) or "Object arrays" in str(error):
             raise FeatureError(
                 f"{path} is an array of Python objects, which are not loaded because they could run any code. Save it "

@@ -6,14 +6,13 @@ from typing import Any, ClassVar
 
 import torch
 from class_resolver import HintOrType, OptionalKwargs
-from pykeen.losses import Loss, NSSALoss, loss_resolver
+from pykeen.losses import Loss, NSSALoss
 from pykeen.nn.representation import Embedding
 from pykeen.regularizers import Regularizer
 from pykeen.triples import KGInfo
 from pykeen.typing import Hint, Initializer
 from torch import nn
 
-from .synthetic import SyntheticScoringModel
 from ..constants import ATTENTIONS, FUSIONS, MISSING, STRUCTURAL
 from ..nn.adaptive_fusion import AdaptiveFusionRepresentation
 from ..nn.features import ProjectedFeatureRepresentation
@@ -21,11 +20,10 @@ from ..nn.interaction import LpRotatEInteraction
 from ..nn.phase import PhaseRepresentation
 from ..triples import MultimodalTriplesFactory
 from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
+from .initialization import get_embedding_range
+from .synthetic import SyntheticScoringModel
 
 __all__ = ["AdaMFRotatE"]
-
-#: The reference code initializes entities in [-(margin + 2) / dim, (margin + 2) / dim], and scales phases accordingly.
-RANGE_EPSILON = 2.0
 
 
 class AdaMFRotatE(SyntheticScoringModel):
@@ -113,9 +111,9 @@ class AdaMFRotatE(SyntheticScoringModel):
         :raises ValueError: if the triples factory has no features, or not the requested ones
         """
         features = _select_features(triples_factory, modalities)
-        embedding_range = (_get_margin(kwargs, default=self.loss_default_kwargs["margin"]) + RANGE_EPSILON) / embedding_dim
+        bound = get_embedding_range(embedding_dim, kwargs, default_margin=self.loss_default_kwargs["margin"])
         if entity_initializer is None:
-            entity_initializer = partial(nn.init.uniform_, a=-embedding_range, b=embedding_range)
+            entity_initializer = partial(nn.init.uniform_, a=-bound, b=bound)
         # entities are deduplicated before fusion; looking for duplicates once is enough
         common = dict(shape=2 * embedding_dim, unique=False)
         bases: dict[str, type] = {STRUCTURAL: Embedding} if use_structural else {}
@@ -139,7 +137,7 @@ class AdaMFRotatE(SyntheticScoringModel):
                 regularizer_kwargs=regularizer_kwargs,
             ),
             relation_representations=PhaseRepresentation,
-            relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=embedding_range / torch.pi),
+            relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=bound / torch.pi),
             **kwargs,
         )
 
@@ -203,11 +201,3 @@ def _select_features(triples_factory: KGInfo, modalities: Sequence[str] | None) 
     if unknown or not names or isinstance(modalities, str):
         raise ValueError(f"modalities must be some of {list(available)}, but is {modalities!r}.")
     return {name: available[name] for name in names}
-
-
-def _get_margin(kwargs: Mapping[str, Any], default: float) -> float:
-    """Return the margin of the loss that the model will have."""
-    loss = kwargs.get("loss")
-    if loss is None:
-        return default
-    return float(getattr(loss_resolver.make(loss, kwargs.get("loss_kwargs")), "margin", None) or default)

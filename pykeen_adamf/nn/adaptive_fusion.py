@@ -10,9 +10,9 @@ from pykeen.nn import representation_resolver
 from pykeen.nn.representation import Representation
 from torch import nn
 
-from .fusion import attention_weights, fuse, mean_weights
 from ..constants import ATTENTIONS, FUSIONS
 from ..typing import Attention, BoolTensor, FloatTensor, Fusion, LongTensor, SyntheticEmbeddings
+from .fusion import attention_weights, fuse, mean_weights
 
 __all__ = ["AdaptiveFusionRepresentation"]
 
@@ -90,8 +90,8 @@ class AdaptiveFusionRepresentation(Representation):
         self.mask_missing = mask_missing
         if mask_missing and not bool(self._presence(torch.arange(max_id)).any(dim=-1).all()):
             raise ValueError(
-                f"Some entities have none of the modalities {list(instances)}. Add the structural modality, which every "
-                f"entity has, or choose missing='random' or missing='zero'.",
+                f"Some entities have none of the modalities {list(instances)}. Add the structural modality, which "
+                f"every entity has, or choose missing='random' or missing='zero'.",
             )
         self.reset_parameters()
 
@@ -111,10 +111,8 @@ class AdaptiveFusionRepresentation(Representation):
         """Return which of the given entities have which modality, shape: ``(*indices.shape, num_modalities)``."""
         return torch.stack(
             [
-                base.presence[indices]
-                if isinstance(getattr(base, "presence", None), torch.Tensor)
-                else torch.ones_like(indices, dtype=torch.bool)
-                for base in self.bases.values()
+                torch.ones_like(indices, dtype=torch.bool) if presence is None else presence[indices]
+                for presence in (getattr(base, "presence", None) for base in self.bases.values())
             ],
             dim=-1,
         )

@@ -104,7 +104,8 @@ class ProjectedFeatureRepresentation(Representation):
     # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
         if indices is None:
-            x, presence = self.table, self.presence
+            x: FloatTensor = self.table
+            presence = self.presence
         else:
             indices = indices.to(self.table.device)
             x, presence = F.embedding(indices, self.table), self.presence[indices]

@@ -22,7 +22,12 @@ class ModalityGenerator(nn.Module):
     """
 
     def __init__(
-        self, structural_dim: int, output_dim: int, noise_dim: int = 64, hidden_dim: int = 512, negative_slope: float = 0.01
+        self,
+        structural_dim: int,
+        output_dim: int,
+        noise_dim: int = 64,
+        hidden_dim: int = 512,
+        negative_slope: float = 0.01,
     ) -> None:
         """Initialize the generator.
 

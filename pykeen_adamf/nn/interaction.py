@@ -64,5 +64,7 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
         # torch's subgradient of the modulus at zero is zero
         moduli = difference.abs()
         if self.power_norm:
-            return -(moduli**self.p).sum(dim=-1)
-        return -torch.linalg.vector_norm(moduli, ord=self.p, dim=-1)
+            power: FloatTensor = (moduli**self.p).sum(dim=-1)
+            return -power
+        norm: FloatTensor = torch.linalg.vector_norm(moduli, ord=self.p, dim=-1)
+        return -norm

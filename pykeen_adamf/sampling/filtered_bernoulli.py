@@ -7,8 +7,8 @@ import torch
 from pykeen.sampling import NegativeSampler
 from pykeen.typing import MappedTriples
 
-from .complement import ComplementSampler
 from ..typing import BoolTensor, FloatTensor, LongTensor
+from .complement import ComplementSampler
 
 __all__ = [
     "FilteredBernoulliNegativeSampler",
@@ -49,6 +49,9 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
     Set ``filtered=False`` to allow false negatives.
     """
 
+    #: shape: ``(num_relations,)``, the probability to corrupt the head
+    corrupt_head_probability: FloatTensor
+
     #: The default strategy for optimizing the negative sampler's hyper-parameters: the grid of the AdaMF-MAT paper
     hpo_default: ClassVar[Mapping[str, Mapping[str, Any]]] = dict(
         num_negs_per_pos=dict(type="categorical", choices=[32, 64, 128]),
@@ -73,7 +76,9 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
             additional ``filterer`` is applied on top.
         """
         super().__init__(
-            mapped_triples=mapped_triples, num_negs_per_pos=128 if num_negs_per_pos is None else num_negs_per_pos, **kwargs
+            mapped_triples=mapped_triples,
+            num_negs_per_pos=128 if num_negs_per_pos is None else num_negs_per_pos,
+            **kwargs,
         )
         if self.num_entities < 2:
             raise ValueError("Negative sampling needs at least two entities.")

@@ -1,7 +1,8 @@
 """The training loop of modality adversarial training."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar
+from hashlib import md5
+from typing import Any
 
 import torch
 from class_resolver import HintOrType, OptionalKwargs, ResolverKey, update_docstring_with_resolver_keys
@@ -13,7 +14,13 @@ from pykeen.triples import CoreTriplesFactory
 from pykeen.triples.instances import SLCWABatch
 from torch.optim import Optimizer
 
+from ..constants import SYNTHETIC_KINDS
+from ..models import SyntheticScoringModel, supports_synthetic_scoring
+from ..sampling import FilteredBernoulliNegativeSampler
+from ..typing import FloatTensor, LongTensor, SyntheticKind
+from .checkpointing import extend_checkpoint, read_checkpoint_extension
 from .generator_step import GeneratorTrainingCallback, LossMeter
+from .generators import TrainableGenerators
 from .objectives import (
     ADVERSARIAL_WEIGHTINGS,
     GENERATOR_OBJECTIVES,
@@ -24,10 +31,6 @@ from .objectives import (
 )
 from .options import check_choice, check_kinds, check_positive, check_weight, from_loss
 from .synthesis import Synthesizer
-from ..constants import SYNTHETIC_KINDS
-from ..models import SyntheticScoringModel, supports_synthetic_scoring
-from ..sampling import FilteredBernoulliNegativeSampler
-from ..typing import FloatTensor, LongTensor, SyntheticKind
 
 __all__ = ["MATTrainingLoop"]
 
@@ -52,9 +55,9 @@ class MATTrainingLoop(SLCWATrainingLoop):
     ``generator_objective`` choose, with the code's variants as defaults.
     """
 
-    #: The paper's grid; a number of negatives and all others are arguments of :meth:`train`, because that is all that
-    #: PyKEEN's hyper-parameter optimization can tune.
-    hpo_default: ClassVar[Mapping[str, Any]] = {
+    #: The paper's grid. All of these are parameters of :meth:`train`: PyKEEN's hyper-parameter optimization can tune
+    #: neither those of the constructor, nor the negative sampler of any but its own training loops.
+    hpo_default = {
         **SLCWATrainingLoop.hpo_default,
         "adversarial_weight": dict(type="categorical", choices=[0.001, 0.01, 0.1, 1.0]),
         "generator_lr": dict(type="categorical", choices=[1.0e-5, 1.0e-4, 1.0e-3]),
@@ -128,7 +131,9 @@ class MATTrainingLoop(SLCWATrainingLoop):
                 f"AdaMFRotatE. Use training_loop='sLCWA' for other models.",
             )
         self.synthetic_kinds = check_kinds(synthetic_kinds)
-        self.adversarial_weighting = check_choice("adversarial_weighting", adversarial_weighting, ADVERSARIAL_WEIGHTINGS)
+        self.adversarial_weighting = check_choice(
+            "adversarial_weighting", adversarial_weighting, ADVERSARIAL_WEIGHTINGS
+        )
         self.generator_objective = check_choice("generator_objective", generator_objective, GENERATOR_OBJECTIVES)
         self.adversarial_weight = check_weight(adversarial_weight)
         self.num_groups = check_positive("num_groups", num_groups)
@@ -136,31 +141,51 @@ class MATTrainingLoop(SLCWATrainingLoop):
         self.adversarial_temperature = from_loss(
             "adversarial_temperature", adversarial_temperature, self.loss, "inverse_softmax_temperature"
         )
-        self.generator_optimizer_cls = optimizer_resolver.lookup(generator_optimizer)
-        self.generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
-        self.generator_optimizer_kwargs.setdefault("lr", self.optimizer.param_groups[0]["lr"])
+        generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
+        generator_optimizer_kwargs.setdefault("lr", self.optimizer.param_groups[0]["lr"])
         self.synthesizer = Synthesizer(
             structural_dim=self.model.structural_dim,
             synthetic_dims=self.model.synthetic_dims,
             noise_dim=check_positive("noise_dim", noise_dim),
             hidden_dim=check_positive("hidden_dim", hidden_dim),
         )
+        self.generators = TrainableGenerators(
+            self.synthesizer, optimizer_resolver.lookup(generator_optimizer), generator_optimizer_kwargs
+        )
         self.adversarial_losses_per_epoch = []
+        self.meter = LossMeter()
+        self.progress_bar: Any = None
         self._measuring = False
         self._sub_batch_size: int | None = None
-        self.progress_bar: Any = None
         self._reset_generators()
 
     def _reset_generators(self) -> None:
-        """Reset the generators, their randomness, and their optimizer."""
         seed = self.model._random_seed
-        self.synthesizer.reset(seed=seed if isinstance(seed, int) else torch.initial_seed(), device=self.model.device)
-        self.generator_optimizer: Optimizer = self.generator_optimizer_cls(
-            self.synthesizer.parameters(), **self.generator_optimizer_kwargs
-        )
-        self.meter = LossMeter()
+        self.generators.reset(seed if isinstance(seed, int) else torch.initial_seed(), device=self.model.device)
+        self.meter.reset()
 
-    def train(  # type: ignore[override]
+    # docstr-coverage: inherited
+    @property
+    def checksum(self) -> str:  # noqa: D102
+        return md5(  # noqa: S324
+            f"{super().checksum} {self.synthesizer} {self.generators.optimizer} {self.adversarial_weight}".encode()
+        ).hexdigest()
+
+    # docstr-coverage: inherited
+    def _save_state(self, path: Any, *args: Any, **kwargs: Any) -> None:
+        super()._save_state(path, *args, **kwargs)
+        # PyKEEN's checkpoints know one model and one optimizer
+        extend_checkpoint(path, {**self.generators.state_dict(), "losses": self.adversarial_losses_per_epoch})
+
+    # docstr-coverage: inherited
+    def _load_state(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        result = super()._load_state(path, *args, **kwargs)
+        state = read_checkpoint_extension(path)
+        self.adversarial_losses_per_epoch = state.pop("losses")
+        self.generators.load_state_dict(state)
+        return result
+
+    def train(
         self,
         triples_factory: CoreTriplesFactory,
         *args: Any,
@@ -186,9 +211,7 @@ class MATTrainingLoop(SLCWATrainingLoop):
         if num_groups is not None:
             self.num_groups = check_positive("num_groups", num_groups)
         if generator_lr is not None:
-            self.generator_optimizer_kwargs["lr"] = generator_lr
-            for group in self.generator_optimizer.param_groups:
-                group["lr"] = generator_lr
+            self.generators.set_lr(generator_lr)
         if num_negs_per_pos is not None:
             self.negative_sampler_kwargs = {
                 **(self.negative_sampler_kwargs or {}),
@@ -197,34 +220,26 @@ class MATTrainingLoop(SLCWATrainingLoop):
         return super().train(triples_factory, *args, **kwargs)
 
     # docstr-coverage: inherited
-    def _train(self, *args: Any, continue_training: bool = False, **kwargs: Any) -> list[float] | None:
-        if not continue_training:
+    def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
+        if not kwargs.get("continue_training", False):
             # as the super class does with the model and its optimizer
             self._reset_generators()
-        return super()._train(*args, continue_training=continue_training, **kwargs)
+        return super()._train(*args, **kwargs)
 
     # docstr-coverage: inherited
-    def _train_epoch(
-        self,
-        batches: Any,
-        callbacks: MultiTrainingCallback,
-        sub_batch_size: int | None,
-        *args: Any,
-        only_size_probing: bool,
-        backward: bool = True,
-        **kwargs: Any,
+    def _train_epoch(  # type: ignore[override]
+        self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
     ) -> float:
         # PyKEEN also calls this to measure the loss on other triples, where nothing must be trained
-        self._measuring = not backward
+        self._measuring = not kwargs.get("backward", True)
         self._sub_batch_size = sub_batch_size
-        if backward and not any(isinstance(callback, GeneratorTrainingCallback) for callback in callbacks.callbacks):
-            # the last callback, i.e., after the model's update, as in algorithm 1
-            callbacks.register_callback(GeneratorTrainingCallback(only_size_probing=only_size_probing))
         self.progress_bar = batches if hasattr(batches, "set_postfix") else None
+        registered = any(isinstance(callback, GeneratorTrainingCallback) for callback in callbacks.callbacks)
+        if not self._measuring and not registered:
+            # the last callback, i.e., after the model's update, as in algorithm 1
+            callbacks.register_callback(GeneratorTrainingCallback(only_size_probing=kwargs["only_size_probing"]))
         try:
-            return super()._train_epoch(
-                batches, callbacks, sub_batch_size, *args, only_size_probing=only_size_probing, backward=backward, **kwargs
-            )
+            return super()._train_epoch(batches, callbacks, sub_batch_size, **kwargs)
         finally:
             self._measuring = False
 
@@ -240,8 +255,6 @@ class MATTrainingLoop(SLCWATrainingLoop):
         kgc_loss = super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
         if not self.is_adversarial or self._measuring:
             return kgc_loss
-        # the generators are not trained now, although gradients flow through them to the structural embeddings
-        self.synthesizer.requires_grad_(False)
         positive, synthetic = self._score(batch["positives"][start:stop].to(self.device))
         loss = adversarial_loss(
             positive, synthetic, self.margin, self.adversarial_temperature, weighting=self.adversarial_weighting
@@ -263,7 +276,7 @@ class MATTrainingLoop(SLCWATrainingLoop):
         head, tail = self.synthesizer(self.model, positives, self.num_groups)
         synthetic = self.model.score_synthetic(positives, head, tail, kinds=self.synthetic_kinds)
         # already part of the loss for sampled negatives
-        self.model.collect_regularization_term()
+        self.model.collect_regularization_term()  # type: ignore[no-untyped-call]
         return positive, synthetic
 
     def step_generators(self, batch: SLCWABatch, only_size_probing: bool) -> None:
@@ -276,25 +289,21 @@ class MATTrainingLoop(SLCWATrainingLoop):
         if not self.is_adversarial:
             return
         positives = batch["positives"].to(self.device)
-        self.synthesizer.requires_grad_(True)
-        parameters = list(self.synthesizer.parameters())
-        self.generator_optimizer.zero_grad(set_to_none=True)
-        for sub_batch in positives.split(self._sub_batch_size or len(positives)):
-            positive, synthetic = self._score(sub_batch)
-            loss = generator_loss(
-                positive.detach(),
-                synthetic,
-                self.margin,
-                self.adversarial_temperature,
-                weighting=self.adversarial_weighting,
-                objective=self.generator_objective,
-            )
-            if not torch.isfinite(loss):
-                raise NonFiniteLossError("The generators' loss is not finite. Try a smaller generator_lr.")
-            share = len(sub_batch) / len(positives)
-            self.meter.add(share, generator_loss=loss)
-            # not loss.backward(), which would leave gradients at the model's parameters
-            for parameter, gradient in zip(parameters, torch.autograd.grad(share * loss, parameters), strict=True):
-                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        with self.generators.gradients() as accumulate:
+            for sub_batch in positives.split(self._sub_batch_size or len(positives)):
+                positive, synthetic = self._score(sub_batch)
+                loss = generator_loss(
+                    positive.detach(),
+                    synthetic,
+                    self.margin,
+                    self.adversarial_temperature,
+                    weighting=self.adversarial_weighting,
+                    objective=self.generator_objective,
+                )
+                if not torch.isfinite(loss):
+                    raise NonFiniteLossError("The generators' loss is not finite. Try a smaller generator_lr.")
+                share = len(sub_batch) / len(positives)
+                self.meter.add(share, generator_loss=loss)
+                accumulate(share * loss)
         if not only_size_probing:
-            self.generator_optimizer.step()
+            self.generators.optimizer.step()

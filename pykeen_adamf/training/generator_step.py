@@ -57,7 +57,7 @@ class GeneratorTrainingCallback(TrainingCallback):
         :param only_size_probing: Whether the parameters are to be left as they are.
         :param update_progress_every: After how many batches to refresh the losses in the progress bar.
         """
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.only_size_probing = only_size_probing
         self.update_progress_every = update_progress_every
         self._num_batches = 0

@@ -3,7 +3,7 @@
 Scores are PyKEEN's, i.e., negative distances: the paper's margin minus distance is margin plus score here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias, get_args
 
 import torch
@@ -82,8 +82,9 @@ def adversarial_loss(
     :returns: shape: ``()``
         The loss.
     """
-    return sum_contrasts(
-        [(positive.unsqueeze(dim=-1), fake) for fake in _group(synthetic, weighting)], margin, temperature, weighting
+    return _sum(
+        contrast(positive.unsqueeze(dim=-1), fake, margin, temperature, weighting)
+        for fake in _group(synthetic, weighting)
     )
 
 
@@ -111,16 +112,16 @@ def generator_loss(
     """
     if objective == "minimax":
         return -adversarial_loss(positive, synthetic, margin, temperature, weighting)
-    return sum_contrasts(
-        [(fake, positive.unsqueeze(dim=-1)) for fake in _group(synthetic, weighting)], margin, temperature, weighting
+    # the positives only contribute a constant, which the reference code never weights
+    factor = 1.0 if weighting == "uniform" else 0.5
+    return factor * _sum(
+        contrast(fake, positive.unsqueeze(dim=-1), margin, temperature, weighting="uniform")
+        for fake in _group(synthetic, weighting)
     )
 
 
-def sum_contrasts(
-    pairs: list[tuple[FloatTensor, FloatTensor]], margin: float, temperature: float, weighting: AdversarialWeighting
-) -> FloatTensor:
-    """Sum :func:`contrast` over pairs of scores that ought to be high, and low."""
-    return torch.stack([contrast(real, fake, margin, temperature, weighting) for real, fake in pairs]).sum()
+def _sum(losses: Iterable[FloatTensor]) -> FloatTensor:
+    return torch.stack(list(losses)).sum()
 
 
 def _group(synthetic: Mapping[SyntheticKind, FloatTensor], weighting: AdversarialWeighting) -> list[FloatTensor]:

@@ -55,6 +55,7 @@ class Synthesizer(nn.Module):
         self.random_state = torch.Generator(device=device)
         self.random_state.manual_seed(seed)
         for generator in self.generators.values():
+            assert isinstance(generator, ModalityGenerator)
             generator.reset_parameters(self.random_state)
 
     def draw_noise(self, *shape: int) -> FloatTensor:

@@ -1,0 +1,91 @@
+"""The generators as one of the two players, with an optimizer of their own."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from ..typing import FloatTensor
+from .synthesis import Synthesizer
+
+__all__ = ["TrainableGenerators"]
+
+
+class TrainableGenerators:
+    """Generators and their optimizer, to be reset, trained, saved and loaded together.
+
+    Outside of :meth:`gradients`, the generators' parameters do not require gradients, although gradients flow *through*
+    the generators to the structural embeddings.
+    """
+
+    optimizer: Optimizer
+
+    def __init__(
+        self, synthesizer: Synthesizer, optimizer_cls: type[Optimizer], optimizer_kwargs: Mapping[str, Any]
+    ) -> None:
+        """Initialize the object.
+
+        :param synthesizer: The generators.
+        :param optimizer_cls: The class of the optimizer.
+        :param optimizer_kwargs: The keyword-based parameters of the optimizer.
+        """
+        self.synthesizer = synthesizer
+        self.optimizer_cls = optimizer_cls
+        self.optimizer_kwargs = dict(optimizer_kwargs)
+        self._build_optimizer()
+
+    def _build_optimizer(self) -> None:
+        self.synthesizer.requires_grad_(True)
+        self.optimizer = self.optimizer_cls(self.synthesizer.parameters(), **self.optimizer_kwargs)
+        self.synthesizer.requires_grad_(False)
+
+    def reset(self, seed: int, device: torch.device) -> None:
+        """Reset the generators, their randomness, and their optimizer.
+
+        :param seed: The random seed.
+        :param device: The device to use.
+        """
+        self.synthesizer.reset(seed=seed, device=device)
+        self._build_optimizer()
+
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate, now and for all future resets."""
+        self.optimizer_kwargs["lr"] = lr
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
+    @contextmanager
+    def gradients(self) -> Iterator[Callable[[FloatTensor], None]]:
+        """Collect gradients of the generators' parameters, and of nothing else.
+
+        :yields: A function to call with each loss.
+        """
+        parameters = list(self.synthesizer.parameters())
+        self.optimizer.zero_grad(set_to_none=True)
+
+        def accumulate(loss: FloatTensor) -> None:
+            # not loss.backward(), which would leave gradients at the model's parameters
+            for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+        self.synthesizer.requires_grad_(True)
+        try:
+            yield accumulate
+        finally:
+            self.synthesizer.requires_grad_(False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the complete state."""
+        return {
+            "synthesizer": self.synthesizer.state_dict(),
+            "random_state": self.synthesizer.random_state.get_state(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load a complete state."""
+        self.synthesizer.load_state_dict(state["synthesizer"])
+        self.synthesizer.random_state.set_state(state["random_state"])
+        self.optimizer.load_state_dict(state["optimizer"])
