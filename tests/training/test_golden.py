@@ -154,7 +154,9 @@ def test_training(golden, reference):
         reference.replay(noise)
         positive, synthetic = loop._score(positives)
         expect("positive_scores", positive + loop.margin, tolerance)
-        expect("fake_scores", torch.stack([x.squeeze(dim=-1) for x in synthetic.values()], dim=-1) + loop.margin, tolerance)
+        expect(
+            "fake_scores", torch.stack([x.squeeze(dim=-1) for x in synthetic.values()], dim=-1) + loop.margin, tolerance
+        )
 
         reference.replay(noise)
         loop.meter.reset()

@@ -1,0 +1,1 @@
+"""Experiments: several models under one protocol."""

@@ -1,0 +1,214 @@
+"""A small comparison: structure only, AdaMF, and AdaMF-MAT with equal budget through PyKEEN's pipeline."""
+
+import json
+import logging
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from pykeen.datasets import Dataset, get_dataset
+from pykeen.pipeline import PipelineResult, pipeline
+from pykeen.triples import CoreTriplesFactory
+
+from ..triples import MultimodalTriplesFactory
+
+__all__ = [
+    "CONTENDERS",
+    "METRICS",
+    "compare",
+    "format_table",
+]
+
+logger = logging.getLogger(__name__)
+
+#: The models to compare: the pipeline's ``model`` and ``training_loop``.
+CONTENDERS: Final[Mapping[str, tuple[str, str]]] = {
+    "RotatE (PyKEEN)": ("RotatE", "sLCWA"),
+    "RotatE (sum of moduli)": ("LpRotatE", "sLCWA"),
+    "AdaMF": ("AdaMFRotatE", "sLCWA"),
+    "AdaMF-MAT": ("AdaMFRotatE", "MAT"),
+}
+
+#: The reported metrics by their names in PyKEEN.
+METRICS: Final[Mapping[str, str]] = {
+    "MRR": "inverse_harmonic_mean_rank",
+    "Hits@1": "hits_at_1",
+    "Hits@3": "hits_at_3",
+    "Hits@10": "hits_at_10",
+}
+
+
+def compare(
+    dataset: str,
+    *,
+    dataset_kwargs: Mapping[str, Any] | None = None,
+    contenders: Sequence[str] = tuple(CONTENDERS),
+    epochs: int = 5,
+    embedding_dim: int = 64,
+    batch_size: int = 1024,
+    num_negatives: int = 128,
+    lr: float = 1e-3,
+    margin: float = 12.0,
+    adversarial_temperature: float = 2.0,
+    adversarial_weight: float = 0.1,
+    num_test_triples: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    output: str | Path | None = None,
+    report: Callable[[str], object] = logger.info,
+) -> dict[str, Any]:
+    """Train and evaluate models with equal budget: epochs, batches, negatives, optimizer, and loss.
+
+    :param dataset: The name of a dataset.
+    :param dataset_kwargs: The dataset's keyword-based parameters.
+    :param contenders: Which of :data:`CONTENDERS` to compare.
+    :param epochs: The number of epochs of each.
+    :param embedding_dim: The embedding dimension, in complex numbers.
+    :param batch_size: The batch size.
+    :param num_negatives: The number of negatives for each positive triple.
+    :param lr: The learning rate of Adam, also for the generators.
+    :param margin: The margin of the loss.
+    :param adversarial_temperature: The temperature of the loss.
+    :param adversarial_weight: The weight of the adversarial loss.
+    :param num_test_triples: Evaluate on that many random test triples rather than on all.
+    :param seed: The random seed.
+    :param device: The device.
+    :param output: Where to write the results as JSON. The file is complete after each model.
+    :param report: Called with a line about each model.
+    :returns: The results.
+    """
+    instance = get_dataset(dataset=dataset, dataset_kwargs=dataset_kwargs)
+    testing = _sample(instance.testing, num_test_triples, seed)
+    results: dict[str, Any] = {
+        "dataset": _describe(dataset, instance, testing),
+        "budget": dict(
+            epochs=epochs,
+            embedding_dim=embedding_dim,
+            batch_size=batch_size,
+            num_negatives=num_negatives,
+            lr=lr,
+            margin=margin,
+            adversarial_temperature=adversarial_temperature,
+            adversarial_weight=adversarial_weight,
+            seed=seed,
+        ),
+        "environment": _environment(),
+        "results": {},
+    }
+    for name in contenders:
+        model, training_loop = CONTENDERS[name]
+        report(f"Training {name} for {epochs} epochs ...")
+        result = pipeline(
+            training=instance.training,
+            testing=testing,
+            validation=instance.validation,
+            model=model,
+            model_kwargs=dict(embedding_dim=embedding_dim),
+            loss="NSSA",
+            loss_kwargs=dict(margin=margin, adversarial_temperature=adversarial_temperature),
+            optimizer="Adam",
+            optimizer_kwargs=dict(lr=lr),
+            training_loop=training_loop,
+            training_loop_kwargs=dict(adversarial_weight=adversarial_weight) if training_loop == "MAT" else {},
+            negative_sampler="FilteredBernoulli",
+            negative_sampler_kwargs=dict(num_negs_per_pos=num_negatives),
+            training_kwargs=dict(num_epochs=epochs, batch_size=batch_size),
+            # rank also against the training triples that are not part of the sample
+            evaluation_kwargs=dict(
+                additional_filter_triples=[instance.training.mapped_triples, instance.testing.mapped_triples]
+            ),
+            device=device,
+            random_seed=seed,
+        )
+        results["results"][name] = _summarize(result)
+        if output is not None:
+            _write_json(Path(output), results)
+    return results
+
+
+def _sample(factory: CoreTriplesFactory, num: int | None, seed: int) -> CoreTriplesFactory:
+    """Sample triples."""
+    if num is None or num >= factory.num_triples:
+        return factory
+    indices = torch.randperm(factory.num_triples, generator=torch.Generator().manual_seed(seed))[:num]
+    return factory.clone_and_exchange_triples(factory.mapped_triples[indices])
+
+
+def _describe(name: str, dataset: Dataset, testing: CoreTriplesFactory) -> dict[str, Any]:
+    """Describe the data."""
+    training = dataset.training
+    features = training.features if isinstance(training, MultimodalTriplesFactory) else {}
+    return {
+        "name": name,
+        "num_entities": training.num_entities,
+        "num_relations": training.num_relations,
+        "num_training_triples": training.num_triples,
+        "num_evaluated_test_triples": testing.num_triples,
+        "num_test_triples": dataset.testing.num_triples,
+        "features": {
+            key: dict(source=Path(value.source).name, dim=value.dim, num_present=value.num_present)
+            for key, value in features.items()
+        },
+    }
+
+
+def _environment() -> dict[str, Any]:
+    """Describe what this runs on."""
+    return {
+        **{name: version(name) for name in ("pykeen-adamf", "pykeen", "torch", "numpy")},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "num_threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _summarize(result: PipelineResult) -> dict[str, Any]:
+    """Summarize a result."""
+    summary: dict[str, Any] = {
+        side: {name: result.get_metric(f"{side}.realistic.{key}") for name, key in METRICS.items()}
+        for side in ("both", "head", "tail")
+    }
+    summary["num_parameters"] = result.model.num_parameters
+    summary["losses"] = result.losses
+    summary["adversarial_losses"] = getattr(result.training_loop, "adversarial_losses_per_epoch", None)
+    summary["training_seconds"] = result.train_seconds
+    summary["evaluation_seconds"] = result.evaluate_seconds
+    return summary
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a file such that it is always complete."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(data, file, indent=2)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def format_table(results: Mapping[str, Any]) -> str:
+    """Format results as a Markdown table.
+
+    :param results: The results of :func:`compare`.
+    :returns: The table.
+    """
+    header = ["model", *METRICS, "training", "evaluation"]
+    rows = [
+        [
+            name,
+            *(f"{value['both'][metric]:.3f}" for metric in METRICS),
+            f"{value['training_seconds']:.0f} s",
+            f"{value['evaluation_seconds']:.0f} s",
+        ]
+        for name, value in results["results"].items()
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])

@@ -1,0 +1,35 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from pykeen_adamf.constants import DATA_ENVIRONMENT_VARIABLE
+from pykeen_adamf.triples import MultimodalTriplesFactory
+
+from .cases import make_factory
+
+
+@pytest.fixture(scope="session")
+def data_directory() -> Path:
+    """Return the directory with the published triples."""
+    directory = os.environ.get(DATA_ENVIRONMENT_VARIABLE)
+    if not directory:
+        pytest.skip(f"needs the published triples in the directory given by ${DATA_ENVIRONMENT_VARIABLE}")
+    return Path(directory)
+
+
+@pytest.fixture
+def factory() -> MultimodalTriplesFactory:
+    """Return a small factory with two modalities, which some entities miss."""
+    return make_factory()
+
+
+@pytest.fixture
+def double():
+    """Let new tensors have double precision."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

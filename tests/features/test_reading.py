@@ -1,0 +1,189 @@
+"""Reading features from files: all formats, all ways to say whose row it is."""
+
+import tempfile
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from hypothesis import given
+
+from pykeen_adamf.features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures, as_features, read_features
+
+from .cases import (
+    BY_LABEL,
+    BY_ROW,
+    LABELS,
+    make_features,
+    matrix_with_nan,
+    modality_features,
+    relaxed,
+    save,
+    suffix_of,
+)
+
+
+@pytest.mark.parametrize("missing", [[], [0], [1, 4], [6]], ids=str)
+@pytest.mark.parametrize("way", BY_ROW)
+def test_rows_in_the_order_of_entities(tmp_path, way, missing):
+    features = make_features(missing=missing)
+    loaded = read_features(save(way, tmp_path, features), labels=LABELS)
+    assert loaded == features
+    assert loaded.matrix.dtype == features.matrix.dtype
+    assert not loaded.matrix.requires_grad
+
+
+@pytest.mark.parametrize("missing", [[], [0], [1, 4], [6]], ids=str)
+@pytest.mark.parametrize("way", BY_LABEL)
+def test_rows_with_labels(tmp_path, way, missing):
+    """The order of the given labels does not matter if the file has its own."""
+    features = make_features(missing=missing)
+    loaded = read_features(save(way, tmp_path, features), labels=LABELS[::-1])
+    assert loaded.align(LABELS) == features
+
+
+@pytest.mark.parametrize("way", [way for way in BY_LABEL if not way.startswith(".h5")])
+def test_labels_of_the_file_suffice(tmp_path, way):
+    features = make_features(missing=[2])
+    assert read_features(save(way, tmp_path, features)).align(LABELS) == features
+
+
+@pytest.mark.parametrize("way", BY_LABEL)
+def test_entities_without_a_row_are_missing(tmp_path, way):
+    features = make_features(LABELS[:4])
+    loaded = read_features(save(way, tmp_path, features), labels=LABELS).align(LABELS)
+    assert loaded.presence.tolist() == [True] * 4 + [False] * 3
+    assert torch.equal(loaded.matrix[:4], features.matrix)
+
+
+@pytest.mark.parametrize("way", BY_LABEL)
+def test_rows_of_unknown_entities_are_found_out(tmp_path, way):
+    path = save(way, tmp_path, make_features())
+    others = [label for label in LABELS if label != "NA"]
+    with pytest.raises(FeatureError) as info:
+        read_features(path, labels=others).align(others)
+    for part in (str(path), "rows for 'NA'", "unknown_labels='ignore'"):
+        assert part in str(info.value)
+    assert read_features(path, labels=others).align(others, unknown="ignore") == make_features().align(
+        others, unknown="ignore"
+    )
+
+
+@pytest.mark.parametrize(
+    ("way", "dtype"),
+    [
+        *((way, dtype) for way in [*BY_ROW, *BY_LABEL] for dtype in (torch.float16, torch.float32, torch.float64)),
+        # NumPy and HDF5 have no such data type
+        *((way, torch.bfloat16) for way in [*BY_ROW, *BY_LABEL] if suffix_of(way) in {".pth", ".pt", ".safetensors"}),
+    ],
+)
+def test_data_type_is_kept(tmp_path, way, dtype):
+    features = make_features(missing=[3], dtype=dtype)
+    loaded = read_features(save(way, tmp_path, features), labels=LABELS).align(LABELS)
+    assert loaded.matrix.dtype == dtype
+    assert loaded == features
+
+
+@pytest.mark.parametrize("way", BY_ROW)
+def test_rows_need_labels(tmp_path, way):
+    path = save(way, tmp_path, make_features())
+    with pytest.raises(FeatureError, match=r"has no labels\. Pass the labels") as info:
+        read_features(path)
+    assert str(path) in str(info.value)
+
+
+@pytest.mark.parametrize("way", BY_ROW)
+def test_wrong_number_of_rows(tmp_path, way):
+    path = save(way, tmp_path, make_features())
+    with pytest.raises(FeatureError, match=r"has 7 rows, but there are 6 entities.*exactly one row") as info:
+        read_features(path, labels=LABELS[:6])
+    assert str(path) in str(info.value)
+
+
+def test_every_suffix_has_a_test():
+    assert {suffix_of(way) for way in [*BY_ROW, *BY_LABEL]} == set(FEATURE_SUFFIXES)
+
+
+def test_suffix_in_capital_letters(tmp_path):
+    features = make_features()
+    path = save(".npy: array", tmp_path, features).rename(tmp_path / "FEATURES.NPY")
+    assert read_features(path, LABELS) == features
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_source_is_the_path(tmp_path, kind):
+    path = save(".npy: array", tmp_path, make_features())
+    assert read_features(kind(path), LABELS).source == str(path)
+
+
+def test_presence_may_be_a_list(tmp_path):
+    path = tmp_path / "features.pt"
+    torch.save({"features": torch.ones(2, 3), "presence": [True, False]}, path)
+    assert read_features(path, ["a", "b"]).presence.tolist() == [True, False]
+
+
+def test_presence_without_labels(tmp_path):
+    path = tmp_path / "features.npz"
+    numpy.savez(path, features=numpy.ones((2, 3)), presence=numpy.array([False, True]))
+    assert read_features(path, ["a", "b"]).presence.tolist() == [False, True]
+
+
+def test_vectors_by_number(tmp_path):
+    """Labels of entities are text, even if they look like numbers."""
+    path = tmp_path / "features.pt"
+    torch.save({7: torch.ones(2), 11: torch.zeros(2)}, path)
+    assert read_features(path).labels == ("7", "11")
+
+
+def test_labels_of_bytes(tmp_path):
+    """NumPy stores ASCII labels as bytes, e.g. ``labels.astype("S")``."""
+    path = tmp_path / "features.npz"
+    numpy.savez(path, features=numpy.ones((2, 3)), labels=numpy.array(["Ada", "Bob"]).astype("S"))
+    assert read_features(path).labels == ("Ada", "Bob")
+
+
+@pytest.mark.parametrize("way", [".pth: features, labels, presence", ".pth: vectors", ".safetensors: labels"])
+@relaxed
+@given(features=modality_features(min_size=1))
+def test_round_trip_of_anything(way, features):
+    with tempfile.TemporaryDirectory() as directory:
+        loaded = read_features(save(way, Path(directory), features)) if features.num_present else features
+    assert loaded.align(features.labels) == features
+    assert loaded.matrix.dtype == features.matrix.dtype
+
+
+# --- anything that may hold features
+
+
+def test_as_features_leaves_features_alone():
+    features = make_features()
+    assert as_features(features, ["whatever"], "visual") is features
+
+
+@pytest.mark.parametrize("kind", [str, Path, torch.Tensor, numpy.ndarray])
+def test_as_features(tmp_path, kind):
+    features = make_features(missing=[1])
+    if kind is torch.Tensor:
+        source = matrix_with_nan(features)
+    elif kind is numpy.ndarray:
+        source = matrix_with_nan(features).numpy()
+    else:
+        source = kind(save(".pth: tensor", tmp_path, features))
+    assert as_features(source, LABELS, "visual") == features
+
+
+def test_as_features_names_the_modality():
+    with pytest.raises(FeatureError, match="the visual matrix has 2 rows, but there are 3 entities"):
+        as_features(torch.ones(2, 3), "abc", "visual")
+
+
+@pytest.mark.parametrize("source", [None, 3, [[1.0, 2.0]], {"a": torch.ones(2)}, b"features.npy"], ids=repr)
+def test_as_features_refuses(source):
+    with pytest.raises(FeatureError, match=rf"Cannot use a {type(source).__name__} as visual features: pass a path"):
+        as_features(source, ["a"], "visual")
+
+
+def test_as_features_shares_nothing_that_an_entity_lacks():
+    """NaN of the caller's matrix never shows up."""
+    features = as_features(torch.full((2, 3), float("nan")), "ab", "visual")
+    assert features == ModalityFeatures.missing("ab", dim=3)
