@@ -1,5 +1,6 @@
 """A triples factory that carries the features of its entities."""
 
+import json
 import logging
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
@@ -43,6 +44,9 @@ class MultimodalTriplesFactory(TriplesFactory):
     #: the file name of a modality's features in the directory of a saved factory
     file_name_features: ClassVar[str] = "features-{name}.safetensors"
 
+    #: the file name of the modalities' names, in order
+    file_name_modalities: ClassVar[str] = "modalities.json"
+
     #: the features of each modality, with one row for each entity, in the order of the entities' IDs
     features: Mapping[str, ModalityFeatures]
 
@@ -74,7 +78,7 @@ class MultimodalTriplesFactory(TriplesFactory):
             mapped_triples=mapped_triples, entity_to_id=entity_to_id, relation_to_id=relation_to_id, **kwargs
         )
         # the only place where labels are turned into rows
-        labels = [self.entity_id_to_label.get(i, "") for i in range(self.num_entities)]
+        labels = _labels_by_id(self.entity_to_id)
         self.features = {
             _check_name(name): as_features(source, labels, name).align(labels, unknown=unknown_labels)
             for name, source in features.items()
@@ -163,9 +167,12 @@ class MultimodalTriplesFactory(TriplesFactory):
         self, entity_to_id: Mapping[str, int], relation_to_id: Mapping[str, int]
     ) -> Self:
         base = super().with_labels(entity_to_id=entity_to_id, relation_to_id=relation_to_id)
-        labels = [base.entity_id_to_label.get(i, "") for i in range(self.num_entities)]
+        labels = _labels_by_id(base.entity_to_id, num=self.num_entities)
+        # entities that do not get a label are dropped on purpose
         return self.from_triples_factory(
-            base, features={name: modality.rename(labels) for name, modality in self.features.items()}
+            base,
+            features={name: modality.rename(labels) for name, modality in self.features.items()},
+            unknown_labels="ignore",
         )
 
     # docstr-coverage: inherited
@@ -192,13 +199,10 @@ class MultimodalTriplesFactory(TriplesFactory):
         for name, modality in self.features.items():
             # the labels are stored with the triples
             write_features(directory / self.file_name_features.format(name=name), modality, with_labels=False)
+        # The order of modalities matters: models number them. It has a file of its own, such that other factories can
+        # read the rest.
+        (directory / self.file_name_modalities).write_text(json.dumps(list(self.features)))
         return directory
-
-    # docstr-coverage: inherited
-    def _get_binary_state(self) -> dict[str, Any]:
-        # the order of modalities matters: models number them
-        state: dict[str, Any] = super()._get_binary_state()  # type: ignore[no-untyped-call]
-        return {**state, "modalities": list(self.features)}
 
     # docstr-coverage: inherited
     @classmethod
@@ -208,12 +212,26 @@ class MultimodalTriplesFactory(TriplesFactory):
         for name in (cls.file_name_entity_to_id, cls.file_name_relation_to_id):
             df = pandas.read_csv(path / f"{name}.tsv.gz", sep="\t", dtype={"label": str}, keep_default_na=False)
             data[name] = dict(zip(df["label"], df["id"].tolist(), strict=True))
-        labels = sorted(data[cls.file_name_entity_to_id], key=data[cls.file_name_entity_to_id].__getitem__)
+        modalities = path / cls.file_name_modalities
+        if not modalities.is_file():
+            raise FeatureError(f"{path} was saved without features. Load it with TriplesFactory.from_path_binary.")
+        labels = _labels_by_id(data[cls.file_name_entity_to_id])
         data["features"] = {
             name: read_features(path / cls.file_name_features.format(name=name), labels=labels)
-            for name in data.pop("modalities")
+            for name in json.loads(modalities.read_text())
         }
         return data
+
+
+def _labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> list[str]:
+    """Return labels in the order of IDs; IDs without an entity get a name that no entity has."""
+    if num is None:
+        num = max(entity_to_id.values()) + 1
+    labels = [f"\0{i}" for i in range(num)]
+    for label, i in entity_to_id.items():
+        if i < num:
+            labels[i] = label
+    return labels
 
 
 def _check_name(name: str) -> str:

@@ -5,6 +5,7 @@ import pykeen.datasets  # noqa: F401
 
 from .base import MultimodalBenchmark
 from .db15k import DB15K
+from .derived import EagerMultimodalDataset, MultimodalDataset
 from .download import DownloadError
 from .mkg import MKGW, MKGY
 from .openke import DatasetFormatError
@@ -15,5 +16,7 @@ __all__ = [
     "MKGY",
     "DatasetFormatError",
     "DownloadError",
+    "EagerMultimodalDataset",
     "MultimodalBenchmark",
+    "MultimodalDataset",
 ]

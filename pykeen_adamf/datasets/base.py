@@ -4,19 +4,19 @@ import logging
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
+import torch
 from pykeen.constants import PYKEEN_DATASETS
-from pykeen.datasets.base import EagerDataset, LazyDataset
-from pykeen.triples import CoreTriplesFactory, TriplesFactory
+from pykeen.datasets.base import LazyDataset
 from pykeen.triples.splitting import split
 from pykeen.utils import isin_many_dim
-from typing_extensions import Self
 
 from ..constants import DATA_ENVIRONMENT_VARIABLE
 from ..features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures
 from ..triples import MultimodalTriplesFactory
 from ..typing import FeatureSource, LongTensor
+from .derived import MultimodalDataset
 from .download import ensure_from_google_drive, ensure_from_url
 from .openke import DatasetFormatError, read_mapping, read_triples
 from .published import BENCHMARKS, FEATURES_FOLDER_ID, TRIPLES_URL, PublishedBenchmark
@@ -26,13 +26,11 @@ __all__ = ["MultimodalBenchmark"]
 logger = logging.getLogger(__name__)
 
 
-class MultimodalBenchmark(LazyDataset):
+class MultimodalBenchmark(MultimodalDataset, LazyDataset):
     """A published multi-modal benchmark: triples and features are downloaded and checked, or read from a directory.
 
     Entity and relation IDs are those of the published files, and hence the rows of the published features.
     """
-
-    triples_factory_cls = MultimodalTriplesFactory
 
     #: the name of the benchmark, its folder, and the prefix of its feature files
     benchmark_name: ClassVar[str]
@@ -194,28 +192,6 @@ class MultimodalBenchmark(LazyDataset):
             return
         super().to_directory_binary(path)
 
-    # docstr-coverage: inherited
-    def restrict(self, *args: Any, **kwargs: Any) -> EagerDataset | Self:  # noqa: D102
-        restricted = super().restrict(*args, **kwargs)
-        if restricted is self:
-            return self
-        training = self.training
-        assert isinstance(training, MultimodalTriplesFactory)
-
-        def attach(factory: CoreTriplesFactory) -> MultimodalTriplesFactory:
-            assert isinstance(factory, TriplesFactory)
-            # PyKEEN builds these factories anew, without features; restriction drops entities on purpose
-            return MultimodalTriplesFactory.from_triples_factory(
-                factory, features=training.features, unknown_labels="ignore"
-            )
-
-        return EagerDataset(
-            training=attach(restricted.training),
-            testing=attach(restricted.testing),
-            validation=None if restricted.validation is None else attach(restricted.validation),
-            metadata=restricted.metadata,
-        )
-
 
 def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> tuple[LongTensor, LongTensor]:
     """Carve a holdout out of triples, such that all entities and relations remain in the rest.
@@ -227,8 +203,19 @@ def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> 
         Triples which must not be in the holdout.
     :param seed: The random seed.
     :returns: The remaining triples, and the holdout. They are disjoint, and neither has duplicates.
+    :raises ValueError: if there are too few triples
     """
     triples = triples.unique(dim=0)
-    ratio = num / len(triples)
-    remaining, holdout = split(triples, ratios=[1 - ratio, ratio], random_state=seed)
+    if not num:
+        return triples, triples[:0]
+    ratio = num / max(len(triples), num)
+    # a generator, since PyKEEN would use an integer to seed the global random state
+    random_state = torch.Generator().manual_seed(seed)
+    try:
+        remaining, holdout = split(triples, ratios=[1 - ratio, ratio], random_state=random_state)
+    except (ValueError, IndexError, RuntimeError) as error:
+        raise ValueError(
+            f"Cannot carve a holdout of {num:,} validation triples out of {len(triples):,} training triples, such that "
+            f"all entities and relations remain. Use validation='published'.",
+        ) from error
     return remaining, holdout[~isin_many_dim(holdout, exclude, dim=0)]

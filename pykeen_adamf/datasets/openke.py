@@ -57,6 +57,8 @@ def read_mapping(path: Path) -> Mapping[str, int]:
         if label in mapping:
             raise DatasetFormatError(f"{path}:{number} has the label {label!r} for the second time.")
         mapping[label] = int(identifier)
+    if not mapping:
+        raise DatasetFormatError(f"{path} has no labels, but there must be at least one.")
     if sorted(mapping.values()) != list(range(len(mapping))):
         raise DatasetFormatError(f"{path} must number its labels from 0 to {len(mapping) - 1:,}, each number once.")
     return mapping
@@ -79,12 +81,14 @@ def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTenso
             raise DatasetFormatError(
                 f"{path}:{number} must be the numbers of a head, a tail, a relation, but is {row}."
             )
-    head_tail_relation = numpy.asarray(rows, dtype=numpy.int64).reshape(-1, 3)
+    # numbers that do not fit into 64 bits are out of range all the same
+    numbers = [[min(int(x), 2**62) for x in row] for row in rows]
+    head_tail_relation = numpy.asarray(numbers, dtype=numpy.int64).reshape(-1, 3)
     for name, columns, bound in (("entity", [0, 1], num_entities), ("relation", [2], num_relations)):
         bad = numpy.flatnonzero((head_tail_relation[:, columns] >= bound).any(axis=-1))
         if len(bad):
+            largest = max(int(rows[bad[0]][column]) for column in columns)
             raise DatasetFormatError(
-                f"{path}:{bad[0] + 2} has the {name} {head_tail_relation[bad[0], columns].max()}, but there are only "
-                f"{bound:,}. Mind the order of columns: head, tail, relation.",
+                f"{path}:{bad[0] + 2} has the {name} {largest}, but there are only {bound:,}. Mind the order of columns: head, tail, relation.",
             )
     return torch.from_numpy(head_tail_relation[:, [0, 2, 1]].copy())

@@ -72,8 +72,8 @@ def compare(
     :param batch_size: The batch size.
     :param num_negatives: The number of negatives for each positive triple.
     :param lr: The learning rate of Adam, also for the generators.
-    :param margin: The margin of the loss.
-    :param adversarial_temperature: The temperature of the loss.
+    :param margin: The margin of the loss, for the sum of moduli; scaled for PyKEEN's RotatE, which uses the 2-norm.
+    :param adversarial_temperature: The temperature of the loss, likewise.
     :param adversarial_weight: The weight of the adversarial loss.
     :param num_test_triples: Evaluate on that many random test triples rather than on all.
     :param seed: The random seed.
@@ -102,6 +102,10 @@ def compare(
     }
     for name in contenders:
         model, training_loop = CONTENDERS[name]
+        # The 2-norm of d coordinates of similar modulus is 1 / sqrt(d) of their sum. With the margin for the sum,
+        # PyKEEN's RotatE would hardly learn.
+        scale = embedding_dim**0.5 if model == "RotatE" else 1.0
+        loss_kwargs = dict(margin=margin / scale, adversarial_temperature=adversarial_temperature * scale)
         report(f"Training {name} for {epochs} epochs ...")
         result = pipeline(
             training=instance.training,
@@ -110,7 +114,7 @@ def compare(
             model=model,
             model_kwargs=dict(embedding_dim=embedding_dim),
             loss="NSSA",
-            loss_kwargs=dict(margin=margin, adversarial_temperature=adversarial_temperature),
+            loss_kwargs=loss_kwargs,
             optimizer="Adam",
             optimizer_kwargs=dict(lr=lr),
             training_loop=training_loop,
@@ -125,7 +129,7 @@ def compare(
             device=device,
             random_seed=seed,
         )
-        results["results"][name] = _summarize(result)
+        results["results"][name] = {"loss": loss_kwargs, **_summarize(result)}
         if output is not None:
             _write_json(Path(output), results)
     return results

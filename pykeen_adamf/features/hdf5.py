@@ -1,6 +1,6 @@
 """Reading features from HDF5 files; needs the extra ``h5``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,7 @@ def read_hdf5(path: Path, labels: Sequence[str] | None) -> tuple[Any, Sequence[s
         raise FeatureError(f"Reading {path} needs h5py. Install it with: pip install pykeen-adamf[h5]") from error
 
     with h5py.File(path, "r") as file:
-        names: list[str] = []
-        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        names = list(_walk(file))
         if len(names) == 1 and file[names[0]].ndim == 2 and (labels is None or _find(file, labels, names[0]) is None):
             return file[names[0]][()], None, None
         known = {name: name for name in names}
@@ -46,6 +45,18 @@ def read_hdf5(path: Path, labels: Sequence[str] | None) -> tuple[Any, Sequence[s
     return numpy.stack(list(vectors.values())), list(vectors), None
 
 
+def _walk(group: Any, prefix: str = "", ancestors: tuple[Any, ...] = ()) -> Iterator[str]:
+    """Iterate over the names of all datasets; h5py's own visitor leaves out those that are linked from elsewhere."""
+    for key in group:
+        # None for a link that leads nowhere
+        item = group.get(key)
+        if hasattr(item, "keys"):
+            if item.id not in ancestors:
+                yield from _walk(item, f"{prefix}{key}/", (*ancestors, group.id))
+        elif hasattr(item, "shape"):
+            yield f"{prefix}{key}"
+
+
 def _normalize(label: str) -> str:
     """Normalize a label as HDF5 normalizes paths."""
     return "/".join(part for part in label.split("/") if part)
@@ -59,4 +70,11 @@ def _find(file: Any, labels: Sequence[str], name: str) -> str | None:
 def _mean(vectors: Any) -> Any:
     """Average over all leading dimensions."""
     vectors = numpy.asarray(vectors)
-    return vectors.reshape(-1, vectors.shape[-1]).mean(axis=0) if vectors.ndim > 1 else vectors
+    if vectors.ndim < 2:
+        return vectors
+    vectors = vectors.reshape(-1, vectors.shape[-1])
+    if vectors.dtype.kind != "f" and len(vectors):
+        # an average would hide that these are no floating point numbers
+        return vectors[0]
+    # an entity without any image misses the modality
+    return vectors.mean(axis=0) if len(vectors) else numpy.full(vectors.shape[1], numpy.nan, dtype=vectors.dtype)

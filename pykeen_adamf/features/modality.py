@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
+import numpy
 import torch
 from typing_extensions import Self
 
@@ -53,7 +54,7 @@ class ModalityFeatures:
         cls,
         matrix: FloatTensor | NumpyArray,
         labels: Iterable[str],
-        presence: BoolTensor | NumpyArray | None = None,
+        presence: BoolTensor | NumpyArray | Sequence[bool] | None = None,
         source: str = "features",
     ) -> Self:
         """Create validated features.
@@ -70,18 +71,7 @@ class ModalityFeatures:
         """
         matrix = _as_float_matrix(matrix, source)
         labels = tuple(labels)
-        if len(labels) != matrix.shape[0]:
-            raise FeatureError(
-                f"{source} has {matrix.shape[0]:,} rows, but there are {len(labels):,} entities. There must be exactly "
-                f"one row for each entity, in the entities' order; or use a file which stores the labels beside the "
-                f"rows.",
-            )
-        if len(set(labels)) != len(labels):
-            duplicates = [label for label, count in Counter(labels).items() if count > 1]
-            raise FeatureError(
-                f"{source} has more than one row for {_shorten(duplicates)}. Keep one row for each entity, e.g., the "
-                f"mean of its rows.",
-            )
+        _check_labels(labels, matrix.shape[0], source)
         present = _normalize_presence(matrix, labels, presence, source)
         if not bool(present.all()) and bool((matrix[~present] != 0).any()):
             # a copy: the caller's matrix is not ours to change
@@ -131,14 +121,16 @@ class ModalityFeatures:
         labels = tuple(labels)
         if labels == self.labels:
             return self
+        others = set(self.labels).difference(labels) if unknown == "raise" else set()
+        if others:
+            raise FeatureError(
+                f"{self.source} has rows for {_shorten(sorted(others))}, which are no entities of this graph. Check "
+                f"that the labels are spelled as in the triples; pass unknown_labels='ignore' to leave such rows out.",
+            )
+        if not self.labels:
+            return self.missing(labels, dim=self.dim, source=self.source)
         row_of = {label: row for row, label in enumerate(self.labels)}
         rows = torch.as_tensor([row_of.get(label, -1) for label in labels], dtype=torch.long)
-        if unknown == "raise" and int((rows >= 0).sum()) != len(self.labels):
-            others = sorted(set(self.labels).difference(labels))
-            raise FeatureError(
-                f"{self.source} has rows for {_shorten(others)}, which are no entities of this graph. Check that the "
-                f"labels are spelled as in the triples; pass unknown_labels='ignore' to leave such rows out.",
-            )
         found = rows >= 0
         presence = found & self.presence[rows.clamp(min=0)]
         if presence.any():
@@ -149,8 +141,15 @@ class ModalityFeatures:
         return dataclasses.replace(self, matrix=matrix, labels=labels, presence=presence)
 
     def rename(self, labels: Iterable[str]) -> Self:
-        """Give the rows new labels, in row order."""
-        return dataclasses.replace(self, labels=tuple(labels))
+        """Give the rows new labels, in row order.
+
+        :param labels: The new labels, one for each row.
+        :returns: Features with the same rows.
+        :raises FeatureError: if their number is not the number of rows, or they are not distinct
+        """
+        labels = tuple(labels)
+        _check_labels(labels, self.num_entities, self.source)
+        return dataclasses.replace(self, labels=labels)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -170,14 +169,37 @@ class ModalityFeatures:
         )
 
 
+def _check_labels(labels: Sequence[str], num_rows: int, source: str) -> None:
+    """Check that there is exactly one label for each row."""
+    if len(labels) != num_rows:
+        raise FeatureError(
+            f"{source} has {num_rows:,} rows, but there are {len(labels):,} entities. There must be exactly "
+            f"one row for each entity, in the entities' order; or use a file which stores the labels beside the "
+            f"rows.",
+        )
+    if len(set(labels)) != len(labels):
+        duplicates = [label for label, count in Counter(labels).items() if count > 1]
+        raise FeatureError(
+            f"{source} has more than one row for {_shorten(duplicates)}. Keep one row for each entity, e.g., the "
+            f"mean of its rows.",
+        )
+
+
 def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTensor:
     """Convert to a floating point tensor with two dimensions."""
-    if not isinstance(matrix, torch.Tensor):
+    if isinstance(matrix, numpy.ndarray):
         if matrix.dtype == object:
             raise FeatureError(f"{source} is an array of Python objects. Store it as a floating point array.")
-        if matrix.dtype.kind != "f":
+        if matrix.dtype.kind != "f" or matrix.dtype.itemsize > 8:
             raise FeatureError(_dtype_message(source, matrix.dtype))
-        matrix = torch.from_numpy(matrix if matrix.flags.writeable else matrix.copy())
+        # torch knows neither foreign byte orders, nor negative strides, nor read-only memory
+        native = matrix.dtype.newbyteorder("=")
+        usable = matrix.dtype == native and matrix.flags.writeable and min(matrix.strides, default=0) >= 0
+        matrix = torch.from_numpy(matrix if usable else numpy.array(matrix, dtype=native, order="C"))
+    if not isinstance(matrix, torch.Tensor):
+        raise FeatureError(f"{source} is a {type(matrix).__name__}. Use a floating point matrix instead.")
+    if matrix.layout != torch.strided:
+        raise FeatureError(f"{source} is a sparse tensor. Convert it with to_dense().")
     if not matrix.is_floating_point():
         raise FeatureError(_dtype_message(source, matrix.dtype))
     if matrix.ndim != 2 or matrix.shape[1] == 0:
@@ -193,19 +215,14 @@ def _dtype_message(source: str, dtype: object) -> str:
 
 
 def _normalize_presence(
-    matrix: FloatTensor, labels: Sequence[str], presence: BoolTensor | NumpyArray | None, source: str
+    matrix: FloatTensor, labels: Sequence[str], presence: BoolTensor | NumpyArray | Sequence[bool] | None, source: str
 ) -> BoolTensor:
     """Validate a presence mask against the values, or derive it."""
     finite = torch.isfinite(matrix).all(dim=-1)
     if presence is None:
         present = finite if bool(finite.all()) else ~torch.isnan(matrix).all(dim=-1)
     else:
-        present = torch.as_tensor(presence)
-        if present.dtype != torch.bool or present.shape != matrix.shape[:1]:
-            raise FeatureError(
-                f"The presence mask of {source} has the shape {tuple(present.shape)} and the data type "
-                f"{present.dtype}, but must be boolean with one value for each of the {matrix.shape[0]:,} rows.",
-            )
+        present = _as_mask(presence, num_rows=matrix.shape[0], source=source)
     bad = present & ~finite
     if bool(bad.any()):
         raise FeatureError(
@@ -214,3 +231,18 @@ def _normalize_presence(
             f"modality, set its whole row to NaN or its presence to False.",
         )
     return present
+
+
+def _as_mask(presence: BoolTensor | NumpyArray | Sequence[bool], num_rows: int, source: str) -> BoolTensor:
+    """Convert to a boolean tensor with one value for each row."""
+    if isinstance(presence, list | tuple):
+        presence = numpy.array(presence)
+    if isinstance(presence, numpy.ndarray) and presence.dtype == bool:
+        presence = torch.from_numpy(presence.copy())
+    if not isinstance(presence, torch.Tensor) or presence.dtype != torch.bool or presence.shape != (num_rows,):
+        kind = f"{getattr(presence, 'dtype', type(presence).__name__)}"
+        raise FeatureError(
+            f"The presence mask of {source} is of {kind} with the shape {tuple(getattr(presence, 'shape', ()))}, but "
+            f"must be boolean with one value for each of the {num_rows:,} rows.",
+        )
+    return presence.detach().cpu()

@@ -2,14 +2,13 @@
 
 import json
 import pickle
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from ..typing import FeatureSource
 from .modality import FeatureError, ModalityFeatures
@@ -33,7 +32,9 @@ def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
     """Interpret a mapping: a matrix beside its labels, a single matrix, or one vector for each entity."""
     if KEY_FEATURES in data:
         labels = data.get(KEY_LABELS)
-        return data[KEY_FEATURES], None if labels is None else [str(label) for label in labels], data.get(KEY_PRESENCE)
+        if labels is not None:
+            labels = [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
+        return data[KEY_FEATURES], labels, data.get(KEY_PRESENCE)
     first = next(iter(data.values()), None)
     if len(data) == 1 and getattr(first, "ndim", None) == 2:
         return first, None, None
@@ -57,11 +58,16 @@ def _read_torch(path: Path, labels: Sequence[str] | None) -> Content:
 
 
 def _read_npy(path: Path, labels: Sequence[str] | None) -> Content:
-    return numpy.load(path, allow_pickle=False), None, None
+    array = numpy.load(path, allow_pickle=False)
+    if not isinstance(array, numpy.ndarray):
+        raise FeatureError(f"{path} is an archive rather than a single array. Name it .npz if it was saved as such.")
+    return array, None, None
 
 
 def _read_npz(path: Path, labels: Sequence[str] | None) -> Content:
     with numpy.load(path, allow_pickle=False) as archive:
+        if not isinstance(archive, numpy.lib.npyio.NpzFile):
+            raise FeatureError(f"{path} is a single array rather than an archive. Name it .npy.")
         return _from_mapping({key: archive[key] for key in archive.files}, path)
 
 
@@ -130,22 +136,14 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
             f"{path} contains arbitrary Python objects, which are not loaded because they could run any code. Save a "
             f"plain tensor (torch.save(tensor, path)) instead, or the file is damaged ({error.__class__.__name__}).",
         ) from error
-    except (
-        ValueError,
-        TypeError,
-        OSError,
-        EOFError,
-        RuntimeError,
-        KeyError,
-        zipfile.BadZipFile,
-        SafetensorError,
-    ) as error:
+    except Exception as error:
+        # readers of damaged files raise almost anything
         if "allow_pickle" in str(error) or "Object arrays" in str(error):
             raise FeatureError(
-                f"{path} is an array of Python objects, which are not loaded because they could run any code. Save it "
-                f"as a floating point array.",
+                f"{path} is damaged, or an array of Python objects, which are not loaded because they could run any "
+                f"code. Save it as a floating point array.",
             ) from error
-        raise FeatureError(f"{path} cannot be read; it may be truncated or damaged: {error}") from error
+        raise FeatureError(f"{path} cannot be read; it may be truncated or damaged: {error!r}") from error
     row_labels = labels if stored_labels is None else stored_labels
     if row_labels is None:
         raise FeatureError(f"{path} has no labels. Pass the labels of its rows, in row order.")

@@ -27,12 +27,14 @@ def write_features(
     :param metadata: Provenance to store in the file's header, e.g., the encoder's name.
     :param with_labels: Whether to store the labels, too. Can be disabled if they are stored elsewhere, in row order.
     :returns: The path.
-    :raises ValueError: if the path has another suffix
+    :raises ValueError: if the path has another suffix, or the metadata has an entry named ``labels``
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"Features are written as .safetensors files, but the path is {path}.")
     header = dict(metadata or {})
+    if KEY_LABELS in header:
+        raise ValueError(f"The metadata entry {KEY_LABELS!r} is reserved for the labels.")
     if with_labels:
         header[KEY_LABELS] = json.dumps(list(features.labels))
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")

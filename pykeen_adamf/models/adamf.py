@@ -196,6 +196,8 @@ def _select_features(triples_factory: KGInfo, modalities: Sequence[str] | None) 
             f"dataset such as DB15K, or add features with MultimodalTriplesFactory.from_triples_factory.",
         )
     available = triples_factory.features
+    if not available:
+        raise ValueError("The triples factory has no features. Use LpRotatE to train on triples alone.")
     names = tuple(available if modalities is None else modalities)
     unknown = sorted(set(names).difference(available))
     if unknown or not names or isinstance(modalities, str):

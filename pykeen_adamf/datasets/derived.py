@@ -1,0 +1,104 @@
+"""Datasets derived from others keep their features."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from pykeen.datasets.base import Dataset, EagerDataset
+from pykeen.triples import CoreTriplesFactory
+from typing_extensions import Self
+
+from ..triples import MultimodalTriplesFactory
+from ..typing import LongTensor
+
+__all__ = [
+    "EagerMultimodalDataset",
+    "MultimodalDataset",
+]
+
+
+class MultimodalDataset(Dataset):
+    """A dataset whose triples factories carry features, and so do those of all datasets derived from it."""
+
+    triples_factory_cls = MultimodalTriplesFactory
+
+    # docstr-coverage: inherited
+    @classmethod
+    def from_directory_binary(cls, path: str | Path) -> Dataset:  # noqa: D102
+        return _with_features(super().from_directory_binary(path))
+
+    # docstr-coverage: inherited
+    def remix(self, *args: Any, **kwargs: Any) -> Dataset:  # noqa: D102
+        return _with_features(super().remix(*args, **kwargs))
+
+    # docstr-coverage: inherited
+    def deteriorate(self, *args: Any, **kwargs: Any) -> Dataset:  # noqa: D102
+        return _with_features(super().deteriorate(*args, **kwargs))
+
+    # docstr-coverage: inherited
+    def restrict(  # noqa: D102
+        self,
+        entities: Collection[int] | Collection[str] | None = None,
+        relations: Collection[int] | Collection[str] | None = None,
+        invert_entity_selection: bool = False,
+        invert_relation_selection: bool = False,
+    ) -> EagerDataset | Self:
+        if entities is None and relations is None:
+            return self
+        # PyKEEN builds the restricted factories without features, and fails if the largest remaining ID does not occur
+        # in an evaluation split
+        training = self.training.new_with_restriction(
+            entities=entities,
+            relations=relations,
+            invert_entity_selection=invert_entity_selection,
+            invert_relation_selection=invert_relation_selection,
+        )
+        kept_entities = training.mapped_triples[:, [0, 2]].unique()
+        kept_relations = training.mapped_triples[:, 1].unique()
+        # the same metadata as PyKEEN's
+        metadata = dict(self.metadata or {})
+        restriction: dict[str, Any] = {"base": metadata.pop("name", None) or self.get_normalized_name()}
+        if entities:
+            restriction |= {"entities": sorted(entities), "invert_entity_selection": invert_entity_selection}
+        if relations:
+            restriction |= {"relations": sorted(relations), "invert_relation_selection": invert_relation_selection}
+        return EagerMultimodalDataset(
+            training=_keep(training, kept_entities, kept_relations),
+            testing=_keep(self.testing, kept_entities, kept_relations),
+            validation=None if self.validation is None else _keep(self.validation, kept_entities, kept_relations),
+            metadata={**metadata, "restriction": restriction},
+        )
+
+
+class EagerMultimodalDataset(MultimodalDataset, EagerDataset):
+    """A dataset from triples factories with features."""
+
+
+def _with_features(dataset: Dataset) -> EagerMultimodalDataset:
+    """Return the same dataset as one that keeps features."""
+    return EagerMultimodalDataset(
+        training=dataset.training, testing=dataset.testing, validation=dataset.validation, metadata=dataset.metadata
+    )
+
+
+def _keep(factory: CoreTriplesFactory, entities: LongTensor, relations: LongTensor) -> MultimodalTriplesFactory:
+    """Restrict a factory to the given IDs, and renumber them."""
+    assert isinstance(factory, MultimodalTriplesFactory)
+    new_ids = []
+    for num, kept in ((factory.num_entities, entities), (factory.real_num_relations, relations)):
+        ids = torch.full((num,), fill_value=-1)
+        ids[kept] = torch.arange(len(kept))
+        new_ids.append(ids)
+    h, r, t = factory.mapped_triples.unbind(dim=-1)
+    triples = torch.stack([new_ids[0][h], new_ids[1][r], new_ids[0][t]], dim=-1)
+    return MultimodalTriplesFactory(
+        mapped_triples=triples[(triples >= 0).all(dim=-1)],
+        entity_to_id={factory.entity_id_to_label[old]: new for new, old in enumerate(entities.tolist())},
+        relation_to_id={factory.relation_id_to_label[old]: new for new, old in enumerate(relations.tolist())},
+        create_inverse_triples=factory.create_inverse_triples,
+        metadata=factory.metadata,
+        features=factory.features,
+        # the others are left out on purpose
+        unknown_labels="ignore",
+    )
