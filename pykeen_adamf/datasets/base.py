@@ -208,12 +208,12 @@ def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> 
     triples = triples.unique(dim=0)
     if not num:
         return triples, triples[:0]
-    ratio = num / max(len(triples), num)
-    # a generator, since PyKEEN would use an integer to seed the global random state
-    random_state = torch.Generator().manual_seed(seed)
     try:
+        ratio = num / len(triples)
+        # a generator, since PyKEEN would use an integer to seed the global random state
+        random_state = torch.Generator().manual_seed(seed)
         remaining, holdout = split(triples, ratios=[1 - ratio, ratio], random_state=random_state)
-    except (ValueError, IndexError, RuntimeError) as error:
+    except (ValueError, ZeroDivisionError) as error:
         raise ValueError(
             f"Cannot carve a holdout of {num:,} validation triples out of {len(triples):,} training triples, such that "
             f"all entities and relations remain. Use validation='published'.",

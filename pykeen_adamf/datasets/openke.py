@@ -89,6 +89,7 @@ def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTenso
         if len(bad):
             largest = max(int(rows[bad[0]][column]) for column in columns)
             raise DatasetFormatError(
-                f"{path}:{bad[0] + 2} has the {name} {largest}, but there are only {bound:,}. Mind the order of columns: head, tail, relation.",
+                f"{path}:{bad[0] + 2} has the {name} {largest}, but there are only {bound:,}. Mind the order of "
+                f"columns: head, tail, relation.",
             )
     return torch.from_numpy(head_tail_relation[:, [0, 2, 1]].copy())

@@ -233,7 +233,7 @@ def test_early_stopping():
 
 def test_validation_loss_does_not_train():
     """PyKEEN can measure the loss on other triples after each epoch, through the same method."""
-    training, validation = make_factory(num_triples=120).split(0.8, random_state=0)
+    _, validation = make_factory(num_triples=120).split(0.8, random_state=0)
     kwargs = dict(loop_kwargs=SAMPLER, epochs=2)
     plain = train(MATTrainingLoop, **kwargs)
     measured = train(

@@ -19,7 +19,9 @@ def make_graph(shuffled: bool = False, seed: int = 0) -> tuple[MultimodalTriples
     num_members = NUM_CLASSES * NUM_PER_CLASS
     classes = torch.arange(num_members) % NUM_CLASSES
     member_of = torch.stack([NUM_CLASSES + torch.arange(num_members), 0 * classes, classes], dim=-1)
-    next_to = torch.stack([member_of[:, 0], 0 * classes + 1, member_of[torch.randperm(num_members, generator=rng), 0]], -1)
+    next_to = torch.stack(
+        [member_of[:, 0], 0 * classes + 1, member_of[torch.randperm(num_members, generator=rng), 0]], -1
+    )
     held_out = torch.rand(num_members, generator=rng) < 0.3
     centers = torch.randn(NUM_CLASSES, DIM, generator=rng)
     look = centers[classes] + 0.3 * torch.randn(num_members, DIM, generator=rng)
@@ -58,24 +60,27 @@ def tail_mrr(model: str, training_loop: str = "slcwa", shuffled: bool = False, *
     return result.get_metric("tail.realistic.inverse_harmonic_mean_rank")
 
 
+#: What ranking the classes at random, before all members, would give.
+CHANCE = sum(1 / rank for rank in range(1, NUM_CLASSES + 1)) / NUM_CLASSES
+
+
 @pytest.fixture(scope="module")
 def structure_only() -> float:
-    return tail_mrr("LpRotatE")
+    """The better one of RotatE with both norms."""
+    return max(tail_mrr("LpRotatE", p=p) for p in (1, 2))
 
 
 @pytest.mark.parametrize(
     ("training_loop", "kwargs"),
     [
         ("slcwa", {}),
-        ("slcwa", dict(missing="mask", attention="per-modality")),
-        ("slcwa", dict(trainable_features=False, fusion="mean", missing="zero")),
         ("MAT", {}),
+        pytest.param("slcwa", dict(missing="mask", attention="per-modality"), marks=pytest.mark.slow),
+        pytest.param("slcwa", dict(trainable_features=False, fusion="mean", missing="zero"), marks=pytest.mark.slow),
     ],
 )
 def test_features_are_used(structure_only, training_loop, kwargs):
     """With features the held-out links can be inferred; without, or with those of others, they cannot."""
-    with_features = tail_mrr("AdaMFRotatE", training_loop=training_loop, **kwargs)
-    with_shuffled = tail_mrr("AdaMFRotatE", training_loop=training_loop, shuffled=True, **kwargs)
-    print(structure_only, with_features, with_shuffled)
-    assert with_features > structure_only + 0.3
-    assert with_shuffled < structure_only + 0.1
+    assert structure_only < CHANCE + 0.1
+    assert tail_mrr("AdaMFRotatE", training_loop=training_loop, **kwargs) > CHANCE + 0.3
+    assert tail_mrr("AdaMFRotatE", training_loop=training_loop, shuffled=True, **kwargs) < CHANCE + 0.1

@@ -1,0 +1,27 @@
+"""Check that a wheel has what the package needs, and nothing else."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+
+def main() -> None:
+    """Compare the content of the wheel in a directory to the files of the package."""
+    (path,) = Path(sys.argv[1]).glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        metadata = {name.rpartition("/")[2] for name in wheel.namelist() if ".dist-info/" in name}
+    expected = {
+        path.as_posix()
+        for path in Path("pykeen_adamf").rglob("*")
+        if path.is_file() and (path.suffix == ".py" or path.name == "py.typed")
+    }
+    problems = [f"lacks {name}" for name in expected - names] + [f"has {name}" for name in names - expected]
+    problems += [f"lacks {name}" for name in {"METADATA", "entry_points.txt", "LICENSE"} - metadata]
+    if problems:
+        sys.exit(f"{path}: " + ", ".join(sorted(problems)))
+    print(f"The wheel has the package's {len(names)} files, and nothing else.")
+
+
+if __name__ == "__main__":
+    main()
