@@ -81,7 +81,11 @@ def compare(
     :param output: Where to write the results as JSON. The file is complete after each model.
     :param report: Called with a line about each model.
     :returns: The results.
+    :raises OSError: if the output cannot be written
     """
+    if output is not None and not os.access(Path(output).absolute().parent, os.W_OK):
+        # now rather than after hours of training
+        raise OSError(f"Cannot write to {output}: its directory does not exist, or is not writable.")
     instance = get_dataset(dataset=dataset, dataset_kwargs=dataset_kwargs)
     testing = _sample(instance.testing, num_test_triples, seed)
     results: dict[str, Any] = {
