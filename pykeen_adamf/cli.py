@@ -9,13 +9,15 @@ from . import __version__
 __all__ = ["main"]
 
 
-def _parse_features(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+def _parse_features(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str | None]:
     """Parse options of the form NAME=PATH."""
     pairs = [item.partition("=") for item in value]
     for name, _, path in pairs:
         if not name or not path:
             raise click.BadParameter("must be of the form NAME=PATH, e.g., textual=name-minilm.npy")
-    return {name: path for name, _, path in pairs}
+    return {name: None if path == "missing" else path for name, _, path in pairs}
 
 
 @click.group()
@@ -36,7 +38,7 @@ def main() -> None:
     multiple=True,
     callback=_parse_features,
     metavar="NAME=PATH",
-    help="A modality and the file with its features; can be given repeatedly. If not given, the published features.",
+    help="A modality and the file with its features, or NAME=missing; repeatable. Defaults to the published features.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True, help="The epochs of each model.")
 @click.option(
@@ -65,7 +67,7 @@ def main() -> None:
 def compare(
     dataset: str,
     directory: Path | None,
-    features: dict[str, str],
+    features: dict[str, str | None],
     epochs: int,
     embedding_dim: int,
     batch_size: int,

@@ -110,20 +110,24 @@ def register() -> None:
 
 def _register(registration: Registration, host: ModuleType) -> None:
     """Register classes with the resolver of a completely imported module."""
-    resolver = getattr(host, registration.resolver)
 
     def add(module: ModuleType) -> None:
+        resolver = getattr(host, registration.resolver)
         for name in registration.names:
             cls = getattr(module, name)
             if resolver.lookup_dict.get(resolver.normalize_cls(cls)) is not cls:
                 resolver.register(cls)
 
     name = f"{__package__}.{registration.module}"
-    if name in sys.modules:
-        # it may be what has triggered the import of PyKEEN, and then is not complete yet
-        when_imported(name, add)
-    else:
-        add(importlib.import_module(name))
+    try:
+        if name in sys.modules:
+            # it may be what has triggered the import of PyKEEN, and then is not complete yet
+            when_imported(name, add)
+        else:
+            add(importlib.import_module(name))
+    except Exception:
+        # this runs at the end of PyKEEN's imports: PyKEEN itself must go on working, whatever is wrong here
+        logger.exception("Could not register %s with %s.", registration.names, host.__name__)
 
 
 def _respect_loss_defaults(api: ModuleType) -> None:
@@ -133,7 +137,11 @@ def _respect_loss_defaults(api: ModuleType) -> None:
     creates the model, which hence never uses its own ``loss_default``. PyKEEN's hyper-parameter optimization does use
     it. Other models are left as they are.
     """
-    if isinstance(api._build_model_helper, wrapt.FunctionWrapper):
+    helper = getattr(api, "_build_model_helper", None)
+    if isinstance(helper, wrapt.FunctionWrapper):
+        return
+    if helper is None:
+        logger.warning("This version of PyKEEN is not known: pass loss='NSSA' to the pipeline for the default loss.")
         return
 
     def with_default_loss(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -1,7 +1,6 @@
 """A triples factory that carries the features of its entities."""
 
 import json
-import logging
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas
 from pykeen.triples import TriplesFactory
 from pykeen.triples.triples_factory import TripleCondenser
 from pykeen.typing import EntityMapping, LabeledTriples, MappedTriples, RelationMapping
+from torch import nn
 from typing_extensions import Self
 
 from .constants import STRUCTURAL
@@ -18,8 +18,6 @@ from .features import CoverageReport, FeatureError, ModalityFeatures, as_feature
 from .typing import FeatureSource
 
 __all__ = ["MultimodalTriplesFactory"]
-
-logger = logging.getLogger(__name__)
 
 UnknownLabels = Literal["raise", "ignore"]
 
@@ -236,10 +234,11 @@ def _labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> li
 
 def _check_name(name: str) -> str:
     """Check that a name can be used for a modality."""
-    if not re.fullmatch(r"[\w-]+", name) or name == STRUCTURAL:
+    # models keep modalities in a ModuleDict, whose own attributes cannot be keys
+    if not re.fullmatch(r"[\w-]+", name) or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
         raise FeatureError(
-            f"{name!r} cannot be the name of a modality: use letters, digits, '_' and '-', and a name other than "
-            f"{STRUCTURAL!r}, which is the learned modality of every entity.",
+            f"{name!r} cannot be the name of a modality: use letters, digits, '_' and '-', and neither the name of "
+            f"the learned modality of every entity, {STRUCTURAL!r}, nor one that PyTorch reserves.",
         )
     return name
 

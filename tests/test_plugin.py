@@ -1,11 +1,16 @@
 """Registration without importing this package, whichever PyKEEN module comes first."""
 
+import os
 import subprocess
 import sys
+from types import ModuleType
 
+import numpy
 import pytest
 
 from pykeen_adamf import plugin
+
+from .datasets.cases import ENTITIES, write_benchmark
 
 FIRST = [
     "pykeen",
@@ -135,6 +140,7 @@ def test_import_is_light():
         (["ls", "negative-samplers"], "filteredbernoulli"),
         (["train", "--help"], "adamfrotate"),
         (["train", "adamfrotate", "--help"], "--attention"),
+        (["train", "lprotate", "--dataset", "nations", "-n", "1", "--embedding-dim", "4", "--device", "cpu"], "both"),
     ],
 )
 def test_pykeen_command_line(arguments: list[str], expected: str):
@@ -144,3 +150,28 @@ def test_pykeen_command_line(arguments: list[str], expected: str):
     )
     assert result.returncode == 0, result.stderr
     assert expected in result.stdout
+
+
+def test_pykeen_command_line_trains(tmp_path):
+    """PyKEEN's command line makes options of all of a model's parameters."""
+    directory = write_benchmark(tmp_path / "DB15K")
+    numpy.save(directory / "DB15K-textual.npy", numpy.ones((len(ENTITIES), 6), dtype="float32"))
+    options = ["--dataset", "DB15K", "--training-loop", "mat", "--missing", "mask", "--attention", "per-modality"]
+    result = subprocess.run(
+        [sys.executable, "-m", "pykeen", "train", "adamfrotate", *options, "-n", "1", "--embedding-dim", "4"],
+        env={**os.environ, "PYKEEN_ADAMF_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "inverse_harmonic_mean_rank" in result.stdout
+
+
+def test_unknown_versions_of_pykeen(caplog):
+    """If PyKEEN changes what this package hangs on, PyKEEN goes on working."""
+    plugin._respect_loss_defaults(ModuleType("api"))
+    assert "pass loss='NSSA'" in caplog.text
+    plugin._register(plugin.Registration("host", "no_such_resolver", "models", ["LpRotatE"]), ModuleType("host"))
+    assert "Could not register" in caplog.text

@@ -181,7 +181,7 @@ def test_names_that_modalities_cannot_have(name):
         pytest.param(numpy.full((12, 3), None), "the visual matrix is an array of Python objects", id="objects"),
         pytest.param(torch.full((12, 3), float("inf")), "visual matrix has NaN or infinite values for 'NA'", id="inf"),
         pytest.param([[1.0]] * 12, "Cannot use a list as visual features", id="a list"),
-        pytest.param("nowhere.npy", "file nowhere.npy does not exist", id="no file"),
+        pytest.param("nowhere.npy", "nowhere.npy does not exist", id="no file"),
     ],
 )
 def test_invalid_features_are_refused(source, message):

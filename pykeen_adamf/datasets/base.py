@@ -38,7 +38,7 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
     def __init__(
         self,
         directory: str | Path | None = None,
-        features: Literal["published"] | Collection[str] | Mapping[str, FeatureSource] = "published",
+        features: Literal["published"] | Collection[str] | Mapping[str, FeatureSource | None] = "published",
         validation: Literal["published", "holdout"] = "published",
         validation_seed: int = 0,
         unknown_labels: Literal["raise", "ignore"] = "raise",
@@ -56,8 +56,9 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
             - ``"published"``: all published modalities. In a directory they are files such as ``DB15K-visual.pth`` or
               ``visual.npy``; a modality without a file there is missing for every entity, with a warning.
             - names of modalities, e.g., ``["textual"]``: only those, and each must be there.
-            - a mapping from the modality's name to a file, a matrix, or
-              :class:`pykeen_adamf.features.ModalityFeatures`: exactly those.
+            - a mapping from the modality's name to a file (also by its name in the directory), a matrix, or
+              :class:`pykeen_adamf.features.ModalityFeatures`: exactly those. ``None`` stands for a published modality
+              that is missing for every entity, such that a model has only random features for it.
         :param validation: ``"published"`` for the published validation triples, or ``"holdout"`` for as many triples
             carved out of the training triples, disjoint from all others.
         :param validation_seed: The random seed of ``validation="holdout"``.
@@ -89,8 +90,13 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
                 raise DatasetFormatError(f"The directory {directory} of {cls.benchmark_name} does not exist.")
             return directory
         root = os.environ.get(DATA_ENVIRONMENT_VARIABLE)
-        folder = Path(root) / cls.benchmark_name if root else None
-        return folder if folder is not None and folder.is_dir() else None
+        if not root:
+            return None
+        folder = Path(root) / cls.benchmark_name
+        if not folder.is_dir():
+            logger.warning("There is no %s, although $%s is set.", folder, DATA_ENVIRONMENT_VARIABLE)
+            return None
+        return folder
 
     @property
     def published(self) -> PublishedBenchmark:
@@ -125,7 +131,7 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
         """Find the features to use."""
         selection = self.feature_selection
         if isinstance(selection, Mapping):
-            return selection
+            return {name: self._resolve_source(name, source, labels) for name, source in selection.items()}
         names = self.published.features if selection == "published" else selection
         features: dict[str, FeatureSource] = {}
         for name in names:
@@ -147,6 +153,22 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
                     f"features={{{name!r}: PATH}}.",
                 )
         return features
+
+    def _resolve_source(self, name: str, source: FeatureSource | None, labels: Collection[str]) -> FeatureSource:
+        """Resolve what a user has given as the features of a modality."""
+        if source is None:
+            published = self.published.features.get(name)
+            if published is None:
+                raise FeatureError(
+                    f"Only a published modality can be missing for every entity, i.e., one of "
+                    f"{list(self.published.features)}; leave {name!r} out instead.",
+                )
+            return ModalityFeatures.missing(labels, dim=published.dim, source=name)
+        if isinstance(source, str | Path) and self.directory is not None and not Path(source).exists():
+            # names of files in the dataset's directory
+            inside = self.directory / source
+            return inside if inside.exists() else source
+        return source
 
     # docstr-coverage: inherited
     def _load(self) -> None:

@@ -126,7 +126,7 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     if reader is None:
         raise FeatureError(f"Cannot read features from {path}: use one of the formats {', '.join(FEATURE_SUFFIXES)}.")
     if not path.is_file():
-        raise FeatureError(f"The feature file {path} does not exist.")
+        raise FeatureError(f"The feature file {path.absolute()} does not exist. Check the path.")
     try:
         matrix, stored_labels, presence = reader(path, labels)
     except FeatureError:

@@ -70,7 +70,8 @@ class AdaMFRotatE(SyntheticScoringModel):
     #: The default parameters for the default loss function class
     loss_default_kwargs: ClassVar[Mapping[str, Any]] = dict(margin=12.0, adversarial_temperature=2.0)
 
-    def __init__(
+    # PyKEEN's command line makes an option of every annotation, hence none for kwargs
+    def __init__(  # type: ignore[no-untyped-def]
         self,
         *,
         triples_factory: KGInfo,
@@ -85,7 +86,7 @@ class AdaMFRotatE(SyntheticScoringModel):
         entity_initializer: Hint[Initializer] = None,
         regularizer: HintOrType[Regularizer] = None,
         regularizer_kwargs: OptionalKwargs = None,
-        **kwargs: Any,
+        **kwargs,
     ) -> None:
         """Initialize the model.
 

@@ -47,7 +47,8 @@ class LpRotatE(ERModel[FloatTensor, FloatTensor, FloatTensor]):
     #: The default parameters for the default loss function class
     loss_default_kwargs: ClassVar[Mapping[str, Any]] = dict(margin=12.0, adversarial_temperature=2.0)
 
-    def __init__(
+    # PyKEEN's command line makes an option of every annotation, hence none for kwargs
+    def __init__(  # type: ignore[no-untyped-def]
         self,
         *,
         triples_factory: KGInfo,
@@ -55,7 +56,7 @@ class LpRotatE(ERModel[FloatTensor, FloatTensor, FloatTensor]):
         p: float = 1.0,
         regularizer: HintOrType[Regularizer] = None,
         regularizer_kwargs: OptionalKwargs = None,
-        **kwargs: Any,
+        **kwargs,
     ) -> None:
         """Initialize the model.
 

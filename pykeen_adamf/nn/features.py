@@ -58,7 +58,7 @@ class ProjectedFeatureRepresentation(Representation):
 
             - ``"random"``: random features, drawn anew at every reset from a normal distribution with the mean and
               standard deviation that each feature has among the present entities; or with expected norm one, if there
-              are no present entities. If the table is trainable, they are trained, too. This is the paper's setting.
+              are less than two of them. If the table is trainable, they are trained, too. This is the paper's setting.
             - ``"zero"``: all features are zero, i.e., the embedding is the projection's bias, and stay so.
             - ``"mask"``: as zero; and fusion leaves the modality out for this entity.
         :param trainable: Whether to train the feature table. A frozen table has neither gradients nor optimizer state.
@@ -94,7 +94,7 @@ class ProjectedFeatureRepresentation(Representation):
         self.table.copy_(self.features.matrix)
         if self.missing == "random" and self.features.num_present < self.max_id:
             present = self.features.matrix[self.features.presence].float()
-            if len(present):
+            if len(present) > 1:
                 mean, std = present.mean(dim=0), present.std(dim=0, unbiased=False)
             else:
                 mean, std = torch.zeros(self.features.dim), torch.full((self.features.dim,), self.features.dim**-0.5)

@@ -39,8 +39,8 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
         :param power_norm: Whether to use the p-th power of the norm.
         :raises ValueError: if ``p`` is not positive
         """
-        if not p > 0:
-            raise ValueError(f"p must be positive, but is {p}")
+        if isinstance(p, str) or not p > 0:
+            raise ValueError(f"p must be positive, but is {p!r}")
         super().__init__(p=p, power_norm=power_norm)  # type: ignore[arg-type]
 
     def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:

@@ -105,7 +105,8 @@ class MATTrainingLoop(SLCWATrainingLoop):
         :param synthetic_kinds: Which synthetic triples to use: those with a synthetic ``"head"``, ``"tail"``, or
             ``"both"``.
         :param adversarial_weighting: ``"self-adversarial"`` as the reference code, or ``"uniform"`` as the paper, cf.
-            :func:`pykeen_adamf.training.objectives.adversarial_loss`.
+            :func:`pykeen_adamf.training.objectives.adversarial_loss`. With sub-batches, the former's softmax is over
+            the sub-batch.
         :param generator_objective: ``"non-saturating"`` as the reference code, or ``"minimax"`` as the paper, cf.
             :func:`pykeen_adamf.training.objectives.generator_loss`.
         :param margin: The margin of the adversarial loss. Defaults to the model's loss' margin.
@@ -115,7 +116,9 @@ class MATTrainingLoop(SLCWATrainingLoop):
             defaults to the one of the model's optimizer.
         :param negative_sampler: The negative sampler. Defaults to
             :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler` with 128 negatives for each positive.
-        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler.
+        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler. PyKEEN's hyper-parameter
+            optimization passes the negative sampler on to its own training loops only; there, use
+            ``training_loop_kwargs`` for another sampler, and ``training_kwargs`` for the number of negatives.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`.
         :raises ValueError: if the model cannot be trained with synthetic embeddings, or an option is invalid
         """
@@ -167,9 +170,18 @@ class MATTrainingLoop(SLCWATrainingLoop):
     # docstr-coverage: inherited
     @property
     def checksum(self) -> str:  # noqa: D102
-        return md5(  # noqa: S324
-            f"{super().checksum} {self.synthesizer} {self.generators.optimizer} {self.adversarial_weight}".encode()
-        ).hexdigest()
+        options = (
+            *(
+                self.adversarial_weight,
+                self.num_groups,
+                self.synthetic_kinds,
+                self.margin,
+                self.adversarial_temperature,
+            ),
+            *(self.adversarial_weighting, self.generator_objective),
+        )
+        configuration = f"{super().checksum} {self.synthesizer} {self.generators.optimizer} {options}"
+        return md5(configuration.encode()).hexdigest()  # noqa: S324
 
     # docstr-coverage: inherited
     def _save_state(self, path: Any, *args: Any, **kwargs: Any) -> None:

@@ -1,5 +1,6 @@
 """The generators as one of the two players, with an optimizer of their own."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from ..typing import FloatTensor
 from .synthesis import Synthesizer
 
 __all__ = ["TrainableGenerators"]
+
+logger = logging.getLogger(__name__)
 
 
 class TrainableGenerators:
@@ -81,11 +84,16 @@ class TrainableGenerators:
         return {
             "synthesizer": self.synthesizer.state_dict(),
             "random_state": self.synthesizer.random_state.get_state(),
+            "device": self.synthesizer.random_state.device.type,
             "optimizer": self.optimizer.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load a complete state."""
         self.synthesizer.load_state_dict(state["synthesizer"])
-        self.synthesizer.random_state.set_state(state["random_state"])
+        if state["device"] == self.synthesizer.random_state.device.type:
+            self.synthesizer.random_state.set_state(state["random_state"])
+        else:
+            # as PyKEEN does with the other random states
+            logger.warning("The generators' noise starts anew, since the checkpoint is from another kind of device.")
         self.optimizer.load_state_dict(state["optimizer"])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from numbers import Real
 from typing import TypeVar
 
 from pykeen.losses import Loss, NSSALoss
@@ -20,6 +21,11 @@ __all__ = [
 X = TypeVar("X", bound=str)
 
 
+def _is_finite(value: object) -> bool:
+    """Return whether a value is a finite number."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def check_choice(name: str, value: X, choices: Collection[X]) -> X:
     """Check that an option has one of the allowed values."""
     if value not in choices:
@@ -36,14 +42,14 @@ def check_kinds(kinds: Collection[SyntheticKind]) -> tuple[SyntheticKind, ...]:
 
 def check_positive(name: str, value: int) -> int:
     """Check that a number is a positive integer."""
-    if int(value) != value or value < 1:
+    if not _is_finite(value) or int(value) != value or value < 1:
         raise ValueError(f"{name} must be a positive integer, but is {value!r}")
     return int(value)
 
 
 def check_weight(value: float) -> float:
     """Check the weight of the adversarial loss."""
-    if not math.isfinite(value) or value < 0:
+    if not _is_finite(value) or value < 0:
         raise ValueError(
             f"adversarial_weight must be finite and not negative, but is {value!r}. Use 0 for no adversarial training.",
         )
@@ -60,6 +66,6 @@ def from_loss(name: str, value: float | None, loss: Loss, attribute: str) -> flo
                 f"has no such {name}. Use loss='NSSA', or pass {name} to the training loop.",
             )
         value = getattr(loss, attribute)
-    if not math.isfinite(value):
+    if not _is_finite(value):
         raise ValueError(f"{name} must be finite, but is {value!r}")
     return float(value)

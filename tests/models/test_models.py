@@ -159,7 +159,8 @@ def test_pickle():
         (dict(attention="many"), "attention must be one of"),
         (dict(fusion="max"), "fusion must be one of"),
         (dict(missing="ignore"), "missing must be one of"),
-        (dict(embedding_dim=0), "embedding_dim must be positive"),
+        (dict(embedding_dim=0), "embedding_dim must be a positive integer"),
+        (dict(embedding_dim="8"), "embedding_dim must be a positive integer"),
         (dict(use_structural=False, missing="mask"), "none of the modalities"),
     ],
 )

@@ -95,6 +95,15 @@ class TestProjectedFeatures:
         table = ProjectedFeatureRepresentation(NUM, shape=2, features=features).table
         torch.testing.assert_close(table.norm(dim=-1).mean(), torch.tensor(1.0), rtol=0.05, atol=0)
 
+    def test_a_single_present_row(self):
+        """One row has no spread: the others must not all become copies of it."""
+        matrix = torch.full((NUM, 5), float("nan"))
+        matrix[3] = 1.0
+        table = ProjectedFeatureRepresentation(
+            NUM, shape=2, features=ModalityFeatures.from_matrix(matrix, LABELS)
+        ).table
+        assert len(table.unique(dim=0)) == NUM
+
     def test_reset(self, features):
         """A reset restores the features, and draws the missing ones anew."""
         representation = ProjectedFeatureRepresentation(NUM, shape=DIM, features=features)
