@@ -39,7 +39,7 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
         :param power_norm: Whether to use the p-th power of the norm.
         :raises ValueError: if ``p`` is not positive
         """
-        if isinstance(p, str) or not p > 0:
+        if not p > 0:
             raise ValueError(f"p must be positive, but is {p!r}")
         super().__init__(p=p, power_norm=power_norm)  # type: ignore[arg-type]
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection
-from numbers import Real
 from typing import TypeVar
 
 from pykeen.losses import Loss, NSSALoss
@@ -23,7 +22,7 @@ X = TypeVar("X", bound=str)
 
 def _is_finite(value: object) -> bool:
     """Return whether a value is a finite number."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_choice(name: str, value: X, choices: Collection[X]) -> X:
