@@ -14,8 +14,15 @@ from torch import nn
 from typing_extensions import Self
 
 from .constants import STRUCTURAL
-from .features import CoverageReport, FeatureError, ModalityFeatures, as_features, read_features, write_features
-from .typing import FeatureSource
+from .features import (
+    CoverageReport,
+    FeatureError,
+    FeatureSource,
+    ModalityFeatures,
+    as_features,
+    read_features,
+    write_features,
+)
 
 __all__ = ["MultimodalTriplesFactory"]
 

@@ -1,19 +1,14 @@
 """Type hints shared by all modules, following :mod:`pykeen.typing`."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
+from typing import Any, Literal, TypeAlias
 
 import numpy
 import torch
 
-if TYPE_CHECKING:
-    from .features.modality import ModalityFeatures
-
 __all__ = [
     "Attention",
     "BoolTensor",
-    "FeatureSource",
     "FloatTensor",
     "Fusion",
     "LongTensor",
@@ -29,9 +24,6 @@ FloatTensor: TypeAlias = torch.Tensor
 LongTensor: TypeAlias = torch.Tensor
 
 NumpyArray: TypeAlias = numpy.ndarray[Any, Any]
-
-#: Where the features of one modality may come from.
-FeatureSource: TypeAlias = Union["ModalityFeatures", FloatTensor, NumpyArray, str, Path]
 
 #: Whether all modalities share one attention vector (reference code), or have one each (paper, eq. 4).
 Attention: TypeAlias = Literal["shared", "per-modality"]

@@ -13,9 +13,9 @@ from pykeen.triples.splitting import split
 from pykeen.utils import isin_many_dim
 
 from ..constants import DATA_ENVIRONMENT_VARIABLE
-from ..features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures
+from ..features import FEATURE_SUFFIXES, FeatureError, FeatureSource, ModalityFeatures
 from ..triples import MultimodalTriplesFactory
-from ..typing import FeatureSource, LongTensor
+from ..typing import LongTensor
 from .derived import MultimodalDataset
 from .download import ensure_from_google_drive, ensure_from_url
 from .openke import DatasetFormatError, read_mapping, read_triples

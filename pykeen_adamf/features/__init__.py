@@ -2,13 +2,14 @@
 
 from .coverage import CoverageReport
 from .modality import FeatureError, ModalityFeatures
-from .reading import FEATURE_SUFFIXES, as_features, read_features
+from .reading import FEATURE_SUFFIXES, FeatureSource, as_features, read_features
 from .writing import write_features
 
 __all__ = [
     "FEATURE_SUFFIXES",
     "CoverageReport",
     "FeatureError",
+    "FeatureSource",
     "ModalityFeatures",
     "as_features",
     "read_features",

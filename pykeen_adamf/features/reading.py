@@ -4,20 +4,24 @@ import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy
 import torch
 from safetensors import safe_open
 
-from ..typing import FeatureSource
+from ..typing import FloatTensor, NumpyArray
 from .modality import FeatureError, ModalityFeatures
 
 __all__ = [
     "FEATURE_SUFFIXES",
+    "FeatureSource",
     "as_features",
     "read_features",
 ]
+
+#: Where the features of one modality may come from.
+FeatureSource: TypeAlias = ModalityFeatures | FloatTensor | NumpyArray | str | Path
 
 #: Names under which archives store the matrix, the labels and the presence mask.
 KEY_FEATURES = "features"

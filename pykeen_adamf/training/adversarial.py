@@ -265,7 +265,7 @@ class MATTrainingLoop(SLCWATrainingLoop):
         slice_size: int | None = None,
     ) -> FloatTensor:
         kgc_loss = super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
-        if not self.is_adversarial or self._measuring:
+        if self.adversarial_weight == 0 or self._measuring:
             return kgc_loss
         positive, synthetic = self._score(batch["positives"][start:stop].to(self.device))
         loss = adversarial_loss(
@@ -276,11 +276,6 @@ class MATTrainingLoop(SLCWATrainingLoop):
             (stop - start) / len(batch["positives"]), kgc_loss=kgc_loss, adversarial_loss=loss, discriminator_loss=total
         )
         return total
-
-    @property
-    def is_adversarial(self) -> bool:
-        """Return whether there is any adversarial training at all."""
-        return self.adversarial_weight > 0
 
     def _score(self, positives: LongTensor) -> tuple[FloatTensor, Mapping[SyntheticKind, FloatTensor]]:
         """Score positive triples, and new synthetic ones made of them."""
@@ -298,7 +293,7 @@ class MATTrainingLoop(SLCWATrainingLoop):
         :param only_size_probing: Whether to leave the parameters as they are.
         :raises NonFiniteLossError: if the generators' loss is not finite
         """
-        if not self.is_adversarial:
+        if self.adversarial_weight == 0:
             return
         positives = batch["positives"].to(self.device)
         with self.generators.gradients() as accumulate:

@@ -1,17 +1,12 @@
 """The generators' part of a training step, as a training callback."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 from pykeen.training.callbacks import TrainingCallback
 from pykeen.triples.instances import SLCWABatch
 
 from ..typing import FloatTensor
-
-if TYPE_CHECKING:
-    from .adversarial import MATTrainingLoop
 
 __all__ = [
     "GeneratorTrainingCallback",
@@ -48,6 +43,17 @@ class LossMeter:
         self._weights.clear()
 
 
+class AdversarialLoop(Protocol):
+    """What the callback needs of a training loop."""
+
+    meter: LossMeter
+    progress_bar: Any
+    adversarial_losses_per_epoch: list[Mapping[str, float]]
+
+    def step_generators(self, batch: SLCWABatch, only_size_probing: bool) -> None:
+        """Make one step of the generators."""
+
+
 class GeneratorTrainingCallback(TrainingCallback):
     """Update the generators after the model's update, and report the losses of both."""
 
@@ -63,9 +69,8 @@ class GeneratorTrainingCallback(TrainingCallback):
         self._num_batches = 0
 
     @property
-    def _loop(self) -> MATTrainingLoop:
-        loop: Any = self.training_loop
-        return loop  # type: ignore[no-any-return]
+    def _loop(self) -> AdversarialLoop:
+        return cast(AdversarialLoop, self.training_loop)
 
     # docstr-coverage: inherited
     def post_batch(self, epoch: int, batch: SLCWABatch, **kwargs: Any) -> None:  # noqa: D102
