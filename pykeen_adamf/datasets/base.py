@@ -167,13 +167,29 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
         if isinstance(source, str | Path) and self.directory is not None and not Path(source).exists():
             # names of files in the dataset's directory
             inside = self.directory / source
-            return inside if inside.exists() else source
+            if not inside.exists():
+                raise FeatureError(
+                    f"The {name} feature file {source} does not exist, neither as {Path(source).absolute()} nor as "
+                    f"{inside}. Check the path.",
+                )
+            return inside
         return source
+
+    def _check_statistics(self, num_entities: int, num_relations: int) -> None:
+        """Tell if a directory does not seem to hold this benchmark; subsets of it are fine."""
+        published = self.docdata("statistics")
+        if (num_entities, num_relations) != (published["entities"], published["relations"]):
+            logger.warning(
+                "%s has %s entities and %s relations, but the published %s has %s and %s.",
+                *(self.directory, num_entities, num_relations),
+                *(self.benchmark_name, published["entities"], published["relations"]),
+            )
 
     # docstr-coverage: inherited
     def _load(self) -> None:
         entity_to_id = read_mapping(self._triples_path("entity2id.txt"))
         relation_to_id = read_mapping(self._triples_path("relation2id.txt"))
+        self._check_statistics(len(entity_to_id), len(relation_to_id))
         splits: dict[str, LongTensor] = {
             name: read_triples(self._triples_path(f"{name}2id.txt"), len(entity_to_id), len(relation_to_id))
             for name in ("train", "test", "valid")

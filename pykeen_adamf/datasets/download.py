@@ -43,7 +43,10 @@ def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: st
             return path
         logger.warning("%s does not have the expected checksum; downloading it again.", path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    by_hand = f"Download {path.name} from {origin} by hand, and put it at {path}."
+    by_hand = (
+        f"If you have the benchmark's files, pass directory=... to the dataset (in dataset_kwargs of the pipeline), or "
+        f"set $PYKEEN_ADAMF_DATA. Otherwise, download {path.name} from {origin} by hand, and put it at {path}."
+    )
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as directory:
         temporary = Path(directory) / path.name
         try:

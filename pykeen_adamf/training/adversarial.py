@@ -131,7 +131,7 @@ class MATTrainingLoop(SLCWATrainingLoop):
             raise ValueError(
                 f"{self.model.__class__.__name__} cannot be trained with modality adversarial training: it must be a "
                 f"pykeen_adamf.models.SyntheticScoringModel with a structural and at least one other modality, such as "
-                f"AdaMFRotatE. Use training_loop='sLCWA' for other models.",
+                f"AdaMFRotatE (without use_structural=False). Use training_loop='sLCWA' for other models.",
             )
         self.synthetic_kinds = check_kinds(synthetic_kinds)
         self.adversarial_weighting = check_choice(

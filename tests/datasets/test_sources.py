@@ -26,3 +26,10 @@ def test_published_modality_that_is_missing(directory):
     assert training.coverage().per_modality == {"visual": 0, "textual": len(ENTITIES)}
     with pytest.raises(FeatureError, match="Only a published modality can be missing"):
         assert DB15K(directory=directory, features={"audio": None}).training
+
+
+def test_another_benchmark(directory, caplog):
+    """A directory that holds something else is read, but does not go unnoticed."""
+    assert DB15K(directory=directory, features=[]).training
+    expected = f"{directory} has 12 entities and 3 relations, but the published DB15K has 12842 and 279."
+    assert expected in caplog.text

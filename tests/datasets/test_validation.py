@@ -66,7 +66,7 @@ def test_db15k_does_not_warn_of_a_split_that_is_not_used(directory, caplog, eage
 @pytest.mark.parametrize("cls", [MKGW, MKGY], ids=lambda cls: cls.__name__)
 def test_others_do_not_warn(cls, directory, caplog, validation):
     assert cls(directory=directory, validation=validation, features=[]).validation
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not leak_warnings(caplog)
 
 
 # --- the holdout
