@@ -104,7 +104,7 @@ def reference(golden) -> Reference:
     return Reference(golden)
 
 
-def close(actual: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-5) -> None:
+def check_close(actual: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-5) -> None:
     """Compare relative to the largest value: single values may be arbitrarily close to zero."""
     expected = expected.to(actual.dtype)
     torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance * expected.abs().max().item())
@@ -116,12 +116,14 @@ def test_phase_scale(golden, reference):
 
 
 def test_joint_embeddings(golden, reference):
-    close(torch.view_as_real(reference.model.fused()).flatten(start_dim=1), golden["forward/joint"][:, INTERLEAVE])
+    check_close(
+        torch.view_as_real(reference.model.fused()).flatten(start_dim=1), golden["forward/joint"][:, INTERLEAVE]
+    )
 
 
 def test_modality_weights(golden, reference):
     assert reference.model.modalities == ("structural", "visual", "textual")
-    close(reference.model.modality_weights(), golden["forward/modality_weights"])
+    check_close(reference.model.modality_weights(), golden["forward/modality_weights"])
 
 
 def test_all_scores(golden, reference):
@@ -130,12 +132,12 @@ def test_all_scores(golden, reference):
     h, r, t = torch.meshgrid(*(torch.arange(n) for n in expected.shape), indexing="ij")
     hrt = torch.stack([h, r, t], dim=-1).view(-1, 3)
     model = reference.model
-    close(model.score_hrt(hrt).view(expected.shape), expected)
-    close(model.score_t(hrt.view(*expected.shape, 3)[:, :, 0, :2].reshape(-1, 2)).view(expected.shape), expected)
+    check_close(model.score_hrt(hrt).view(expected.shape), expected)
+    check_close(model.score_t(hrt.view(*expected.shape, 3)[:, :, 0, :2].reshape(-1, 2)).view(expected.shape), expected)
     rt = hrt.view(*expected.shape, 3)[0, :, :, 1:].reshape(-1, 2)
-    close(model.score_h(rt).view(*expected.shape[1:], -1).permute(2, 0, 1), expected)
+    check_close(model.score_h(rt).view(*expected.shape[1:], -1).permute(2, 0, 1), expected)
     ht = hrt.view(*expected.shape, 3)[:, 0][..., [0, 2]].reshape(-1, 2)
-    close(model.score_r(ht).view(NUM_ENTITIES, NUM_ENTITIES, NUM_RELATIONS).permute(0, 2, 1), expected)
+    check_close(model.score_r(ht).view(NUM_ENTITIES, NUM_ENTITIES, NUM_RELATIONS).permute(0, 2, 1), expected)
 
 
 def test_training(golden, reference):
@@ -144,7 +146,7 @@ def test_training(golden, reference):
     for step in range(NUM_STEPS):
 
         def expect(name: str, actual: torch.Tensor, tolerance: float = 1e-5, step: int = step) -> None:
-            close(actual, golden[f"step{step}/{name}"], tolerance)
+            check_close(actual, golden[f"step{step}/{name}"], tolerance)
 
         tolerance = 1e-5 if step == 0 else 1e-4
         noise = golden[f"step{step}/noise"]
@@ -165,7 +167,7 @@ def test_training(golden, reference):
         if step == 0:
             for name, (parameter, order) in reference.parameters().items():
                 if not name.startswith("gen_"):
-                    close(parameter.grad, order(golden[f"step0/grad/{name}"]))
+                    check_close(parameter.grad, order(golden[f"step0/grad/{name}"]))
             assert all(parameter.grad is None for parameter in loop.synthesizer.parameters())
         loop.optimizer.step()
         before = {name: parameter.clone() for name, parameter in reference.model.named_parameters()}
@@ -173,7 +175,7 @@ def test_training(golden, reference):
         if step == 0:
             for name, (parameter, order) in reference.parameters().items():
                 if name.startswith("gen_"):
-                    close(parameter.grad, order(golden[f"step0/grad/{name}"]))
+                    check_close(parameter.grad, order(golden[f"step0/grad/{name}"]))
         for name, parameter in reference.model.named_parameters():
             assert torch.equal(parameter, before[name]), f"the generators' step has changed {name}"
 
@@ -187,4 +189,4 @@ def test_training(golden, reference):
             assert losses[ours] == pytest.approx(golden[f"step{step}/{theirs}"].item(), rel=tolerance)
 
     for name, (parameter, order) in reference.parameters().items():
-        close(parameter, order(golden[f"final/{name}"]), 1e-4)
+        check_close(parameter, order(golden[f"final/{name}"]), 1e-4)
