@@ -1,12 +1,10 @@
-"""The command line; all logic is elsewhere."""
+"""The command that compares models."""
 
 from pathlib import Path
 
 import click
 
-from . import __version__
-
-__all__ = ["main"]
+__all__ = ["compare"]
 
 
 def _parse_features(
@@ -20,13 +18,7 @@ def _parse_features(
     return {name: None if path == "missing" else path for name, _, path in pairs}
 
 
-@click.group()
-@click.version_option(__version__)
-def main() -> None:
-    """Multi-modal knowledge graph completion with PyKEEN."""
-
-
-@main.command()
+@click.command()
 @click.option("--dataset", default="DB15K", show_default=True, help="The name of a dataset.")
 @click.option(
     "--directory",
@@ -84,8 +76,8 @@ def compare(
     RotatE is trained as in PyKEEN (2-norm), and as in the paper (sum of moduli).
     """
     # importing PyKEEN takes seconds; --help should not
-    from .experiments.compare import compare as run
-    from .experiments.compare import format_table
+    from ..experiments.compare import compare as run
+    from ..experiments.compare import format_table
 
     dataset_kwargs: dict[str, object] = {}
     if directory is not None:

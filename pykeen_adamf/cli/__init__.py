@@ -1,0 +1,18 @@
+"""The command line, one file for each command; all logic is elsewhere."""
+
+import click
+
+from .. import __version__
+from .compare import compare
+
+__all__ = ["main"]
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Multi-modal knowledge graph completion with PyKEEN."""
+
+
+for command in (compare,):
+    main.add_command(command)
