@@ -4,6 +4,7 @@ import click
 
 from .. import __version__
 from .compare import compare
+from .encode import encode
 
 __all__ = ["main"]
 
@@ -14,5 +15,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (compare,):
+for command in (compare, encode):
     main.add_command(command)

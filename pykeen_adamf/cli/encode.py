@@ -1,0 +1,113 @@
+"""The command that encodes images and texts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["encode"]
+
+#: The names of encoders, repeated here since importing them takes seconds; --help should not.
+ENCODERS = ("descriptor", "sentence-transformers")
+
+
+def _parse_options(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:
+    """Parse options of the form KEY=VALUE; values are JSON where they can be, and strings otherwise."""
+    options: dict[str, Any] = {}
+    for item in value:
+        key, _, text = item.partition("=")
+        if not key or not text:
+            raise click.BadParameter("must be of the form KEY=VALUE, e.g., max_pixels=10000000")
+        try:
+            options[key] = json.loads(text)
+        except ValueError:
+            options[key] = text
+    return options
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where to write the features, a .safetensors file.",
+)
+@click.option(
+    "--encoder", required=True, metavar="NAME", help=f"The encoder: {', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}."
+)
+@click.option(
+    "--model", help="The model, by name, or, for texts, a directory with it. If not given, the encoder's own."
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    callback=_parse_options,
+    metavar="KEY=VALUE",
+    help="Another option of the encoder; repeatable.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Images or texts in a batch."
+)
+@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="The data type of the features.",
+)
+@click.option("--dim", type=click.IntRange(min=1), help="Reduce the features to that many principal components.")
+@click.option("--no-progress", is_flag=True, help="Show no progress bar.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Where to write the whole report, with everything that could not be used, as JSON.",
+)
+def encode(
+    source: Path,
+    output: Path,
+    encoder: str,
+    model: str | None,
+    options: dict[str, Any],
+    batch_size: int,
+    device: str | None,
+    dtype: str,
+    dim: int | None,
+    no_progress: bool,
+    report: Path | None,
+) -> None:
+    """Encode images or texts into a feature file.
+
+    SOURCE is a folder, or a tab-separated file without a header. Images in a folder are ENTITY.png (or any other
+    format), or, if there are several of an entity, ENTITY/*.png; texts are ENTITY.txt. Each line of a file has an
+    entity and the path of an image, or an entity and a text.
+
+    If it is interrupted, the same command continues where it has stopped.
+    """
+    # importing PyTorch takes seconds; --help should not
+    from ..encoders import EncodingError, encode_source
+
+    options |= {key: value for key, value in (("model", model), ("device", device)) if value is not None}
+    try:
+        result = encode_source(
+            source,
+            output,
+            encoder,
+            options,
+            batch_size=batch_size,
+            dtype=dtype,
+            dim=dim,
+            progress=not no_progress,
+            report=report,
+        )
+    except EncodingError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(result.summarize(max_problems=10))
+    if report is not None:
+        click.echo(f"Wrote the report to {report}")
+    elif len(result.problems) > 10:
+        click.echo("Use --report FILE to get all of them.")
+    click.echo(f"Wrote {output}")

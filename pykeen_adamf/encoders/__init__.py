@@ -1,0 +1,32 @@
+"""From images and texts to features, by encoders behind one contract, each with its own optional dependency."""
+
+from .base import Encoder, TextualEncoder, VisualEncoder
+from .descriptor import DescriptorEncoder
+from .encoding import encode, encode_source
+from .folders import read_folder
+from .images import load_image
+from .items import Item
+from .problems import EncodingError, Problem, UnusableInputError
+from .report import EncodingReport
+from .resolver import encoder_resolver
+from .sentence_transformer import SentenceTransformerEncoder
+from .tables import read_table
+
+__all__ = [
+    "DescriptorEncoder",
+    "Encoder",
+    "EncodingError",
+    "EncodingReport",
+    "Item",
+    "Problem",
+    "SentenceTransformerEncoder",
+    "TextualEncoder",
+    "UnusableInputError",
+    "VisualEncoder",
+    "encode",
+    "encode_source",
+    "encoder_resolver",
+    "load_image",
+    "read_folder",
+    "read_table",
+]

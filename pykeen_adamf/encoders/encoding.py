@@ -1,0 +1,214 @@
+"""Encoding the images or texts of all entities into a feature file."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy
+from class_resolver import HintOrType
+from tqdm.auto import tqdm
+
+from .. import __version__
+from ..typing import NumpyArray
+from .base import Encoder, Source
+from .folders import read_folder
+from .items import Item, Items, as_items, checksum_of_items, group_items
+from .output import check_output, check_report, write_safetensors
+from .partial import PartialResult
+from .problems import EncodingError, Problem, UnusableInputError, show
+from .reduction import check_dim, reduce_rows
+from .report import EncodingReport
+from .resolver import find_encoder, make_encoder
+from .tables import read_table
+
+__all__ = ["Dtype", "encode", "encode_source"]
+
+logger = logging.getLogger(__name__)
+
+#: The data types in which features can be stored.
+Dtype: TypeAlias = Literal["float16", "float32"]
+
+
+def encode(
+    items: Items,
+    encoder: Encoder,
+    output: str | Path,
+    *,
+    batch_size: int = 32,
+    dtype: Dtype = "float32",
+    dim: int | None = None,
+    progress: bool = True,
+    report: str | Path | None = None,
+) -> EncodingReport:
+    """Encode the images or texts of entities into a file that :func:`pykeen_adamf.features.read_features` reads.
+
+    The vector of an entity is the mean over all its usable images or texts (eq. 1 of the AdaMF-MAT paper). If there are
+    none, the entity misses the modality. Rows are written as soon as they are computed, into a hidden directory next
+    to the output. If a run is interrupted, the next one with equal items, files, encoder and batch size continues
+    there, and its result is, byte for byte, that of an uninterrupted one.
+
+    :param items: The entities, cf. :func:`pykeen_adamf.encoders.read_folder` and
+        :func:`pykeen_adamf.encoders.read_table`, or a mapping from each entity to its path or text, or to several.
+    :param encoder: The encoder.
+    :param output: The path of the file, ending in ``.safetensors``. An older file is replaced once the new one is
+        complete.
+    :param batch_size: How many images or texts are loaded and encoded at once.
+    :param dtype: The data type to store the features in.
+    :param dim: If given, reduce the vectors to that many principal components.
+    :param progress: Whether to show a progress bar.
+    :param report: If given, write the report to this JSON file, too.
+    :returns: What has been encoded, and everything that could not be.
+    :raises EncodingError: if there is nothing to encode, the output cannot be written, or an option is invalid
+    """
+    output = check_output(output)
+    if report is not None:
+        check_report(report)
+    items = as_items(items, modality=encoder.modality)
+    if batch_size < 1:
+        raise EncodingError(f"The batch size must be positive, but is {batch_size}.")
+    if dtype not in get_args(Dtype):
+        raise EncodingError(f"The data type must be one of {', '.join(get_args(Dtype))}, but is {dtype!r}.")
+    if dim is not None:
+        check_dim(dim, num_rows=len(items), source_dim=encoder.dim)
+    # what is reduced afterwards is kept as precise as it is
+    row_dtype = numpy.dtype(dtype if dim is None else "float32")
+    provenance = encoder.provenance()
+    identity = {
+        "encoder": provenance,
+        "inputs": checksum_of_items(items),
+        "batch size": batch_size,
+        "data type": str(row_dtype),
+    }
+    with PartialResult(output, identity, bytes_per_row=encoder.dim * row_dtype.itemsize) as partial:
+        if partial.discarded:
+            logger.warning("Starting afresh: what is left of an earlier run to %s has %s.", output, partial.discarded)
+        num_resumed = len(partial.presence)
+        _encode_groups(items, encoder, partial, batch_size=batch_size, dtype=row_dtype, progress=progress)
+        metadata = {
+            **provenance,
+            "modality": encoder.modality,
+            "pooling": "mean",
+            "batch_size": str(batch_size),
+            "pykeen-adamf": __version__,
+        }
+        rows = partial.rows_path
+        if dim is not None:
+            rows = rows.with_name("reduced")
+            metadata |= reduce_rows(partial.rows_path, rows, partial.presence, encoder.dim, dim, dtype)
+        write_safetensors(
+            output,
+            rows,
+            dim=dim or encoder.dim,
+            dtype=dtype,
+            labels=[item.entity for item in items],
+            presence=partial.presence,
+            metadata=metadata,
+        )
+        result = EncodingReport(
+            output=output,
+            num_entities=len(items),
+            num_encoded=sum(partial.presence),
+            num_resumed=num_resumed,
+            dim=dim or encoder.dim,
+            problems=partial.problems,
+            provenance=metadata,
+        )
+        partial.remove()
+    if report is not None:
+        result.write(report)
+    return result
+
+
+def encode_source(
+    source: str | Path,
+    output: str | Path,
+    encoder: HintOrType[Encoder],
+    encoder_kwargs: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> EncodingReport:
+    """Encode a folder, or the entries of a tab-separated file.
+
+    :param source: The folder, cf. :func:`pykeen_adamf.encoders.read_folder`, or the file, cf.
+        :func:`pykeen_adamf.encoders.read_table`.
+    :param output: The path of the feature file, ending in ``.safetensors``.
+    :param encoder: The encoder, or its name or class.
+    :param encoder_kwargs: Additional keyword-based parameters passed to the encoder.
+    :param kwargs: Additional keyword-based parameters passed to :func:`encode`.
+    :returns: What has been encoded, and everything that could not be.
+    :raises EncodingError: if anything about this is invalid
+    """
+    # what is cheap to check comes before a model is loaded
+    check_output(output)
+    modality = find_encoder(encoder).modality
+    source = Path(source)
+    items = read_folder(source, modality) if source.is_dir() else read_table(source, modality)
+    return encode(items, make_encoder(encoder, encoder_kwargs), output, **kwargs)
+
+
+def _encode_groups(
+    items: Sequence[Item],
+    encoder: Encoder,
+    partial: PartialResult,
+    batch_size: int,
+    dtype: numpy.dtype[Any],
+    progress: bool,
+) -> None:
+    """Encode all groups which are not done yet."""
+    groups = group_items(items, batch_size)
+    num_done = len(partial.presence)
+    try:
+        with tqdm(total=len(items), initial=num_done, unit="entity", disable=not progress) as bar:
+            for group in groups[len(partial.groups) :]:
+                partial.append(*_encode_group(group, encoder, batch_size=batch_size, dtype=dtype))
+                bar.update(len(group))
+    except KeyboardInterrupt:
+        logger.warning(
+            "Interrupted after %d of %d entities. Run the same again to continue there.",
+            len(partial.presence),
+            len(items),
+        )
+        raise
+
+
+def _encode_group(
+    group: Sequence[Item], encoder: Encoder, batch_size: int, dtype: numpy.dtype[Any]
+) -> tuple[NumpyArray, list[bool], list[Problem]]:
+    """Encode a group of entities.
+
+    :returns: A triple ``(rows, presence, problems)``.
+    """
+    totals = numpy.zeros((len(group), encoder.dim))
+    counts = numpy.zeros(len(group), dtype=int)
+    problems = [list(item.problems) for item in group]
+    for row, item in enumerate(group):
+        if not item.sources and not item.problems:
+            problems[row].append(Problem(item.entity, "", f"has no {encoder.modality} input"))
+    jobs = [(row, source) for row, item in enumerate(group) for source in item.sources]
+    for start in range(0, len(jobs), batch_size):
+        inputs: list[tuple[int, Source, Any]] = []
+        for row, source in jobs[start : start + batch_size]:
+            try:
+                inputs.append((row, source, encoder.load(source)))
+            except UnusableInputError as error:  # noqa: PERF203
+                problems[row].append(Problem(group[row].entity, _name(source), str(error)))
+        if not inputs:
+            continue
+        vectors = encoder.encode([loaded for _, _, loaded in inputs]).numpy()
+        for (row, source, _), vector in zip(inputs, vectors, strict=True):
+            if numpy.isfinite(vector).all():
+                totals[row] += vector
+                counts[row] += 1
+            else:
+                problems[row].append(Problem(group[row].entity, _name(source), "is encoded as NaN or infinity"))
+    with numpy.errstate(over="ignore"):
+        rows: NumpyArray = (totals / numpy.maximum(counts, 1)[:, None]).astype(dtype)
+    for row in numpy.flatnonzero(~numpy.isfinite(rows).all(axis=1)).tolist():
+        problems[row].append(Problem(group[row].entity, "", f"its vector exceeds what {dtype} can hold; use float32"))
+        rows[row], counts[row] = 0, 0
+    return rows, (counts > 0).tolist(), [problem for row in problems for problem in row]
+
+
+def _name(source: Source) -> str:
+    """Name a source in the report."""
+    return show(source) if isinstance(source, Path) else "its text"

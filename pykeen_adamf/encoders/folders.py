@@ -1,0 +1,116 @@
+"""Reading folders of images or of texts."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..constants import TEXTUAL, VISUAL
+from .images import IMAGE_SUFFIXES
+from .items import Item
+from .problems import EncodingError, Problem, show
+
+__all__ = ["leads_outside", "read_folder"]
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES: Final = {VISUAL: IMAGE_SUFFIXES, TEXTUAL: (".txt",)}
+PLURALS: Final = {VISUAL: "images", TEXTUAL: "texts"}
+
+
+def read_folder(folder: str | Path, modality: str) -> list[Item]:
+    """Find the images or texts in a folder.
+
+    An entity is called like its file without the suffix (``folder/berlin.png``, ``folder/berlin.txt``), or, for images,
+    like its folder (``folder/berlin/*.png``). Names that start with a dot are ignored, and so are, with a warning,
+    files with other suffixes. Links that lead outside of the folder are not followed; what is behind them is missing.
+
+    :param folder: The folder.
+    :param modality: The modality, :data:`pykeen_adamf.constants.VISUAL` or :data:`pykeen_adamf.constants.TEXTUAL`.
+    :returns: One item for each entity, sorted by name.
+    :raises EncodingError: if there is no such folder, nothing of the modality in it, or two things for one entity
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise EncodingError(f"The folder {folder.absolute()} does not exist, or is none. Check the path.")
+    found: dict[str, tuple[Path, Item]] = {}
+    ignored: list[Path] = []
+    for path in _visible(folder):
+        # whatever a link outside leads to is not looked at
+        outside = leads_outside(path, folder)
+        if _fits(path, modality) and (outside or not path.is_dir()):
+            item = _item(path.stem, [path], folder)
+        elif modality == VISUAL and outside and not path.suffix:
+            item = _item(path.name, [path], folder)
+        elif modality == VISUAL and not outside and path.is_dir():
+            inner = _visible(path)
+            images = [image for image in inner if _fits(image, modality) and not image.is_dir()]
+            ignored.extend(set(inner).difference(images))
+            item = _item(path.name, images, folder)
+        else:
+            ignored.append(path)
+            continue
+        other, _ = found.setdefault(item.entity, (path, item))
+        if other != path:
+            raise EncodingError(
+                f"Both {other} and {path} are for the entity {item.entity!r}. Keep one of them; several images of an "
+                f"entity go into a folder of its name."
+            )
+    if not any(item.sources or item.problems for _, item in found.values()):
+        raise EncodingError(_nothing_found(folder, modality, ignored))
+    if ignored:
+        logger.warning(
+            "Ignored %d of the files in %s, whose names do not end in %s: %s%s",
+            len(ignored),
+            folder,
+            ", ".join(SUFFIXES[modality]),
+            ", ".join(str(path.relative_to(folder)) for path in sorted(ignored)[:3]),
+            ", ..." if len(ignored) > 3 else "",
+        )
+    return [item for _, item in found.values()]
+
+
+def leads_outside(path: Path, folder: Path) -> bool:
+    """Return whether a path inside of a folder leads, by links or dots, outside of it."""
+    try:
+        return not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        # a circle of links leads nowhere
+        return True
+
+
+def _visible(folder: Path) -> list[Path]:
+    """List what is in a folder, sorted, such that the order is the same everywhere."""
+    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+
+
+def _fits(path: Path, modality: str) -> bool:
+    """Return whether a path has the name of an image, or of a text."""
+    return path.suffix.lower() in SUFFIXES[modality]
+
+
+def _item(entity: str, paths: Iterable[Path], folder: Path) -> Item:
+    """Create an item of those paths that stay in the folder."""
+    sources, problems = [], []
+    for path in paths:
+        if leads_outside(path, folder):
+            problems.append(Problem(entity, show(path), f"is a link that leads outside of {folder}"))
+        else:
+            sources.append(path)
+    return Item(entity, sources, problems)
+
+
+def _nothing_found(folder: Path, modality: str, ignored: Sequence[Path]) -> str:
+    """Explain what is in a folder instead of what has been looked for."""
+    kinds = Counter(path.suffix.lower() or "no suffix" for path in ignored if path.is_file())
+    content = ", ".join(f"{count:,} of {suffix}" for suffix, count in kinds.most_common(5)) or "none"
+    expected = f"{folder}/ENTITY.txt" if modality == TEXTUAL else f"{folder}/ENTITY.png or {folder}/ENTITY/*.png"
+    other = TEXTUAL if modality == VISUAL else VISUAL
+    hint = ""
+    if any(suffix in kinds for suffix in SUFFIXES[other]):
+        hint = f" If you want to encode the {PLURALS[other]} there, choose a {other} encoder."
+    return (
+        f"There are no {PLURALS[modality]} in {folder.absolute()}, which are to be named {expected} (suffixes: "
+        f"{', '.join(SUFFIXES[modality])}). Files by suffix: {content}.{hint}"
+    )

@@ -1,0 +1,112 @@
+"""Loading images of any kind, with bounded memory; needs Pillow, the extra ``images``."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy
+
+from ..typing import NumpyArray
+from .problems import UnusableInputError, import_extra
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "IMAGE_SUFFIXES",
+    "load_image",
+    "pillow_version",
+]
+
+#: The file suffixes by which images are recognized in a folder.
+IMAGE_SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+#: Decoding an image of that many pixels takes less than one gigabyte.
+DEFAULT_MAX_PIXELS: Final = 50_000_000
+
+EXTRA: Final = "images"
+
+WHITE: Final = (255, 255, 255)
+
+
+def pillow_version() -> str:
+    """Return the version of Pillow."""
+    return str(import_extra("PIL", EXTRA).__version__)
+
+
+def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
+    """Load an image.
+
+    Of an animation, the first frame is taken. Transparency is composited on white, more than eight bits are scaled
+    rather than clipped, and the orientation noted by a camera is respected.
+
+    :param path: The path of the file.
+    :param max_pixels: Larger images are refused by what their header says, before anything is decoded. Pillow's own
+        limit against decompression bombs applies, too.
+    :returns: The image, in RGB.
+    :raises UnusableInputError: if there is no such file, or it is too large, broken, or no image
+    """
+    import_extra("PIL", EXTRA)
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    # opening anything else, e.g., a pipe, could wait forever
+    if not path.is_file():
+        raise UnusableInputError("is no file" if path.exists() else "does not exist")
+    try:
+        with warnings.catch_warnings():
+            # sizes are checked below, and damaged metadata say nothing about the pixels
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > max_pixels:
+                    raise UnusableInputError(
+                        f"has {width:,} x {height:,} pixels, more than max_pixels={max_pixels:,} allows"
+                    )
+                image.load()
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except UnusableInputError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnusableInputError("is no image of a known format") from error
+    except Image.DecompressionBombError as error:
+        raise UnusableInputError(f"has too many pixels ({error})") from error
+    except Exception as error:
+        # decoders of damaged files raise almost anything
+        raise UnusableInputError(f"is a broken image ({error.__class__.__name__}: {error})") from error
+
+
+def _to_rgb(image: "Image") -> "Image":
+    """Convert an image of any mode."""
+    from PIL import Image
+
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        # Pillow's own conversion would clip everything above 255
+        image = Image.fromarray(_to_8_bit(numpy.asarray(image), is_16_bit=image.mode.startswith("I;16")))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        background = Image.new("RGB", image.size, WHITE)
+        background.paste(image, mask=image.getchannel("A"))
+        return background
+    return image.convert("RGB")
+
+
+def _to_8_bit(values: NumpyArray, is_16_bit: bool) -> NumpyArray:
+    """Scale grey values to eight bits.
+
+    :param values: shape: ``(height, width)``
+        The values.
+    :param is_16_bit: Whether white is known to be 65,535. Otherwise, it is the smallest of 1 (for floating point
+        values), 255 and 65,535 that holds all values; or, if none does, the values are stretched to the whole range.
+    :returns: shape: ``(height, width)``
+        The scaled values.
+    :raises UnusableInputError: if there are values which are not finite
+    """
+    low, high = float(values.min()), float(values.max())
+    if not numpy.isfinite([low, high]).all():
+        raise UnusableInputError("has pixels which are NaN or infinite")
+    whites = [65535.0] if is_16_bit else [1.0] * (values.dtype.kind == "f") + [255.0, 65535.0]
+    white = next((white for white in whites if low >= 0 and high <= white), None)
+    offset, scale = (0.0, 255 / white) if white else (low, 255 / max(high - low, 1e-12))
+    scaled: NumpyArray = numpy.rint((values - numpy.float32(offset)) * numpy.float32(scale)).astype(numpy.uint8)
+    return scaled

@@ -1,0 +1,113 @@
+"""What is to be encoded: entities, with the images or texts of each."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from ..constants import VISUAL
+from .base import Source
+from .problems import EncodingError, Problem
+
+__all__ = [
+    "Item",
+    "Items",
+    "as_items",
+    "checksum_of_items",
+    "group_items",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """An entity with its images or texts."""
+
+    #: the entity's label
+    entity: str
+
+    #: the paths of its images or of its texts, or the texts themselves; its vector is the mean over those
+    sources: Sequence[Source] = ()
+
+    #: what is already known to be unusable
+    problems: Sequence[Problem] = ()
+
+
+#: Items, or a mapping from entity to one or several sources.
+Items: TypeAlias = Iterable[Item] | Mapping[str, Source | Sequence[Source]]
+
+
+def as_items(items: Items, modality: str) -> list[Item]:
+    """Validate and normalize items.
+
+    :param items: The items; or a mapping from each entity to its source or sources. A string is a text for the textual
+        modality, and the path of an image for the visual one.
+    :param modality: The modality.
+    :returns: The items, in the given order.
+    :raises EncodingError: if there are none, or an entity has no name or occurs twice
+    """
+    if isinstance(items, Mapping):
+        items = [
+            Item(entity, [sources] if isinstance(sources, str | Path) else list(sources))
+            for entity, sources in items.items()
+        ]
+    items = list(items)
+    if modality == VISUAL:
+        items = [dataclasses.replace(item, sources=[Path(source) for source in item.sources]) for item in items]
+    if not items:
+        raise EncodingError("There is nothing to encode: pass at least one entity.")
+    seen = set()
+    for item in items:
+        if not item.entity.strip():
+            raise EncodingError(f"An entity needs a name, but there is one called {item.entity!r}.")
+        if item.entity != item.entity.encode("utf-8", "ignore").decode():
+            # from the name of a file that is not in UTF-8; such a label can neither be stored nor be in any graph
+            raise EncodingError(f"The name of the entity {item.entity!r} is not in UTF-8. Rename its file.")
+        if item.entity in seen:
+            raise EncodingError(f"The entity {item.entity!r} occurs twice. Merge its sources into one item.")
+        seen.add(item.entity)
+    return items
+
+
+def group_items(items: Sequence[Item], batch_size: int) -> list[Sequence[Item]]:
+    """Divide items into groups that are encoded together.
+
+    The groups depend on nothing but the items: neither on which of their sources are usable, nor on where an earlier
+    run has stopped. Hence, a resumed run computes what an uninterrupted one does.
+
+    :param items: The items.
+    :param batch_size: The number of sources in a batch. An entity with more of them is a group by itself.
+    :returns: The groups, each of whole entities, in order.
+    """
+    groups: list[list[Item]] = []
+    room = 0
+    for item in items:
+        # a missing entity takes room, too: groups are what is written at once
+        size = max(len(item.sources), 1)
+        if size > room:
+            groups.append([])
+            room = batch_size
+        groups[-1].append(item)
+        room -= size
+    return list(groups)
+
+
+def checksum_of_items(items: Sequence[Item]) -> str:
+    """Return a checksum that changes when items do, or their files: it knows them by size and time of modification."""
+    digest = hashlib.sha256()
+    for item in items:
+        known = [item.entity, [_describe(source) for source in item.sources], [str(p) for p in item.problems]]
+        digest.update(json.dumps(known).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _describe(source: Source) -> Sequence[str | int]:
+    """Describe a source such that changes can be noticed."""
+    if isinstance(source, str):
+        return ["text", source]
+    try:
+        status = source.stat()
+    except OSError:
+        return ["missing", str(source.absolute())]
+    return ["file", str(source.absolute()), status.st_size, status.st_mtime_ns]

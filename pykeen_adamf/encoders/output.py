@@ -1,0 +1,105 @@
+"""Writing features which are on disk already, without reading them into memory."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy
+
+from ..features.reading import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
+from .partial import PartialResult
+from .problems import EncodingError
+
+__all__ = ["check_output", "check_report", "write_safetensors"]
+
+#: The names of data types in safetensors files.
+DTYPES: Final = {"float16": "F16", "float32": "F32"}
+
+#: The header is padded, such that the numbers behind it are aligned in memory.
+ALIGNMENT: Final = 8
+
+
+def check_output(output: str | Path) -> Path:
+    """Check that features can be written, before hours are spent on them.
+
+    :param output: The path of the file.
+    :returns: The path.
+    :raises EncodingError: if it has another suffix than ``.safetensors``, or cannot be written
+    """
+    output = Path(output)
+    if output.suffix != ".safetensors":
+        raise EncodingError(f"Features are written as .safetensors files, but the output is {output}.")
+    if output.is_dir():
+        raise EncodingError(f"Cannot write {output}: it is a folder. Choose another name.")
+    if not output.parent.is_dir():
+        raise EncodingError(
+            f"Cannot write {output}: the folder {output.parent.absolute()} does not exist, or is none. Create it first."
+        )
+    directory = PartialResult.directory_of(output)
+    is_new = not directory.exists()
+    try:
+        # the only way to know is to try
+        directory.mkdir(exist_ok=True)
+        probe = directory / "probe"
+        probe.touch()
+        probe.unlink()
+        if is_new:
+            directory.rmdir()
+    except OSError as error:
+        raise EncodingError(
+            f"Cannot write {output}: {error.strerror or error}. Choose a folder that you may write to."
+        ) from error
+    return output
+
+
+def check_report(report: str | Path) -> Path:
+    """Check that a report can be written.
+
+    :param report: The path of the file.
+    :returns: The path.
+    :raises EncodingError: if it cannot be written
+    """
+    report = Path(report)
+    if report.is_dir() or not report.parent.is_dir() or not os.access(report.parent, os.W_OK):
+        raise EncodingError(f"Cannot write the report to {report}. Choose a file in a folder that you may write to.")
+    return report
+
+
+def write_safetensors(
+    output: Path, rows: Path, dim: int, dtype: str, labels: Sequence[str], presence: Sequence[bool], metadata: Any
+) -> None:
+    """Write a file as :func:`pykeen_adamf.features.write_features` does, but copy the rows from another file.
+
+    The file appears at its place only once it is complete.
+
+    :param output: The path of the file.
+    :param rows: The path of a file with nothing but the rows; the new file is completed beside it.
+    :param dim: The dimension of the rows.
+    :param dtype: The data type of the rows, ``"float16"`` or ``"float32"``.
+    :param labels: The labels of the rows.
+    :param presence: Which entities have a vector.
+    :param metadata: What to store beside the features.
+    """
+    num_bytes = len(labels) * dim * numpy.dtype(dtype).itemsize
+    entries: Mapping[str, Any] = {
+        "__metadata__": {**metadata, KEY_LABELS: json.dumps(list(labels))},
+        KEY_FEATURES: {"dtype": DTYPES[dtype], "shape": [len(labels), dim], "data_offsets": [0, num_bytes]},
+        KEY_PRESENCE: {
+            "dtype": "BOOL",
+            "shape": [len(labels)],
+            "data_offsets": [num_bytes, num_bytes + len(labels)],
+        },
+    }
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % ALIGNMENT)
+    temporary = rows.with_name("output")
+    with temporary.open("wb") as target:
+        target.write(len(header).to_bytes(8, "little"))
+        target.write(header)
+        with rows.open("rb") as source:
+            shutil.copyfileobj(source, target, length=1 << 20)
+        target.write(numpy.array(presence, dtype=bool).tobytes())
+    temporary.replace(output)

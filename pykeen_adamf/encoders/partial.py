@@ -1,0 +1,191 @@
+"""Results of a run that is not finished yet, on disk, such that it can be resumed."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from typing_extensions import Self
+
+from ..typing import NumpyArray
+from .problems import EncodingError, Problem
+
+try:
+    import fcntl
+except ImportError:  # there is no such module on Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["GroupResult", "PartialResult"]
+
+#: To be raised whenever older partial results cannot be continued.
+VERSION: Final = 1
+
+
+class GroupResult(NamedTuple):
+    """What is remembered of a group of entities, beside its rows."""
+
+    #: which of the entities have a vector
+    presence: Sequence[bool]
+
+    #: the inputs that could not be used
+    problems: Sequence[Problem]
+
+
+class PartialResult:
+    """A directory next to the output, with the rows so far, and a journal of complete groups.
+
+    Rows are written before the journal tells of them, thus whatever the journal tells of is there, no matter when the
+    process dies. When a run is resumed, everything else is cut off.
+    """
+
+    #: the groups that are complete
+    groups: list[GroupResult]
+
+    #: what has become of an earlier run which could not be continued
+    discarded: str | None = None
+
+    def __init__(self, output: Path, identity: Mapping[str, Any], bytes_per_row: int) -> None:
+        """Open, or start, a partial result.
+
+        :param output: The path of the final file.
+        :param identity: What a run must agree in to be continued, by what it is, as JSON.
+        :param bytes_per_row: The size of an entity's row.
+        :raises EncodingError: if another run is writing to the same output
+        """
+        self.directory = self.directory_of(output)
+        self.rows_path = self.directory / "rows"
+        self.bytes_per_row = bytes_per_row
+        self.groups = []
+        self.directory.mkdir(exist_ok=True)
+        self._lock: BinaryIO | None = (self.directory / "lock").open("wb")
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                self._lock.close()
+                raise EncodingError(
+                    f"Another run is writing to {output}. Wait for it, or choose another output."
+                ) from error
+        self._rows = self._open("rows")
+        self._journal = self._open("journal")
+        self._resume({"version": VERSION, **identity})
+
+    @staticmethod
+    def directory_of(output: Path) -> Path:
+        """Return the directory for partial results of an output."""
+        return output.parent / f".{output.name}.partial"
+
+    def _open(self, name: str) -> BinaryIO:
+        """Open a file for reading and writing, keeping its content."""
+        path = self.directory / name
+        path.touch()
+        return path.open("r+b")
+
+    def _resume(self, identity: Mapping[str, Any]) -> None:
+        """Read what an earlier run has left, and cut off what is incomplete."""
+        size = os.fstat(self._rows.fileno()).st_size
+        # a line without an end has not been written completely
+        lines = [line for line in self._journal.read().splitlines(keepends=True) if line.endswith(b"\n")]
+        earlier = _parse(lines[0]) if lines else None
+        if lines and (not isinstance(earlier, dict) or earlier != identity):
+            different = sorted(
+                key for key in identity if not isinstance(earlier, dict) or earlier.get(key) != identity[key]
+            )
+            self.discarded = f"another {', another '.join(different)}"
+            lines = []
+        num_bytes, num_rows = (len(lines[0]), 0) if lines else (0, 0)
+        for line in lines[1:]:
+            group = _parse_group(line)
+            if group is None or (num_rows + len(group.presence)) * self.bytes_per_row > size:
+                break
+            num_rows += len(group.presence)
+            num_bytes += len(line)
+            self.groups.append(group)
+        self._cut(self._rows, num_rows * self.bytes_per_row)
+        self._cut(self._journal, num_bytes)
+        if not lines:
+            self._write(self._journal, _to_line(identity))
+
+    @staticmethod
+    def _cut(file: BinaryIO, size: int) -> None:
+        """Remove everything behind a position, and go there."""
+        file.truncate(size)
+        file.seek(size)
+
+    @staticmethod
+    def _write(file: BinaryIO, content: Any) -> None:
+        """Write, and make sure that it is on disk before anything else is."""
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+    @property
+    def presence(self) -> list[bool]:
+        """Return which entities have a vector."""
+        return [present for group in self.groups for present in group.presence]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return all inputs that could not be used."""
+        return [problem for group in self.groups for problem in group.problems]
+
+    def append(self, rows: NumpyArray, presence: Iterable[bool], problems: Iterable[Problem]) -> None:
+        """Append a group.
+
+        :param rows: shape: ``(num_entities, dim)``
+            The rows of the group's entities, with zeros for those that are missing.
+        :param presence: Which of the entities have a vector.
+        :param problems: The inputs that could not be used.
+        """
+        group = GroupResult(list(presence), list(problems))
+        self._write(self._rows, rows.tobytes())
+        self._write(
+            self._journal,
+            _to_line([[int(p) for p in group.presence], [[p.entity, p.source, p.reason] for p in group.problems]]),
+        )
+        self.groups.append(group)
+
+    def remove(self) -> None:
+        """Remove everything from disk."""
+        self.close()
+        shutil.rmtree(self.directory)
+
+    def close(self) -> None:
+        """Close the files, and leave them for another run."""
+        for file in (self._rows, self._journal, self._lock):
+            if file is not None:
+                file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.groups or not self.directory.exists():
+            self.close()
+        else:
+            # there is nothing to continue
+            self.remove()
+
+
+def _to_line(data: Any) -> bytes:
+    """Convert to a line of the journal."""
+    return json.dumps(data, sort_keys=True).encode() + b"\n"
+
+
+def _parse(line: bytes) -> Any:
+    """Parse a line, if it is not damaged."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _parse_group(line: bytes) -> GroupResult | None:
+    """Parse the line of a group, if it is not damaged."""
+    try:
+        presence, problems = json.loads(line)
+        return GroupResult([bool(present) for present in presence], [Problem(*problem) for problem in problems])
+    except (TypeError, ValueError):
+        return None

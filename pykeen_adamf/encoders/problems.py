@@ -1,0 +1,62 @@
+"""What can be wrong, with one input or with all of them."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+__all__ = [
+    "EncodingError",
+    "Problem",
+    "UnusableInputError",
+    "import_extra",
+    "show",
+]
+
+
+class EncodingError(ValueError):
+    """Raised when encoding cannot start or finish; the message names the thing and the fix."""
+
+
+class UnusableInputError(ValueError):
+    """Raised for a single image or text which cannot be encoded; it never stops a run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """An input that could not be used."""
+
+    #: the entity that it belongs to
+    entity: str
+
+    #: where it is, e.g., the path of the image
+    source: str
+
+    #: what is wrong with it
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.entity}: {self.source}: {self.reason}" if self.source else f"{self.entity}: {self.reason}"
+
+
+def import_extra(module: str, extra: str) -> ModuleType:
+    """Import a module of an optional dependency.
+
+    :param module: The name of the module.
+    :param extra: The extra of this package that installs it.
+    :returns: The module.
+    :raises EncodingError: if the module cannot be imported
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        # compiled libraries that do not fit to each other raise more than ImportError
+        raise EncodingError(
+            f"This needs {module}, which cannot be imported ({error}). Install it with: "
+            f'pip install "pykeen-adamf[{extra}]"'
+        ) from error
+
+
+def show(path: Path) -> str:
+    """Return a path as a string that can be printed and stored, even if its bytes are no UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,79 @@
+"""Sentence embeddings; needs sentence-transformers, the extra ``sentence-transformers``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from ..typing import FloatTensor
+from .base import TextualEncoder
+from .problems import EncodingError, import_extra
+from .weights import checksum_of_tokenizer, checksum_of_weights, describe_device, resolve_device, versions_of
+
+__all__ = ["SentenceTransformerEncoder"]
+
+EXTRA: Final = "sentence-transformers"
+
+
+class SentenceTransformerEncoder(TextualEncoder):
+    """Embeds texts by a model of `Sentence-BERT <https://arxiv.org/abs/1908.10084>`_.
+
+    Texts longer than what the model has been made for are cut off, as its library does.
+    """
+
+    synonyms = ("sentence-transformers", "sbert")
+
+    def __init__(
+        self,
+        model: str = "sentence-transformers/all-MiniLM-L6-v2",
+        revision: str | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        """Initialize the encoder.
+
+        :param model: The name of the model on the Hugging Face hub, or a directory with it.
+        :param revision: The commit, tag or branch on the hub.
+        :param device: The device. If ``None``, a GPU if there is one.
+        :raises EncodingError: if the library, the model or the device is missing
+        """
+        library = import_extra("sentence_transformers", EXTRA)
+        self.device = resolve_device(device)
+        try:
+            # never runs code that comes with a model
+            self._model: Any = library.SentenceTransformer(
+                model, revision=revision, device=str(self.device), trust_remote_code=False
+            ).eval()
+        except Exception as error:
+            raise EncodingError(
+                f"Cannot load the model {model!r}: {error} Check the name, or pass the path of a directory with the "
+                f"model."
+            ) from error
+        # a directory's place says nothing to anybody else
+        self.model = Path(model).resolve().name if Path(model).is_dir() else model
+        self.revision = revision
+
+    @property
+    def dim(self) -> int:  # noqa: D102
+        return int(self._model.get_embedding_dimension())
+
+    # docstr-coverage: inherited
+    def provenance(self) -> dict[str, str]:  # noqa: D102
+        return {
+            "encoder": "sentence-transformers",
+            "model": self.model,
+            "revision": self.revision or "",
+            "weights": f"sha256:{checksum_of_weights(self._model)}",
+            "preprocessing": f"at most {self._model.max_seq_length} tokens; "
+            f"tokenizer sha256:{checksum_of_tokenizer(self._model.tokenizer)}; "
+            f"modules {', '.join(type(module).__name__ for module in self._model)}",
+            "versions": versions_of("sentence-transformers", "transformers", "tokenizers", "torch"),
+            "device": describe_device(self.device),
+        }
+
+    # docstr-coverage: inherited
+    def encode(self, inputs: Sequence[str]) -> FloatTensor:  # noqa: D102
+        vectors: FloatTensor = self._model.encode(
+            list(inputs), batch_size=len(inputs), convert_to_tensor=True, show_progress_bar=False
+        )
+        return vectors.float().cpu()

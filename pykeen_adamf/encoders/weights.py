@@ -1,0 +1,66 @@
+"""What encoders with weights have in common: where they run, and how their weights are identified."""
+
+import hashlib
+import json
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+
+from .problems import EncodingError
+
+__all__ = [
+    "checksum_of_tokenizer",
+    "checksum_of_weights",
+    "describe_device",
+    "resolve_device",
+    "versions_of",
+]
+
+
+def resolve_device(device: str | torch.device | None) -> torch.device:
+    """Return the device to run on.
+
+    :param device: The device, or ``None`` for a GPU if there is one.
+    :returns: The device.
+    :raises EncodingError: if there is no such device
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise EncodingError(f"There is no device {str(device)!r} here: {error}. Use cpu, or leave it out.") from error
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the kind of a device: vectors from different kinds differ in their last digits."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def checksum_of_weights(module: nn.Module) -> str:
+    """Return the SHA-256 checksum of all parameters and buffers, in hexadecimal.
+
+    Unlike a name or a revision, it also identifies models from local files.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        # as bytes, since numpy does not know all data types
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def checksum_of_tokenizer(tokenizer: Any) -> str:
+    """Return the SHA-256 checksum of a tokenizer's vocabulary and rules, in hexadecimal."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    content = json.dumps(sorted(tokenizer.get_vocab().items())) if backend is None else backend.to_str()
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def versions_of(*distributions: str) -> str:
+    """Return the versions of installed distributions, in the notation of requirements."""
+    return ", ".join(f"{name}=={version(name)}" for name in distributions)
