@@ -9,7 +9,7 @@ import click
 __all__ = ["encode"]
 
 #: The names of encoders, repeated here since importing them takes seconds; --help should not.
-ENCODERS = ("descriptor", "sentence-transformers")
+ENCODERS = ("descriptor", "huggingface", "sentence-transformers", "timm")
 
 
 def _parse_options(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from .base import Encoder, TextualEncoder, VisualEncoder
 from .descriptor import DescriptorEncoder
 from .encoding import encode, encode_source
 from .folders import read_folder
+from .hugging_face import HuggingFaceEncoder
 from .images import load_image
 from .items import Item
 from .problems import EncodingError, Problem, UnusableInputError
@@ -11,16 +12,19 @@ from .report import EncodingReport
 from .resolver import encoder_resolver
 from .sentence_transformer import SentenceTransformerEncoder
 from .tables import read_table
+from .timm_model import TimmEncoder
 
 __all__ = [
     "DescriptorEncoder",
     "Encoder",
     "EncodingError",
     "EncodingReport",
+    "HuggingFaceEncoder",
     "Item",
     "Problem",
     "SentenceTransformerEncoder",
     "TextualEncoder",
+    "TimmEncoder",
     "UnusableInputError",
     "VisualEncoder",
     "encode",

@@ -65,6 +65,7 @@ class DescriptorEncoder(VisualEncoder):
         self.orientations = orientations
         self._pillow_version = pillow_version()
 
+    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         blocks = NUM_CELLS - BLOCK + 1

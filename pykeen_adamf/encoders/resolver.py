@@ -8,14 +8,16 @@ from class_resolver import ClassResolver, HintOrType
 
 from .base import Encoder
 from .descriptor import DescriptorEncoder
+from .hugging_face import HuggingFaceEncoder
 from .problems import EncodingError
 from .sentence_transformer import SentenceTransformerEncoder
+from .timm_model import TimmEncoder
 
 __all__ = ["encoder_resolver", "find_encoder", "make_encoder"]
 
 #: None of the classes needs its optional dependencies before it is instantiated.
 encoder_resolver: ClassResolver[Encoder] = ClassResolver(
-    [DescriptorEncoder, SentenceTransformerEncoder],
+    [DescriptorEncoder, HuggingFaceEncoder, SentenceTransformerEncoder, TimmEncoder],
     base=Encoder,  # type: ignore[type-abstract]
 )
 

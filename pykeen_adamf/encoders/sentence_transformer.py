@@ -53,6 +53,7 @@ class SentenceTransformerEncoder(TextualEncoder):
         self.model = Path(model).resolve().name if Path(model).is_dir() else model
         self.revision = revision
 
+    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         return int(self._model.get_embedding_dimension())

@@ -1,0 +1,97 @@
+"""The first token's state of transformers; needs transformers, the extra ``huggingface``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from ..typing import FloatTensor
+from .base import TextualEncoder
+from .problems import EncodingError, import_extra
+from .weights import checksum_of_tokenizer, checksum_of_weights, describe_device, resolve_device, versions_of
+
+__all__ = ["HuggingFaceEncoder"]
+
+EXTRA: Final = "huggingface"
+
+#: Tokenizers say that they know no limit by a very large number.
+NO_LIMIT: Final = 1_000_000
+
+
+class HuggingFaceEncoder(TextualEncoder):
+    """Embeds a text by the last hidden state of its first token, ``[CLS]`` for BERT (eq. 3 of the AdaMF-MAT paper)."""
+
+    synonyms = ("transformers",)
+
+    def __init__(
+        self,
+        model: str = "bert-base-uncased",
+        revision: str | None = None,
+        max_length: int | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        """Initialize the encoder.
+
+        :param model: The name of the model on the Hugging Face hub, or a directory with it.
+        :param revision: The commit, tag or branch on the hub.
+        :param max_length: The number of tokens after which texts are cut off. If ``None``, what the model allows.
+        :param device: The device. If ``None``, a GPU if there is one.
+        :raises EncodingError: if the library, the model or the device is missing, or the length is not positive
+        """
+        library = import_extra("transformers", EXTRA)
+        self.device = resolve_device(device)
+        try:
+            # never runs code that comes with a model
+            self._tokenizer: Any = library.AutoTokenizer.from_pretrained(
+                model, revision=revision, trust_remote_code=False
+            )
+            self._model: Any = library.AutoModel.from_pretrained(
+                model, revision=revision, trust_remote_code=False, dtype=torch.float32
+            )
+        except Exception as error:
+            raise EncodingError(
+                f"Cannot load the model {model!r}: {error} Check the name, or pass the path of a directory with the "
+                f"model."
+            ) from error
+        self._model.eval().to(self.device)
+        # a directory's place says nothing to anybody else
+        self.model = Path(model).resolve().name if Path(model).is_dir() else model
+        self.revision = revision or getattr(self._model.config, "_commit_hash", None)
+        limits = [self._tokenizer.model_max_length, getattr(self._model.config, "max_position_embeddings", NO_LIMIT)]
+        self.max_length = max_length or min(limits)
+        if self.max_length < 1 or self.max_length > min(limits):
+            raise EncodingError(f"max_length must be between 1 and {min(limits):,} for {model!r}, but is {max_length}.")
+
+    # docstr-coverage: inherited
+    @property
+    def dim(self) -> int:  # noqa: D102
+        return int(self._model.config.hidden_size)
+
+    # docstr-coverage: inherited
+    def provenance(self) -> dict[str, str]:  # noqa: D102
+        return {
+            "encoder": "huggingface",
+            "model": self.model,
+            "revision": self.revision or "",
+            "weights": f"sha256:{checksum_of_weights(self._model)}",
+            "preprocessing": f"at most {self.max_length} tokens; "
+            f"tokenizer sha256:{checksum_of_tokenizer(self._tokenizer)}; last hidden state of the first token",
+            "versions": versions_of("transformers", "tokenizers", "torch"),
+            "device": describe_device(self.device),
+        }
+
+    # docstr-coverage: inherited
+    @torch.inference_mode()
+    def encode(self, inputs: Sequence[str]) -> FloatTensor:  # noqa: D102
+        tokens = self._tokenizer(
+            list(inputs),
+            padding=len(inputs) > 1,
+            # the first token has to be one of the text
+            padding_side="right",
+            truncation=self.max_length < NO_LIMIT,
+            max_length=self.max_length if self.max_length < NO_LIMIT else None,
+            return_tensors="pt",
+        ).to(self.device)
+        states: FloatTensor = self._model(**tokens).last_hidden_state
+        return states[:, 0].float().cpu()
