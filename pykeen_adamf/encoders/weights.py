@@ -57,8 +57,11 @@ def checksum_of_weights(module: nn.Module) -> str:
 def checksum_of_tokenizer(tokenizer: Any) -> str:
     """Return the SHA-256 checksum of a tokenizer's vocabulary and rules, in hexadecimal."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    content = json.dumps(sorted(tokenizer.get_vocab().items())) if backend is None else backend.to_str()
-    return hashlib.sha256(content.encode()).hexdigest()
+    content = {"vocabulary": tokenizer.get_vocab()} if backend is None else json.loads(backend.to_str())
+    # these are of the latest call rather than of the tokenizer
+    for key in ("padding", "truncation"):
+        content.pop(key, None)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def versions_of(*distributions: str) -> str:
