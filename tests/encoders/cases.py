@@ -118,7 +118,7 @@ CASES: dict[type[Encoder], EncoderCase] = {
         lambda request: SentenceTransformerEncoder(model=str(request.getfixturevalue("bert")), device="cpu"),
         dim=16,
     ),
-    TimmEncoder: EncoderCase(_make_timm, dim=512),
+    TimmEncoder: EncoderCase(_make_timm, dim=96),
 }
 
 
