@@ -46,7 +46,7 @@ def read_folder(folder: str | Path, modality: str) -> list[Item]:
         elif modality == VISUAL and not outside and path.is_dir():
             inner = _visible(path)
             images = [image for image in inner if _fits(image, modality) and not image.is_dir()]
-            ignored.extend(set(inner).difference(images))
+            ignored.extend(sorted(set(inner).difference(images)))
             item = _item(path.name, images, folder)
         else:
             ignored.append(path)
@@ -75,8 +75,8 @@ def leads_outside(path: Path, folder: Path) -> bool:
     """Return whether a path inside of a folder leads, by links or dots, outside of it."""
     try:
         return not path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):
-        # a circle of links leads nowhere
+    except (OSError, RuntimeError, ValueError):
+        # a circle of links leads nowhere, and so does no path at all
         return True
 
 
@@ -104,7 +104,8 @@ def _item(entity: str, paths: Iterable[Path], folder: Path) -> Item:
 def _nothing_found(folder: Path, modality: str, ignored: Sequence[Path]) -> str:
     """Explain what is in a folder instead of what has been looked for."""
     kinds = Counter(path.suffix.lower() or "no suffix" for path in ignored if path.is_file())
-    content = ", ".join(f"{count:,} of {suffix}" for suffix, count in kinds.most_common(5)) or "none"
+    most_common = sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
+    content = ", ".join(f"{count:,} of {suffix}" for suffix, count in most_common) or "none"
     expected = f"{folder}/ENTITY.txt" if modality == TEXTUAL else f"{folder}/ENTITY.png or {folder}/ENTITY/*.png"
     other = TEXTUAL if modality == VISUAL else VISUAL
     hint = ""

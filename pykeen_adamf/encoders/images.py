@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy
 
 from ..typing import NumpyArray
-from .problems import UnusableInputError, import_extra
+from .problems import UnusableInputError, check_file, import_extra
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,9 +50,7 @@ def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
     import_extra("PIL", EXTRA)
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    # opening anything else, e.g., a pipe, could wait forever
-    if not path.is_file():
-        raise UnusableInputError("is no file" if path.exists() else "does not exist")
+    check_file(path)
     try:
         with warnings.catch_warnings():
             # sizes are checked below, and damaged metadata say nothing about the pixels

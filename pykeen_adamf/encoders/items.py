@@ -108,6 +108,7 @@ def _describe(source: Source) -> Sequence[str | int]:
         return ["text", source]
     try:
         status = source.stat()
-    except OSError:
+    except (OSError, ValueError):
+        # the latter for null characters
         return ["missing", str(source.absolute())]
     return ["file", str(source.absolute()), status.st_size, status.st_mtime_ns]

@@ -32,16 +32,17 @@ def check_output(output: str | Path) -> Path:
     output = Path(output)
     if output.suffix != ".safetensors":
         raise EncodingError(f"Features are written as .safetensors files, but the output is {output}.")
-    if output.is_dir():
-        raise EncodingError(f"Cannot write {output}: it is a folder. Choose another name.")
-    if not output.parent.is_dir():
-        raise EncodingError(
-            f"Cannot write {output}: the folder {output.parent.absolute()} does not exist, or is none. Create it first."
-        )
-    directory = PartialResult.directory_of(output)
-    is_new = not directory.exists()
     try:
-        # the only way to know is to try
+        if output.is_dir():
+            raise EncodingError(f"Cannot write {output}: it is a folder. Choose another name.")
+        if not output.parent.is_dir():
+            raise EncodingError(
+                f"Cannot write {output}: the folder {output.parent.absolute()} does not exist, or is none. Create it "
+                f"first."
+            )
+        # the only way to know more is to try
+        directory = PartialResult.directory_of(output)
+        is_new = not directory.exists()
         directory.mkdir(exist_ok=True)
         probe = directory / "probe"
         probe.touch()

@@ -9,6 +9,7 @@ __all__ = [
     "EncodingError",
     "Problem",
     "UnusableInputError",
+    "check_file",
     "import_extra",
     "show",
 ]
@@ -60,3 +61,16 @@ def import_extra(module: str, extra: str) -> ModuleType:
 def show(path: Path) -> str:
     """Return a path as a string that can be printed and stored, even if its bytes are no UTF-8."""
     return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def check_file(path: Path) -> None:
+    """Check that a path leads to a regular file: opening anything else, e.g., a pipe, could wait forever.
+
+    :param path: The path.
+    :raises UnusableInputError: if it does not
+    """
+    try:
+        if not path.is_file():
+            raise UnusableInputError("is no file" if path.exists() else "does not exist")
+    except OSError as error:
+        raise UnusableInputError(f"is no usable path ({error.strerror or error})") from error

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .problems import UnusableInputError
+from .problems import UnusableInputError, check_file
 
 __all__ = ["load_text"]
 
@@ -15,9 +15,7 @@ def load_text(source: Path | str) -> str:
     :raises UnusableInputError: if the file cannot be read, or there is only whitespace
     """
     if isinstance(source, Path):
-        # opening anything else, e.g., a pipe, could wait forever
-        if not source.is_file():
-            raise UnusableInputError("is no file" if source.exists() else "does not exist")
+        check_file(source)
         try:
             source = source.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
