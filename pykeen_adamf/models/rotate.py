@@ -7,20 +7,19 @@ from typing import Any, ClassVar
 import torch
 from class_resolver import HintOrType, OptionalKwargs
 from pykeen.losses import Loss, NSSALoss
-from pykeen.models import ERModel
 from pykeen.regularizers import Regularizer
 from pykeen.triples import KGInfo
 from torch import nn
 
 from ..nn.interaction import LpRotatEInteraction
 from ..nn.phase import PhaseRepresentation
-from ..typing import FloatTensor
+from .anchored import AnchoredScoringModel
 from .initialization import get_embedding_range
 
 __all__ = ["LpRotatE"]
 
 
-class LpRotatE(ERModel[FloatTensor, FloatTensor, FloatTensor]):
+class LpRotatE(AnchoredScoringModel):
     r"""RotatE with the $L_p$ norm over the coordinates' moduli, i.e., AdaMF without any features.
 
     .. math ::

@@ -4,16 +4,16 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pykeen.models import ERModel
 from torch import nn
 
 from ..constants import SYNTHETIC_KINDS
 from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings, SyntheticKind
+from .anchored import AnchoredScoringModel
 
 __all__ = ["SyntheticScoringModel"]
 
 
-class SyntheticScoringModel(ERModel[Any, Any, Any]):
+class SyntheticScoringModel(AnchoredScoringModel):
     """A multi-modal model that can score triples with synthetic modality embeddings.
 
     This is all that :class:`pykeen_adamf.training.MATTrainingLoop` knows of a model. A model says which synthetic

@@ -1,6 +1,7 @@
 """Building blocks: representations of features and their fusion, the interaction, the generators."""
 
 from .adaptive_fusion import AdaptiveFusionRepresentation
+from .anchored import AnchoredInteraction
 from .features import ProjectedFeatureRepresentation
 from .generator import ModalityGenerator
 from .interaction import LpRotatEInteraction
@@ -8,6 +9,7 @@ from .phase import PhaseRepresentation
 
 __all__ = [
     "AdaptiveFusionRepresentation",
+    "AnchoredInteraction",
     "LpRotatEInteraction",
     "ModalityGenerator",
     "PhaseRepresentation",

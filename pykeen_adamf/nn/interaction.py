@@ -5,13 +5,14 @@ from docdata import parse_docdata
 from pykeen.nn.modules import NormBasedInteraction
 from pykeen.utils import ensure_complex, estimate_cost_of_sequence
 
-from ..typing import FloatTensor
+from ..typing import BoolTensor, FloatTensor
+from .anchored import AnchoredInteraction
 
 __all__ = ["LpRotatEInteraction"]
 
 
 @parse_docdata
-class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTensor]):
+class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTensor], AnchoredInteraction):
     r"""RotatE with the $L_p$ norm over the moduli of the coordinates (eq. 6 of the AdaMF-MAT paper for $p = 1$).
 
     .. math ::
@@ -68,3 +69,9 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
             return -power
         norm: FloatTensor = torch.linalg.vector_norm(moduli, ord=self.p, dim=-1)
         return -norm
+
+    # docstr-coverage: inherited
+    def anchor(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor) -> FloatTensor:  # noqa: D102
+        entity, relation = ensure_complex(entity, relation)
+        # |h r - t| = |h - t conj(r)|
+        return entity * torch.complex(relation.real, torch.where(is_head.unsqueeze(dim=-1), 1, -1) * relation.imag)
