@@ -48,11 +48,18 @@ def make_encoder(encoder: HintOrType[Encoder] | Encoder, kwargs: Mapping[str, An
     :raises EncodingError: if there is no such encoder or parameter, or an optional dependency is missing
     """
     cls = find_encoder(encoder)
-    known = list(inspect.signature(cls).parameters)
+    known = inspect.signature(cls).parameters
     unknown = set(kwargs or {}).difference(known)
     if unknown:
         raise EncodingError(
             f"{cls.__name__} has no option {', '.join(map(repr, sorted(unknown)))}. Its options are: "
             f"{', '.join(known)}."
         )
+    for name, value in (kwargs or {}).items():
+        expected = known[name].annotation
+        # a truth value is an integer in Python
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is int):
+            raise EncodingError(
+                f"{cls.__name__} cannot use {name}={value!r}: it must be {getattr(expected, '__name__', expected)}."
+            )
     return encoder_resolver.make(encoder, kwargs)
