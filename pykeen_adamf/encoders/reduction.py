@@ -42,7 +42,8 @@ def reduce_rows(
     pca.fit(rows[present].astype(numpy.float64))
     with target.open("wb") as file:
         for start in range(0, len(presence), CHUNK):
-            reduced = pca.transform(rows[start : start + CHUNK].astype(numpy.float64)).astype(dtype)
+            with numpy.errstate(over="ignore"):
+                reduced = pca.transform(rows[start : start + CHUNK].astype(numpy.float64)).astype(dtype)
             reduced[~numpy.asarray(presence[start : start + CHUNK], dtype=bool)] = 0
             if not numpy.isfinite(reduced).all():
                 raise EncodingError(f"The principal components exceed what {dtype} can hold. Use float32.")

@@ -52,11 +52,13 @@ class SentenceTransformerEncoder(TextualEncoder):
         # a directory's place says nothing to anybody else
         self.model = Path(model).resolve().name if Path(model).is_dir() else model
         self.revision = revision
+        # older and newer versions of the library call it differently
+        self._dim = self.encode(["a"]).shape[-1]
 
     # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
-        return int(self._model.get_embedding_dimension())
+        return self._dim
 
     # docstr-coverage: inherited
     def provenance(self) -> dict[str, str]:  # noqa: D102

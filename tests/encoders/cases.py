@@ -1,5 +1,6 @@
 """Small images, texts, models, and a case for every encoder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -66,11 +67,13 @@ def make_bert(directory: Path) -> Path:
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "capital", "of", "the", "is"]
     directory.mkdir(parents=True)
-    (directory / "vocab.txt").write_text("\n".join([*words, *(f"##{letter}" for letter in words[5:31])]))
-    tokenizer = transformers.BertTokenizerFast(vocab=str(directory / "vocab.txt"), model_max_length=32)
+    words += [f"##{letter}" for letter in words[5:31]]
+    (directory / "vocab.txt").write_text("\n".join(words))
+    tokenizer = {"tokenizer_class": "BertTokenizer", "model_max_length": 32, "do_lower_case": True}
+    (directory / "tokenizer_config.json").write_text(json.dumps(tokenizer))
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=len(words),
         hidden_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -78,7 +81,6 @@ def make_bert(directory: Path) -> Path:
         max_position_embeddings=32,
     )
     transformers.BertModel(config).save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
     return directory
 
 

@@ -91,6 +91,16 @@ def test_float16(output):
     assert torch.equal(read_features(output).matrix, expected.half())
 
 
+def test_float16_overflow(output):
+    class Large(RandomEncoder):
+        def encode(self, inputs):
+            return super().encode(inputs) * 1e6
+
+    with pytest.raises(EncodingError, match=r"exceed what float16 can hold\. Use float32"):
+        encode({str(i): str(i) for i in range(9)}, Large(6), output, dim=2, dtype="float16", progress=False)
+    assert not output.exists()
+
+
 def test_provenance(output):
     _encode(40, 3, output)
     with safe_open(output, framework="pt") as file:

@@ -185,6 +185,11 @@ def test_progress_continues(output, capsys):
     assert "9/20" in capsys.readouterr().err
 
 
+def test_report_tells(output):
+    _interrupt(output)
+    assert "9 of them had been done by an earlier run" in str(_encode(output))
+
+
 def test_errors_of_encoders_can_be_resumed_from(output, expected):
     with pytest.raises(torch.OutOfMemoryError):
         _encode(output, Interrupted(2, error=torch.OutOfMemoryError))
