@@ -1,6 +1,8 @@
 """Models whose interaction compares entities with anchors."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from pykeen.models import ERModel
@@ -13,27 +15,80 @@ from ..typing import FloatTensor, LongTensor
 __all__ = ["AnchoredScoringModel"]
 
 
+class _SharedEntities(NamedTuple):
+    """The representations of the entities of a batch."""
+
+    #: shape: ``(num_distinct, *shape)``
+    representations: FloatTensor
+
+    #: shape: ``(num_entities,)``, the row of each of these entities; other values are meaningless
+    row_of: LongTensor
+
+
 class AnchoredScoringModel(ERModel[Any, Any, Any]):
     """A model that calculates each representation once for a batch, and scores pairs of anchors and entities.
 
     If its interaction is an :class:`pykeen_adamf.nn.AnchoredInteraction`, that is; and otherwise as PyKEEN does.
     """
 
+    _shared: _SharedEntities | None = None
+    _row_of: LongTensor | None = None
+
+    @contextmanager
+    def sharing(self, entities: LongTensor) -> Iterator[None]:
+        """Within this context, use the same representations of entities for everything that is scored.
+
+        Representations are calculated once rather than once for each call, and so is their gradient: to be used for
+        one step of training, since they do not follow changes of parameters.
+
+        :param entities: All entities that will be needed, in any shape, and possibly more than once.
+        """
+        if self._shared is not None or not self._can_share():
+            yield
+            return
+        distinct, _ = unique_with_inverse(entities.to(self.device).flatten())
+        if self._row_of is None or self._row_of.device != distinct.device:
+            # kept, since it is as large as the graph, whereas a step shall cost what its batch does
+            self._row_of = torch.empty(self.num_entities, dtype=torch.long, device=distinct.device)
+        self._row_of[distinct] = torch.arange(len(distinct), device=distinct.device)
+        self._shared = _SharedEntities(self.entity_representations[0](distinct), self._row_of)
+        try:
+            yield
+        finally:
+            self._shared = None
+
     # docstr-coverage: inherited
     def score_hrt(self, hrt_batch: LongTensor, *, mode: InductiveMode | None = None) -> FloatTensor:  # noqa: D102
         interaction = self.interaction
         if mode is not None or not isinstance(interaction, AnchoredInteraction) or not self._can_share():
             return super().score_hrt(hrt_batch, mode=mode)
-        h, r, t = hrt_batch.to(self.device).unbind(dim=-1)
-        entities, rows = unique_with_inverse(torch.cat([h, t]))
-        relations, r = unique_with_inverse(r)
-        h, t = rows.split(len(h))
-        anchor_entity, anchor_relation, is_head, anchor_index, entity_index = find_anchors(h, r, t, len(relations))
-        entity = self.entity_representations[0](entities)
+        hrt_batch = hrt_batch.to(self.device)
+        with self.sharing(hrt_batch[:, [0, 2]]):
+            assert self._shared is not None
+            entity, row_of = self._shared
+            h, r, t = hrt_batch.unbind(dim=-1)
+            relations, r = unique_with_inverse(r)
+            anchor_entity, anchor_relation, is_head, anchor_index, entity_index = find_anchors(
+                row_of[h], r, row_of[t], len(relations)
+            )
         relation = self.relation_representations[0](relations)
         anchors = interaction.anchor(entity[anchor_entity], relation[anchor_relation], is_head)
         scores: FloatTensor = interaction.score_pairs(anchors, entity, anchor_index, entity_index)
         return scores.unsqueeze(dim=-1)
+
+    # docstr-coverage: inherited
+    def _get_representations(
+        self,
+        h: LongTensor | None,
+        r: LongTensor | None,
+        t: LongTensor | None,
+        *,
+        mode: InductiveMode | None,
+    ) -> tuple[Any, Any, Any]:
+        if self._shared is None or h is None or t is None or mode is not None:
+            return super()._get_representations(h=h, r=r, t=t, mode=mode)
+        entity, row_of = self._shared
+        return entity[row_of[h]], self.relation_representations[0](r), entity[row_of[t]]
 
     def _can_share(self) -> bool:
         """Return whether all occurrences of an entity or relation in a batch may share one representation."""

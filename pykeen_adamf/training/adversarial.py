@@ -264,10 +264,15 @@ class MATTrainingLoop(SLCWATrainingLoop):
         label_smoothing: float = 0.0,
         slice_size: int | None = None,
     ) -> FloatTensor:
-        kgc_loss = super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
         if self.adversarial_weight == 0 or self._measuring:
-            return kgc_loss
-        positive, synthetic = self._score(batch["positives"][start:stop].to(self.device))
+            return super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
+        positives = batch["positives"][start:stop]
+        entities = [positives[:, [0, 2]].flatten(), batch["negatives"][start:stop, ..., [0, 2]].flatten()]
+        with self.model.sharing(torch.cat([part.to(self.device) for part in entities])):
+            kgc_loss = super()._process_batch(
+                batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size
+            )
+            positive, synthetic = self._score(positives.to(self.device))
         loss = adversarial_loss(
             positive, synthetic, self.margin, self.adversarial_temperature, weighting=self.adversarial_weighting
         )
@@ -298,7 +303,8 @@ class MATTrainingLoop(SLCWATrainingLoop):
         positives = batch["positives"].to(self.device)
         with self.generators.gradients() as accumulate:
             for sub_batch in positives.split(self._sub_batch_size or len(positives)):
-                positive, synthetic = self._score(sub_batch)
+                with self.model.sharing(sub_batch[:, [0, 2]]):
+                    positive, synthetic = self._score(sub_batch)
                 loss = generator_loss(
                     positive.detach(),
                     synthetic,

@@ -53,13 +53,22 @@ def test_weight_zero_is_slcwa(model_kwargs, train_kwargs):
     assert plain.losses_per_epochs == ours.losses_per_epochs
 
 
+class SharingSLCWATrainingLoop(SLCWATrainingLoop):
+    """PyKEEN's loop, with positives and negatives that share representations: sums are in another order."""
+
+    def _process_batch(self, batch, start, stop, *args, **kwargs):
+        entities = torch.cat([x[start:stop, ..., [0, 2]].flatten() for x in (batch["positives"], batch["negatives"])])
+        with self.model.sharing(entities):
+            return super()._process_batch(batch, start, stop, *args, **kwargs)
+
+
 @pytest.mark.parametrize("model_kwargs", [{}, dict(regularizer="lp")])
 def test_machinery_does_not_disturb(model_kwargs):
     """With a lambda too small to change any number, all of the adversarial machinery runs, and changes nothing.
 
     Hence, neither the generators' randomness nor their training touches the model, the sampler, or the regularizer.
     """
-    plain = train(SLCWATrainingLoop, loop_kwargs=SAMPLER, model_kwargs=model_kwargs)
+    plain = train(SharingSLCWATrainingLoop, loop_kwargs=SAMPLER, model_kwargs=model_kwargs)
     loop_kwargs = dict(adversarial_weight=1e-40, num_groups=2, **SAMPLER)
     ours = train(MATTrainingLoop, loop_kwargs=loop_kwargs, model_kwargs=model_kwargs)
     assert_equal_models(plain, ours)
