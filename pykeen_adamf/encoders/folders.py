@@ -37,19 +37,9 @@ def read_folder(folder: str | Path, modality: str) -> list[Item]:
     found: dict[str, tuple[Path, Item]] = {}
     ignored: list[Path] = []
     for path in _visible(folder):
-        # whatever a link outside leads to is not looked at
-        outside = leads_outside(path, folder)
-        if _fits(path, modality) and (outside or not path.is_dir()):
-            item = _item(path.stem, [path], folder)
-        elif modality == VISUAL and outside and not path.suffix:
-            item = _item(path.name, [path], folder)
-        elif modality == VISUAL and not outside and path.is_dir():
-            inner = _visible(path)
-            images = [image for image in inner if _fits(image, modality) and not image.is_dir()]
-            ignored.extend(sorted(set(inner).difference(images)))
-            item = _item(path.name, images, folder)
-        else:
-            ignored.append(path)
+        item, others = _read_entry(path, folder, modality)
+        ignored.extend(others)
+        if item is None:
             continue
         other, _ = found.setdefault(item.entity, (path, item))
         if other != path:
@@ -83,6 +73,28 @@ def leads_outside(path: Path, folder: Path) -> bool:
 def _visible(folder: Path) -> list[Path]:
     """List what is in a folder, sorted, such that the order is the same everywhere."""
     return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+
+
+def _read_entry(path: Path, folder: Path, modality: str) -> tuple[Item | None, list[Path]]:
+    """Interpret an entry of the folder.
+
+    :returns: The item, if it is one, and the files in it, or itself, that are ignored.
+    """
+    # whatever a link outside leads to is not looked at
+    outside = leads_outside(path, folder)
+    if _fits(path, modality) and (outside or not path.is_dir()):
+        return _item(path.stem, [path], folder), []
+    if modality == VISUAL and outside and not path.suffix:
+        return _item(path.name, [path], folder), []
+    if modality != VISUAL or outside or not path.is_dir():
+        return None, [path]
+    try:
+        inner = _visible(path)
+    except OSError as error:
+        problem = Problem(path.name, show(path), f"cannot be listed ({error.strerror or error})")
+        return Item(path.name, [], [problem]), []
+    images = [image for image in inner if _fits(image, modality) and not image.is_dir()]
+    return _item(path.name, images, folder), sorted(set(inner).difference(images))
 
 
 def _fits(path: Path, modality: str) -> bool:

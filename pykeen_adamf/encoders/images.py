@@ -62,7 +62,9 @@ def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
                         f"has {width:,} x {height:,} pixels, more than max_pixels={max_pixels:,} allows"
                     )
                 image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
+                # in place: there is nothing to rotate in most images, and no need for a copy then
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_rgb(image)
     except UnusableInputError:
         raise
     except UnidentifiedImageError as error:
@@ -106,5 +108,8 @@ def _to_8_bit(values: NumpyArray, is_16_bit: bool) -> NumpyArray:
     whites = [65535.0] if is_16_bit else [1.0] * (values.dtype.kind == "f") + [255.0, 65535.0]
     white = next((white for white in whites if low >= 0 and high <= white), None)
     offset, scale = (0.0, 255 / white) if white else (low, 255 / max(high - low, 1e-12))
-    scaled: NumpyArray = numpy.rint((values - numpy.float32(offset)) * numpy.float32(scale)).astype(numpy.uint8)
+    scaled = numpy.empty(values.shape, dtype=numpy.uint8)
+    # row by row, since floating point numbers take several times the memory of the image
+    for row in range(len(values)):
+        scaled[row] = numpy.rint((values[row] - offset) * scale)
     return scaled

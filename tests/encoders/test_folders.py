@@ -68,6 +68,23 @@ def test_entity_with_an_empty_folder_is_missing(tmp_path):
     assert read_folder(tmp_path, "visual")[1] == Item("b", [], [])
 
 
+def test_folders_that_cannot_be_listed(tmp_path, monkeypatch):
+    """Even a superuser cannot list those of some file systems."""
+    save_image(tmp_path / "a.png")
+    save_image(tmp_path / "b" / "1.png")
+    function = type(tmp_path).iterdir
+
+    def iterdir(self):
+        if self.name == "b":
+            raise PermissionError(13, "Permission denied")
+        return function(self)
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", iterdir)
+    first, second = read_folder(tmp_path, "visual")
+    assert list(first.sources) == [tmp_path / "a.png"]
+    assert str(second.problems[0]) == f"b: {tmp_path / 'b'}: cannot be listed (Permission denied)"
+
+
 @pytest.mark.parametrize("other", ["a.jpg", "a.PNG", "a/1.png"])
 def test_two_things_for_one_entity(tmp_path, other):
     first, second = save_image(tmp_path / "a.png"), save_image(tmp_path / other)

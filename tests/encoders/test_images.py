@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pykeen_adamf.encoders import UnusableInputError, load_image
-from pykeen_adamf.encoders.images import IMAGE_SUFFIXES
+from pykeen_adamf.encoders.images import DEFAULT_MAX_PIXELS, IMAGE_SUFFIXES
 
 from .cases import make_pixels, run_python
 
@@ -228,6 +228,20 @@ def _png(path, width, height):
     return path
 
 
+def _peak(code):
+    """Return how many kilobytes more than before some code takes at most, in a new process."""
+    result = run_python(
+        "import resource; from pathlib import Path; from PIL import Image\n"
+        "from pykeen_adamf.encoders import UnusableInputError, load_image\n"
+        "Image.init()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"{code}\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    assert result.returncode == 0, result.stderr
+    return int(result.stdout) // (1024 if sys.platform == "darwin" else 1)
+
+
 def test_max_pixels(tmp_path):
     path = _png(tmp_path / "image.png", 100, 50)
     assert load_image(path, max_pixels=5000).size == (100, 50)
@@ -246,22 +260,20 @@ def test_limit_of_pillow(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is measured differently")
+@pytest.mark.parametrize(("mode", "factor"), [("I", 12), ("RGBA", 14)])
+def test_memory_of_decoding(tmp_path, mode, factor):
+    """What is decoded takes some bytes a pixel, hence less than one gigabyte with the default limit."""
+    path = tmp_path / "image.tiff"
+    Image.new(mode, (3000, 3000)).save(path)
+    kilobytes = _peak(f"load_image(Path({str(path)!r}))")
+    assert kilobytes * 1000 < factor * 9_000_000 + 20_000_000
+    assert factor * DEFAULT_MAX_PIXELS < 1_000_000_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory is measured differently")
 def test_memory_is_bounded(tmp_path):
     """An image of 100 megapixels, 300 megabytes decoded, takes next to nothing, because it is not decoded."""
     path = _png(tmp_path / "image.png", 10_000, 10_000)
-    small = _png(tmp_path / "small.png", 100, 100)
-    result = run_python(
-        "import resource, sys; from pathlib import Path\n"
-        "from pykeen_adamf.encoders import UnusableInputError, load_image\n"
-        "load_image(Path(sys.argv[2]))\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: load_image(Path(sys.argv[1]))\n"
-        "except UnusableInputError: pass\n"
-        "else: raise AssertionError\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)",
-        path,
-        small,
-    )
-    assert result.returncode == 0, result.stderr
-    kilobytes = int(result.stdout) // (1024 if sys.platform == "darwin" else 1)
+    code = f"try: load_image(Path({str(path)!r}))\nexcept UnusableInputError: pass\nelse: raise AssertionError"
+    kilobytes = _peak(code)
     assert kilobytes < 20_000
