@@ -19,6 +19,7 @@ import wrapt
 
 # not from the package: if that is what somebody imports first, it is not complete yet
 from .datasets.db15k import DB15K
+from .datasets.emojikg import EmojiKG
 from .datasets.mkg import MKGW, MKGY
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MKGW",
     "MKGY",
     "REGISTRATIONS",
+    "EmojiKG",
     "Registration",
     "register",
 ]
@@ -47,7 +49,7 @@ class Registration(NamedTuple):
 
 REGISTRATIONS: Sequence[Registration] = (
     # already done by the entry points, unless this module is imported before PyKEEN
-    Registration("pykeen.datasets", "dataset_resolver", "datasets", ["DB15K", "MKGW", "MKGY"]),
+    Registration("pykeen.datasets", "dataset_resolver", "datasets", ["DB15K", "EmojiKG", "MKGW", "MKGY"]),
     Registration("pykeen.sampling", "negative_sampler_resolver", "sampling", ["FilteredBernoulliNegativeSampler"]),
     Registration("pykeen.nn", "interaction_resolver", "nn.interaction", ["LpRotatEInteraction"]),
     Registration(

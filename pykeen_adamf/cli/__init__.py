@@ -4,6 +4,7 @@ import click
 
 from .. import __version__
 from .compare import compare
+from .demo import demo
 from .encode import encode
 
 __all__ = ["main"]
@@ -15,5 +16,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (compare, encode):
+for command in (demo, encode, compare):
     main.add_command(command)

@@ -77,7 +77,7 @@ def compare(
     """
     # importing PyKEEN takes seconds; --help should not
     from ..experiments.compare import compare as run
-    from ..experiments.compare import format_table
+    from ..experiments.results import format_table
 
     dataset_kwargs: dict[str, object] = {}
     if directory is not None:

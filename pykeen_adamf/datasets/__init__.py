@@ -7,6 +7,7 @@ from .base import MultimodalBenchmark
 from .db15k import DB15K
 from .derived import EagerMultimodalDataset, MultimodalDataset
 from .download import DownloadError
+from .emojikg import EmojiKG
 from .mkg import MKGW, MKGY
 from .openke import DatasetFormatError
 
@@ -17,6 +18,7 @@ __all__ = [
     "DatasetFormatError",
     "DownloadError",
     "EagerMultimodalDataset",
+    "EmojiKG",
     "MultimodalBenchmark",
     "MultimodalDataset",
 ]

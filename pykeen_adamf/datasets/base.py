@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
-from pykeen.constants import PYKEEN_DATASETS
 from pykeen.datasets.base import LazyDataset
 from pykeen.triples.splitting import split
 from pykeen.utils import isin_many_dim
@@ -219,16 +218,6 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
     def _load_validation(self) -> None:
         # all splits are loaded together
         pass
-
-    # docstr-coverage: inherited
-    def to_directory_binary(self, path: str | Path) -> None:  # noqa: D102
-        path = Path(path)
-        if path.parent == PYKEEN_DATASETS / self.get_normalized_name() / "cache":
-            # PyKEEN caches datasets by the text of their keyword arguments. It would not notice that a feature file, an
-            # array's values, or the data directory have changed, and silently use the old ones. Reading the original
-            # files takes no longer than reading that cache.
-            return
-        super().to_directory_binary(path)
 
 
 def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> tuple[LongTensor, LongTensor]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pykeen.constants import PYKEEN_DATASETS
 from pykeen.datasets.base import Dataset, EagerDataset
 from pykeen.triples import CoreTriplesFactory
 from typing_extensions import Self
@@ -27,6 +28,16 @@ class MultimodalDataset(Dataset):
     @classmethod
     def from_directory_binary(cls, path: str | Path) -> Dataset:  # noqa: D102
         return _with_features(super().from_directory_binary(path))
+
+    # docstr-coverage: inherited
+    def to_directory_binary(self, path: str | Path) -> None:  # noqa: D102
+        path = Path(path)
+        if path.parent == PYKEEN_DATASETS / self.get_normalized_name() / "cache":
+            # PyKEEN caches datasets by the text of their keyword arguments. It would not notice that a feature file, an
+            # array's values, or the data directory have changed, and silently use the old ones. Reading the original
+            # files takes no longer than reading that cache.
+            return
+        super().to_directory_binary(path)
 
     # docstr-coverage: inherited
     def remix(self, *args: Any, **kwargs: Any) -> Dataset:  # noqa: D102

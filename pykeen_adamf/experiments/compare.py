@@ -1,27 +1,22 @@
 """A small comparison: structure only, AdaMF, and AdaMF-MAT with equal budget through PyKEEN's pipeline."""
 
-import json
 import logging
 import os
-import platform
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from pykeen.datasets import Dataset, get_dataset
-from pykeen.pipeline import PipelineResult, pipeline
+from pykeen.pipeline import pipeline
 from pykeen.triples import CoreTriplesFactory
 
 from ..triples import MultimodalTriplesFactory
+from .results import describe_environment, summarize, write_json
 
 __all__ = [
     "CONTENDERS",
-    "METRICS",
     "compare",
-    "format_table",
 ]
 
 logger = logging.getLogger(__name__)
@@ -32,14 +27,6 @@ CONTENDERS: Final[Mapping[str, tuple[str, str]]] = {
     "RotatE (sum of moduli)": ("LpRotatE", "sLCWA"),
     "AdaMF": ("AdaMFRotatE", "sLCWA"),
     "AdaMF-MAT": ("AdaMFRotatE", "MAT"),
-}
-
-#: The reported metrics by their names in PyKEEN.
-METRICS: Final[Mapping[str, str]] = {
-    "MRR": "inverse_harmonic_mean_rank",
-    "Hits@1": "hits_at_1",
-    "Hits@3": "hits_at_3",
-    "Hits@10": "hits_at_10",
 }
 
 
@@ -101,7 +88,7 @@ def compare(
             adversarial_weight=adversarial_weight,
             seed=seed,
         ),
-        "environment": _environment(),
+        "environment": describe_environment(),
         "results": {},
     }
     for name in contenders:
@@ -133,9 +120,9 @@ def compare(
             device=device,
             random_seed=seed,
         )
-        results["results"][name] = {"loss": loss_kwargs, **_summarize(result)}
+        results["results"][name] = {"loss": loss_kwargs, **summarize(result)}
         if output is not None:
-            _write_json(Path(output), results)
+            write_json(Path(output), results)
     return results
 
 
@@ -163,60 +150,3 @@ def _describe(name: str, dataset: Dataset, testing: CoreTriplesFactory) -> dict[
             for key, value in features.items()
         },
     }
-
-
-def _environment() -> dict[str, Any]:
-    """Describe what this runs on."""
-    return {
-        **{name: version(name) for name in ("pykeen-adamf", "pykeen", "torch", "numpy")},
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "num_threads": torch.get_num_threads(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
-
-
-def _summarize(result: PipelineResult) -> dict[str, Any]:
-    """Summarize a result."""
-    summary: dict[str, Any] = {
-        side: {name: result.get_metric(f"{side}.realistic.{key}") for name, key in METRICS.items()}
-        for side in ("both", "head", "tail")
-    }
-    summary["num_parameters"] = result.model.num_parameters
-    summary["losses"] = result.losses
-    summary["adversarial_losses"] = getattr(result.training_loop, "adversarial_losses_per_epoch", None)
-    summary["training_seconds"] = result.train_seconds
-    summary["evaluation_seconds"] = result.evaluate_seconds
-    return summary
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a file such that it is always complete."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(data, file, indent=2)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def format_table(results: Mapping[str, Any]) -> str:
-    """Format results as a Markdown table.
-
-    :param results: The results of :func:`compare`.
-    :returns: The table.
-    """
-    header = ["model", *METRICS, "training", "evaluation"]
-    rows = [
-        [
-            name,
-            *(f"{value['both'][metric]:.3f}" for metric in METRICS),
-            f"{value['training_seconds']:.0f} s",
-            f"{value['evaluation_seconds']:.0f} s",
-        ]
-        for name, value in results["results"].items()
-    ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])

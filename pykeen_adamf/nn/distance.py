@@ -1,8 +1,8 @@
 r"""Distances between many pairs of rows, without keeping anything of their size for the backward pass.
 
 Scoring $B$ triples against $K$ negatives each, with $d$ coordinates, autograd stores several tensors of
-$B \cdot K \cdot d$ numbers, and reads and writes each of them from main memory a few times. Here, pairs are processed in
-chunks that stay in the processor's cache; what the backward pass needs of a chunk is calculated anew. Only the rows
+$B \cdot K \cdot d$ numbers, and reads and writes each of them from main memory a few times. Here, pairs are processed
+in chunks that stay in the processor's cache; what the backward pass needs of a chunk is calculated anew. Only the rows
 themselves, the indices and one number for each pair are kept.
 """
 
@@ -121,7 +121,7 @@ class _PairPowerSums(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: FloatTensor) -> tuple[FloatTensor | None, ...]:
         left, right, left_index, right_index = ctx.saved_tensors
         p, planar = ctx.p, ctx.planar

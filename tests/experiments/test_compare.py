@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from pykeen_adamf.cli import main
-from pykeen_adamf.experiments.compare import CONTENDERS, compare, format_table
+from pykeen_adamf.experiments.compare import CONTENDERS, compare
+from pykeen_adamf.experiments.results import format_table
 
 from ..datasets.cases import ENTITIES, TEST, write_benchmark
 

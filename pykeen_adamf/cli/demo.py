@@ -1,0 +1,41 @@
+"""The command that demonstrates everything."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["demo"]
+
+
+@click.command()
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="The epochs of each model. If not given, what they are configured for, on a CPU less than two minutes in all.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The random seed of training and of questions.")
+@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="adamf-demo",
+    show_default=True,
+    help="The directory to write to: results.json, the trained models, and two pictures.",
+)
+def demo(epochs: int | None, seed: int, device: str | None, output: Path) -> None:
+    """Train RotatE, AdaMF and AdaMF-MAT on EmojiKG, which comes with this package.
+
+    Prints how well they predict links that were held out, and what they answer to some questions in plain words, with
+    the weights of structure, images and texts behind the answers. If interrupted, what is finished remains.
+    """
+    # importing PyKEEN takes seconds; --help should not
+    from ..experiments.demo.demo import demo as run
+
+    try:
+        run(output, epochs=epochs, seed=seed, device=device, report=click.echo)
+    except KeyboardInterrupt:
+        finished = sorted(path.name for path in output.iterdir() if path.is_dir()) if output.is_dir() else []
+        click.echo(f"\nInterrupted. Finished, and in {output}: {', '.join(finished) or 'nothing'}.", err=True)
+        raise SystemExit(130) from None
+    except OSError as error:
+        raise click.ClickException(str(error)) from error

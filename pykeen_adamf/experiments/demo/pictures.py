@@ -1,0 +1,104 @@
+"""The pictures of the demonstration; needs matplotlib, i.e., the extra ``plots``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy
+import pandas
+from matplotlib.figure import Figure
+from pykeen.triples import TriplesFactory
+
+from ...constants import STRUCTURAL, TEXTUAL, VISUAL
+from ...datasets import EmojiKG
+from ...models import AdaMFRotatE
+
+__all__ = ["modality_weights", "plot_curves", "plot_weights"]
+
+#: colors that can be told apart with any kind of color vision (Okabe and Ito)
+COLORS = {STRUCTURAL: "#999999", VISUAL: "#0072B2", TEXTUAL: "#E69F00"}
+CURVE_COLORS = ["#999999", "#0072B2", "#D55E00"]
+
+
+def modality_weights(model: AdaMFRotatE, dataset: EmojiKG) -> pandas.DataFrame:
+    """Average the weights of modalities by the type of entity, and by the relation whose heads entities are.
+
+    :param model: The model.
+    :param dataset: The dataset.
+    :returns: One row for each type and relation, with the columns ``by`` (``"entity type"`` or ``"relation"``), ``of``,
+        and one for each modality. Each head counts as often as it has test triples.
+    """
+    training, testing = dataset.training, dataset.testing
+    assert isinstance(training, TriplesFactory)
+    weights = pandas.DataFrame(model.modality_weights().cpu().numpy(), columns=list(model.modalities))
+    types = [training.entity_id_to_label[i].partition(":")[0] for i in range(training.num_entities)]
+    by_type = weights.groupby(types, sort=False).mean()
+    head, relation, _ = testing.mapped_triples.numpy().T
+    relations = [training.relation_id_to_label[i] for i in relation.tolist()]
+    by_relation = weights.iloc[head].groupby(numpy.asarray(relations)).mean()
+    frames = [
+        frame.rename_axis("of").reset_index().assign(by=by)
+        for by, frame in (("entity type", by_type), ("relation", by_relation))
+    ]
+    result: pandas.DataFrame = pandas.concat(frames, ignore_index=True)[["by", "of", *model.modalities]]
+    return result
+
+
+def plot_weights(weights: Mapping[str, pandas.DataFrame]) -> Figure:
+    """Plot the average weights of modalities by entity type and relation.
+
+    :param weights: The results of :func:`modality_weights` by the name of the model.
+    :returns: The figure.
+    """
+    figure = Figure(figsize=(9, 1.2 + 2.1 * len(weights)), layout="constrained")
+    groups = ["entity type", "relation"]
+    axes = figure.subplots(len(weights), len(groups), squeeze=False, sharex=True)
+    for row, (name, frame) in zip(axes, weights.items(), strict=True):
+        for ax, group in zip(row, groups, strict=True):
+            part = frame[frame["by"] == group].iloc[::-1]
+            left = numpy.zeros(len(part))
+            for modality in part.columns[2:]:
+                ax.barh(part["of"], part[modality], left=left, color=COLORS.get(modality), label=modality)
+                for y, (start, width) in enumerate(zip(left, part[modality], strict=True)):
+                    if width >= 0.08:
+                        ax.text(start + width / 2, y, f"{width:.0%}", ha="center", va="center", fontsize=8)
+                left = left + part[modality].to_numpy()
+            ax.set_title(f"{name}, by {group}", fontsize=10)
+            ax.set_xlim(0, 1)
+            ax.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.suptitle("Modality weights")
+    return figure
+
+
+def plot_curves(results: Mapping[str, Any]) -> Figure:
+    """Plot learning curves: the validation MRR over epochs, and over time.
+
+    :param results: The results of the demonstration.
+    :returns: The figure.
+    """
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    by_epoch, by_time = figure.subplots(1, 2, sharey=True)
+    colors = mpl.color_sequences["tab10"] if len(results) > len(CURVE_COLORS) else CURVE_COLORS
+    for color, (name, summary) in zip(colors, results.items(), strict=False):
+        curve = summary["validation_curve"]
+        epochs, values = [point["epoch"] for point in curve], [point["MRR"] for point in curve]
+        per_epoch = summary["training_seconds"] / max(summary["epochs"], 1)
+        by_epoch.plot(epochs, values, color=color, marker=".", label=name)
+        by_time.plot([epoch * per_epoch for epoch in epochs], values, color=color, marker=".")
+    by_epoch.set(xlabel="epoch", ylabel="validation MRR")
+    by_time.set(xlabel="seconds of training")
+    for ax in (by_epoch, by_time):
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+        ax.set_ylim(bottom=0)
+    by_epoch.legend(frameon=False)
+    figure.suptitle("Learning curves")
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, with a resolution for screens."""
+    figure.savefig(path, dpi=150)
