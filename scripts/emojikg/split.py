@@ -33,10 +33,12 @@ def split_triples(
         generator.shuffle(units)
         total = sum(map(len, units))
         targets = [round(total * sum(ratios[1 : k + 1])) for k in range(1, len(ratios))]
+        # something remains, even if there is but one pair
+        limit = min(targets[-1], total - 1)
         held_out = 0
         for unit in units:
             uses = Counter(entity for head, _, tail in unit for entity in (head, tail))
-            if held_out < targets[-1] and all(remaining[entity] > count for entity, count in uses.items()):
+            if held_out + len(unit) <= limit and all(remaining[entity] > count for entity, count in uses.items()):
                 remaining -= uses
                 parts[1 if held_out < targets[0] else 2].extend(unit)
                 held_out += len(unit)

@@ -26,7 +26,7 @@ def _no_download(monkeypatch):
 def pykeen_datasets(tmp_path, monkeypatch):
     """Return the directory in which PyKEEN keeps datasets: not the user's own."""
     path = tmp_path / "pykeen" / "datasets"
-    for module in ("pykeen.datasets.utils", "pykeen.datasets.base", "pykeen_adamf.datasets.base"):
+    for module in ("pykeen.datasets.utils", "pykeen.datasets.base", "pykeen_adamf.datasets.derived"):
         monkeypatch.setattr(f"{module}.PYKEEN_DATASETS", path)
     return path
 
