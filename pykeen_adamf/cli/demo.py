@@ -1,5 +1,6 @@
 """The command that demonstrates everything."""
 
+import json
 from pathlib import Path
 
 import click
@@ -28,13 +29,16 @@ def demo(epochs: int | None, seed: int, device: str | None, output: Path) -> Non
     Prints how well they predict links that were held out, and what they answer to some questions in plain words, with
     the weights of structure, images and texts behind the answers. If interrupted, what is finished remains.
     """
-    # importing PyKEEN takes seconds; --help should not
-    from ..experiments.demo.demo import demo as run
-
     try:
-        run(output, epochs=epochs, seed=seed, device=device, report=click.echo)
+        # importing PyKEEN takes seconds; --help should not
+        from ..experiments.demo.demo import demo as run
+        from ..experiments.demo.quiet import quiet
+
+        with quiet():
+            run(output, epochs=epochs, seed=seed, device=device, report=click.echo)
     except KeyboardInterrupt:
-        finished = sorted(path.name for path in output.iterdir() if path.is_dir()) if output.is_dir() else []
+        results = output / "results.json"
+        finished = json.loads(results.read_text(encoding="utf-8"))["results"] if results.is_file() else {}
         click.echo(f"\nInterrupted. Finished, and in {output}: {', '.join(finished) or 'nothing'}.", err=True)
         raise SystemExit(130) from None
     except OSError as error:

@@ -55,10 +55,12 @@ def demo(
         "environment": describe_environment(),
         "results": {},
     }
+    # whatever an earlier run has left there is not of this one
+    write_json(output / "results.json", results)
     report(f"EmojiKG: {dataset.num_entities:,} entities, {dataset.training.num_triples:,} training triples")
     models: dict[str, Model] = {}
     for name, contender in CONTENDERS.items():
-        report(f"Training {name} for {budget.epochs} epochs ...")
+        report(f"Training {name} for {budget.epochs} {'epoch' if budget.epochs == 1 else 'epochs'} ...")
         result, curve = train(contender, dataset, budget, seed=seed, device=device)
         models[name] = result.model
         summary = summarize(result)
@@ -74,8 +76,9 @@ def demo(
     results["questions"] = _answer_questions(models, dataset, seed, report)
     results["seconds"] = time.perf_counter() - start
     write_json(output / "results.json", results)
-    _write_pictures(models, dataset, results, output, report)
-    report(f"\nWrote the results, the models and the pictures to {output}. It took {results['seconds']:.0f} seconds.")
+    pictures = _write_pictures(models, dataset, results, output, report)
+    written = "the results, the models and the pictures" if pictures else "the results and the models"
+    report(f"\nWrote {written} to {output}. It took {results['seconds']:.0f} seconds.")
     return results
 
 
@@ -110,11 +113,11 @@ def _write_pictures(
     results: dict[str, Any],
     output: Path,
     report: Callable[[str], object],
-) -> None:
-    """Write the pictures, if there is anything to draw them with."""
+) -> bool:
+    """Write the pictures, if there is anything to draw them with; returns whether there is."""
     if importlib.util.find_spec("matplotlib") is None:
         report('\nThere are no pictures without matplotlib: pip install "pykeen-adamf[plots]"')
-        return
+        return False
     # an optional dependency
     from .pictures import modality_weights, plot_curves, plot_weights, save
 
@@ -123,3 +126,4 @@ def _write_pictures(
     }
     save(plot_weights(weights), output / "modality_weights.png")
     save(plot_curves(results["results"]), output / "learning_curves.png")
+    return True

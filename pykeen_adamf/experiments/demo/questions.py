@@ -13,7 +13,7 @@ from pykeen.triples import TriplesFactory
 from ...datasets import EmojiKG
 from ...models import AdaMFRotatE
 
-__all__ = ["Answer", "Question", "answer", "choose_questions", "format_answer", "name_entity"]
+__all__ = ["Answer", "Question", "answer", "choose_questions", "format_answer", "format_question", "name_entity"]
 
 Side = Literal["head", "tail"]
 
@@ -135,10 +135,10 @@ def format_answer(dataset: EmojiKG, question: Question, given: Answer) -> str:
     :param given: The answer.
     :returns: The answer, in one line.
     """
-    # all answers are of one kind, which the question names
+    # the question names the kind of the right answer; a model that answers something else should be seen doing so
+    kind = question.expected.partition(":")[0]
     names = [
-        name_entity(dataset, label).replace(label.partition(":")[0] + " ", "", 1)
-        + (" ✓" if label == question.expected else "")
+        name_entity(dataset, label).removeprefix(f"{kind} ") + (" ✓" if label == question.expected else "")
         for label in given.best
     ]
     text = ", ".join(names)

@@ -1,0 +1,225 @@
+"""The demonstration, from the command line to what it leaves behind."""
+
+import importlib.util
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from pykeen_adamf.cli import main
+from pykeen_adamf.datasets import EmojiKG
+from pykeen_adamf.experiments.demo.contenders import BUDGET, CONTENDERS
+from pykeen_adamf.experiments.demo.demo import demo
+from pykeen_adamf.experiments.demo.questions import choose_questions, format_question
+from pykeen_adamf.experiments.demo.training import ValidationCurve
+from pykeen_adamf.experiments.results import METRICS
+from pykeen_adamf.models import AdaMFRotatE
+from pykeen_adamf.triples import MultimodalTriplesFactory
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """Return where the demonstration writes to."""
+    return tmp_path_factory.mktemp("demo") / "output"
+
+
+@pytest.fixture(scope="module")
+def run(directory):
+    """Return the result of the command, run once for all tests."""
+    level = logging.getLogger("pykeen").level
+    result = CliRunner().invoke(main, ["demo", "--epochs", "1", "--device", "cpu", "--output", str(directory)])
+    assert result.exit_code == 0, result.output
+    assert logging.getLogger("pykeen").level == level
+    return result
+
+
+@pytest.fixture(scope="module")
+def data(run, directory):
+    """Return the written results."""
+    return json.loads((directory / "results.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def models(run, directory):
+    """Return the written models."""
+    return {name: torch.load(directory / name / "trained_model.pkl", weights_only=False) for name in CONTENDERS}
+
+
+def test_printed(run, data, directory):
+    assert "EmojiKG: 2,176 entities, 4,069 training triples" in run.output
+    for name, summary in data["results"].items():
+        assert f"Training {name} for 1 epoch ..." in run.output
+        numbers = " | ".join(f"{summary['both'][metric]:.3f}" for metric in METRICS)
+        assert f"| {name} | {numbers} |" in run.output
+    for question in data["questions"]:
+        assert question["text"] in run.output
+    assert f"Wrote the results, the models and the pictures to {directory}. It took " in run.output
+    assert "WARNING" not in run.output
+    assert "INFO" not in run.output
+
+
+def test_results(data):
+    assert list(data["results"]) == list(CONTENDERS)
+    assert data["budget"]["epochs"] == 1
+    assert data["budget"]["seed"] == 0
+    assert data["budget"]["embedding_dim"] == BUDGET.embedding_dim
+    assert data["seconds"] > sum(summary["training_seconds"] for summary in data["results"].values()) > 0
+    for name, summary in data["results"].items():
+        for side in ("both", "head", "tail"):
+            assert 0 < summary[side]["MRR"] < 1
+            assert summary[side]["Hits@1"] <= summary[side]["Hits@3"] <= summary[side]["Hits@10"]
+        assert summary["configuration"]["model"] == CONTENDERS[name].model
+        assert summary["configuration"]["lr"] == CONTENDERS[name].lr
+        assert summary["evaluation_seconds"] > 0
+        assert len(summary["losses"]) == summary["epochs"] == 1
+        assert [point["epoch"] for point in summary["validation_curve"]] == [1]
+        assert 0 < summary["validation_curve"][0]["MRR"] < 1
+    assert [bool(s["adversarial_losses"]) for s in data["results"].values()] == [False, False, True]
+
+
+def test_questions(data):
+    dataset = EmojiKG()
+    questions = choose_questions(dataset)
+    assert [question["text"] for question in data["questions"]] == [format_question(dataset, q) for q in questions]
+    for question in data["questions"]:
+        assert list(question["answers"]) == list(CONTENDERS)
+        for name, answer in question["answers"].items():
+            assert len(set(answer["best"])) == 5
+            assert 1 <= answer["rank"] <= dataset.num_entities
+            expected = question[question["side"]]
+            assert (expected in answer["best"]) == (answer["rank"] <= 5)
+            if name == "RotatE":
+                assert not answer["weights"]
+            else:
+                assert set(answer["weights"]) == {"structural", "visual", "textual"}
+                assert sum(answer["weights"].values()) == pytest.approx(1)
+
+
+def test_models(models, directory, data):
+    """They are as they were evaluated, with triples and features beside them."""
+    for name, model in models.items():
+        assert isinstance(model, AdaMFRotatE) == (name != "RotatE")
+        assert model.num_parameters == data["results"][name]["num_parameters"]
+    training = MultimodalTriplesFactory.from_path_binary(directory / "AdaMF-MAT" / "training_triples")
+    assert training == EmojiKG().training
+    evaluated = json.loads((directory / "AdaMF-MAT" / "results.json").read_text())
+    assert evaluated["metrics"]["both"]["realistic"][METRICS["MRR"]] == data["results"]["AdaMF-MAT"]["both"]["MRR"]
+
+
+@pytest.mark.parametrize("name", ["modality_weights.png", "learning_curves.png"])
+def test_pictures(run, directory, name):
+    with Image.open(directory / name) as picture:
+        picture.load()
+        assert picture.format == "PNG"
+        assert 1000 < picture.width < 2000
+        assert 400 < picture.height < 1200
+        # it is not empty
+        assert len(picture.convert("RGB").getcolors(maxcolors=1 << 20)) > 50
+
+
+def test_same_seed_same_results(data, tmp_path, monkeypatch):
+    """Also without a picture of it."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *args: None if name == "matplotlib" else find_spec(name, *args)
+    )
+    lines = []
+    again = demo(tmp_path, epochs=1, device="cpu", report=lines.append)
+    for name, summary in again["results"].items():
+        for key in ("both", "head", "tail", "losses", "validation_curve"):
+            assert summary[key] == data["results"][name][key]
+    for one, two in zip(again["questions"], data["questions"], strict=True):
+        assert one["text"] == two["text"]
+        assert {n: a["rank"] for n, a in one["answers"].items()} == {n: a["rank"] for n, a in two["answers"].items()}
+    assert not list(tmp_path.glob("*.png"))
+    assert 'There are no pictures without matplotlib: pip install "pykeen-adamf[plots]"' in "\n".join(lines)
+    assert "Wrote the results and the models to" in lines[-1]
+
+
+def test_help():
+    result = CliRunner().invoke(main, ["demo", "--help"])
+    assert result.exit_code == 0
+    (options,) = (command.params for name, command in main.commands.items() if name == "demo")
+    assert {option.name for option in options} == {"epochs", "seed", "device", "output"}
+    for option in options:
+        assert f"--{option.name}" in result.output
+        assert len(option.help) > 20
+        assert option.help.split()[0] in result.output
+    assert "EmojiKG" in result.output
+
+
+@pytest.mark.parametrize("finished", [0, 1])
+def test_interruption(tmp_path, monkeypatch, finished):
+    """What is finished remains, and what an earlier run has left is not taken for it."""
+    (tmp_path / "results.json").write_text('{"results": {"of an earlier run": {}}}')
+    started = []
+
+    def interrupt(self, *args, **kwargs):
+        started.append(self)
+        if len(started) > finished:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ValidationCurve, "post_epoch", interrupt)
+    result = CliRunner().invoke(main, ["demo", "--epochs", "1", "--device", "cpu", "--output", str(tmp_path)])
+    names = list(CONTENDERS)[:finished]
+    assert result.exit_code == 130
+    assert f"Interrupted. Finished, and in {tmp_path}: {', '.join(names) or 'nothing'}." in result.output
+    assert list(json.loads((tmp_path / "results.json").read_text())["results"]) == names
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == names
+    for name in names:
+        assert torch.load(tmp_path / name / "trained_model.pkl", weights_only=False).num_parameters > 0
+
+
+def test_signal(tmp_path):
+    """Pressing Ctrl-C while the second model is trained."""
+    code = "from pykeen_adamf.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, "demo", "--epochs", "1", "--device", "cpu", "--output", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for line in process.stdout:
+            if line.startswith("Training AdaMF for"):
+                break
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, error
+    assert f"Interrupted. Finished, and in {tmp_path}: RotatE." in error
+    assert "Traceback" not in error
+    assert list(json.loads((tmp_path / "results.json").read_text())["results"]) == ["RotatE"]
+
+
+def test_unwritable_output(tmp_path):
+    """A message, and nothing is trained."""
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(main, ["demo", "--output", str(tmp_path / "file" / "output")])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert str(tmp_path / "file") in result.output
+    assert "Training" not in result.output
+
+
+def test_output_that_may_not_be_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(OSError, match=f"Cannot write to {tmp_path}. Choose another directory."):
+        demo(tmp_path, epochs=1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--epochs", "0"], ["--seed", "x"], ["--output", __file__]])
+def test_bad_input(arguments):
+    result = CliRunner().invoke(main, ["demo", *arguments])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{arguments[0]}'" in result.output
