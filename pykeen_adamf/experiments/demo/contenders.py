@@ -12,7 +12,7 @@ class Budget:
     """What all models have in common."""
 
     #: the number of epochs
-    epochs: int = 60
+    epochs: int = 40
 
     #: the embedding dimension, in complex numbers
     embedding_dim: int = 64
@@ -21,7 +21,7 @@ class Budget:
     batch_size: int = 512
 
     #: the number of negatives for each positive triple
-    num_negatives: int = 32
+    num_negatives: int = 64
 
 
 @dataclasses.dataclass(frozen=True)
