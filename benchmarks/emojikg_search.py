@@ -53,7 +53,9 @@ def sample(name: str, rng: random.Random) -> Contender:
 @click.option("--trials", type=click.IntRange(min=1), default=16, show_default=True, help="How many configurations.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of the search.")
 @click.option("--threads", type=click.IntRange(min=1), help="How many threads to compute with.")
-@click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="One line a trial.")
+@click.option(
+    "--json", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="One line a trial."
+)
 def main(name: str, trials: int, seed: int, threads: int | None, path: Path) -> None:
     """Search; the best is the one with the largest validation MRR after the last epoch."""
     if threads is not None:

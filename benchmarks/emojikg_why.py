@@ -1,0 +1,66 @@
+"""What adversarial training gains on EmojiKG, and why: by margin, and by part of the adversarial loss.
+
+All numbers are of validation triples. ``python benchmarks/emojikg_why.py --json benchmarks/results/emojikg_why.json``
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import click
+import numpy
+import torch
+
+from pykeen_adamf.datasets import EmojiKG
+from pykeen_adamf.experiments.demo.contenders import BUDGET, CONTENDERS, Contender
+from pykeen_adamf.experiments.demo.training import train
+from pykeen_adamf.experiments.results import describe_environment, write_json
+from pykeen_adamf.training import adversarial
+from pykeen_adamf.training.objectives import adversarial_loss
+
+MARGINS = (3.0, 4.0, 6.0, 9.0)
+
+
+def positive_only(positive: torch.Tensor, synthetic: Any, margin: float, *_: Any, **__: Any) -> torch.Tensor:
+    """Only pull positive triples, again: without any synthetic triple."""
+    return -torch.nn.functional.logsigmoid(margin + positive).mean()
+
+
+def synthetic_only(positive: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """Only push synthetic triples away."""
+    return adversarial_loss(positive.detach(), *args, **kwargs)
+
+
+@click.command()
+@click.option("--seeds", type=click.IntRange(min=1), default=2, show_default=True, help="How many seeds.")
+@click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the results.")
+def main(seeds: int, path: Path | None) -> None:
+    """Train AdaMF and AdaMF-MAT with several margins, and AdaMF-MAT with parts of its loss."""
+    dataset = EmojiKG()
+    # test triples are of no use here, and must not be
+    dataset._testing = dataset.validation
+    experiments: dict[str, tuple[Contender, Callable[..., torch.Tensor]]] = {}
+    for name in ("AdaMF", "AdaMF-MAT"):
+        for margin in MARGINS:
+            contender = dataclasses.replace(CONTENDERS[name], margin=margin)
+            experiments[f"{name}, margin {margin:g}"] = contender, adversarial_loss
+    for part in (positive_only, synthetic_only):
+        experiments[f"AdaMF-MAT, {part.__name__.replace('_', ' ')}"] = CONTENDERS["AdaMF-MAT"], part
+    results: dict[str, Any] = {}
+    for name, (contender, loss) in experiments.items():
+        with mock.patch.object(adversarial, "adversarial_loss", loss):
+            curves = [train(contender, dataset, BUDGET, seed=seed, device="cpu")[1].points for seed in range(seeds)]
+        last, best = (
+            [pick(curve) for curve in curves] for pick in (lambda c: c[BUDGET.epochs], lambda c: max(c.values()))
+        )
+        results[name] = {"validation_MRR": last, "best_validation_MRR": best, "curves": curves}
+        click.echo(f"{name}: {numpy.mean(last):.3f} after the last epoch, {numpy.mean(best):.3f} at best")
+        if path is not None:
+            environment = {"budget": dataclasses.asdict(BUDGET), "environment": describe_environment()}
+            write_json(path, {**environment, "results": results})
+
+
+if __name__ == "__main__":
+    main()
