@@ -19,30 +19,26 @@ from pykeen_adamf.experiments.demo.training import train
 
 
 def sample(name: str, rng: random.Random) -> Contender:
-    """Sample a configuration."""
+    """Sample a configuration, from ranges that pilot runs on validation triples have left."""
+    structural = name == "RotatE"
     shared: dict[str, Any] = dict(
         model=CONTENDERS[name].model,
         training_loop=CONTENDERS[name].training_loop,
-        lr=rng.choice([2e-3, 3e-3, 5e-3, 1e-2]),
-        margin=rng.choice([3.0, 4.0, 6.0, 9.0]),
-        adversarial_temperature=rng.choice([0.5, 1.0, 2.0]),
+        lr=rng.choice([3e-3, 5e-3, 1e-2] if structural else [3e-3, 5e-3]),
+        margin=rng.choice([3.0, 4.0, 6.0] if structural else [4.0, 5.0, 6.0]),
+        adversarial_temperature=rng.choice([0.5, 1.0, 2.0] if structural else [1.0, 2.0]),
     )
-    if name == "RotatE":
+    if structural:
         return Contender(**shared)
     # features that are trained, as by default, overfit in all pilot runs on this small graph
-    model_kwargs = dict(
-        missing=rng.choice(["random", "zero", "mask"]),
-        attention=rng.choice(["shared", "per-modality"]),
-        trainable_features=False,
-    )
+    model_kwargs = dict(missing=rng.choice(["random", "zero"]), attention="per-modality", trainable_features=False)
     if name == "AdaMF":
         return Contender(**shared, model_kwargs=model_kwargs)
-    weighting, objective = rng.choice([("uniform", "minimax"), ("self-adversarial", "non-saturating")])
     training_loop_kwargs = dict(
         adversarial_weight=rng.choice([0.3, 1.0, 3.0]),
-        adversarial_weighting=weighting,
-        generator_objective=objective,
-        generator_optimizer_kwargs=dict(lr=rng.choice([1e-5, 1e-4])),
+        adversarial_weighting="uniform",
+        generator_objective="minimax",
+        generator_optimizer_kwargs=dict(lr=1e-4),
         hidden_dim=128,
     )
     return Contender(**shared, model_kwargs=model_kwargs, training_loop_kwargs=training_loop_kwargs)
@@ -50,7 +46,7 @@ def sample(name: str, rng: random.Random) -> Contender:
 
 @click.command()
 @click.option("--model", "name", type=click.Choice(list(CONTENDERS)), required=True, help="The model.")
-@click.option("--trials", type=click.IntRange(min=1), default=16, show_default=True, help="How many configurations.")
+@click.option("--trials", type=click.IntRange(min=1), default=12, show_default=True, help="How many configurations.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of the search.")
 @click.option("--threads", type=click.IntRange(min=1), help="How many threads to compute with.")
 @click.option(
@@ -60,7 +56,7 @@ def main(name: str, trials: int, seed: int, threads: int | None, path: Path) -> 
     """Search; the best is the one with the largest validation MRR after the last epoch."""
     if threads is not None:
         torch.set_num_threads(threads)
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a search is no secret
     # test triples are of no use here, and must not be
     dataset = EmojiKG()
     dataset._testing = dataset.validation
