@@ -1,6 +1,5 @@
 """The command that demonstrates everything."""
 
-import json
 from pathlib import Path
 
 import click
@@ -29,17 +28,16 @@ def demo(epochs: int | None, seed: int, device: str | None, output: Path) -> Non
     Prints how well they predict links that were held out, and what they answer to some questions in plain words, with
     the weights of structure, images and texts behind the answers. If interrupted, what is finished remains.
     """
+    finished: list[str] = []
     try:
         # importing PyKEEN takes seconds; --help should not
         from ..experiments.demo.demo import demo as run
         from ..experiments.demo.quiet import quiet
 
         with quiet():
-            run(output, epochs=epochs, seed=seed, device=device, report=click.echo)
+            run(output, epochs=epochs, seed=seed, device=device, report=click.echo, finished=finished)
     except KeyboardInterrupt:
-        results = output / "results.json"
-        finished = json.loads(results.read_text(encoding="utf-8"))["results"] if results.is_file() else {}
         click.echo(f"\nInterrupted. Finished, and in {output}: {', '.join(finished) or 'nothing'}.", err=True)
         raise SystemExit(130) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error

@@ -18,11 +18,26 @@ __all__ = ["AnchoredScoringModel"]
 class _SharedEntities(NamedTuple):
     """The representations of the entities of a batch."""
 
+    #: shape: ``(num_distinct,)``, in order
+    entities: LongTensor
+
     #: shape: ``(num_distinct, *shape)``
     representations: FloatTensor
 
-    #: shape: ``(num_entities,)``, the row of each of these entities; other values are meaningless
-    row_of: LongTensor
+    def rows(self, entities: LongTensor) -> LongTensor:
+        """Return the rows of entities.
+
+        :param entities: shape: ``s``
+            The entities.
+        :returns: shape: ``s``
+            Their rows.
+        :raises ValueError: if some of them are not among the shared ones
+        """
+        rows = torch.searchsorted(self.entities, entities).clamp_(max=len(self.entities) - 1)
+        # on a GPU, looking would make the processor wait; the training loops share what they score
+        if rows.device.type == "cpu" and not torch.equal(self.entities[rows], entities):
+            raise ValueError("Within a sharing() context, only the entities that it was given can be scored.")
+        return rows
 
 
 class AnchoredScoringModel(ERModel[Any, Any, Any]):
@@ -32,7 +47,6 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
     """
 
     _shared: _SharedEntities | None = None
-    _row_of: LongTensor | None = None
 
     @contextmanager
     def sharing(self, entities: LongTensor) -> Iterator[None]:
@@ -47,11 +61,7 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
             yield
             return
         distinct, _ = unique_with_inverse(entities.to(self.device).flatten())
-        if self._row_of is None or self._row_of.device != distinct.device:
-            # kept, since it is as large as the graph, whereas a step shall cost what its batch does
-            self._row_of = torch.empty(self.num_entities, dtype=torch.long, device=distinct.device)
-        self._row_of[distinct] = torch.arange(len(distinct), device=distinct.device)
-        self._shared = _SharedEntities(self.entity_representations[0](distinct), self._row_of)
+        self._shared = _SharedEntities(distinct, self.entity_representations[0](distinct))
         try:
             yield
         finally:
@@ -60,17 +70,17 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
     # docstr-coverage: inherited
     def score_hrt(self, hrt_batch: LongTensor, *, mode: InductiveMode | None = None) -> FloatTensor:  # noqa: D102
         interaction = self.interaction
-        if mode is not None or not isinstance(interaction, AnchoredInteraction) or not self._can_share():
+        anchored = isinstance(interaction, AnchoredInteraction) and interaction.can_score_pairs
+        if mode is not None or not anchored or not self._can_share():
             return super().score_hrt(hrt_batch, mode=mode)
+        assert isinstance(interaction, AnchoredInteraction)
         hrt_batch = hrt_batch.to(self.device)
         with self.sharing(hrt_batch[:, [0, 2]]):
             assert self._shared is not None
-            entity, row_of = self._shared
-            h, r, t = hrt_batch.unbind(dim=-1)
-            relations, r = unique_with_inverse(r)
-            anchor_entity, anchor_relation, is_head, anchor_index, entity_index = find_anchors(
-                row_of[h], r, row_of[t], len(relations)
-            )
+            entity = self._shared.representations
+            h, t = self._shared.rows(hrt_batch[:, [0, 2]]).unbind(dim=-1)
+            relations, r = unique_with_inverse(hrt_batch[:, 1])
+            anchor_entity, anchor_relation, is_head, anchor_index, entity_index = find_anchors(h, r, t, len(relations))
         relation = self.relation_representations[0](relations)
         anchors = interaction.anchor(entity[anchor_entity], relation[anchor_relation], is_head)
         scores: FloatTensor = interaction.score_pairs(anchors, entity, anchor_index, entity_index)
@@ -87,8 +97,8 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
     ) -> tuple[Any, Any, Any]:
         if self._shared is None or h is None or t is None or mode is not None:
             return super()._get_representations(h=h, r=r, t=t, mode=mode)
-        entity, row_of = self._shared
-        return entity[row_of[h]], self.relation_representations[0](r), entity[row_of[t]]
+        entity = self._shared.representations
+        return entity[self._shared.rows(h)], self.relation_representations[0](r), entity[self._shared.rows(t)]
 
     def _can_share(self) -> bool:
         """Return whether all occurrences of an entity or relation in a batch may share one representation."""

@@ -6,6 +6,7 @@ $\mathbf{t} \bar{\mathbf{r}}$. A batch with many negatives for each positive has
 applied once for each positive, and what remains are distances between pairs of rows.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -24,6 +25,11 @@ class AnchoredInteraction(nn.Module, ABC):
     # set by PyKEEN's norm-based interactions
     p: Any
     power_norm: bool
+
+    @property
+    def can_score_pairs(self) -> bool:
+        """Return whether :meth:`score_pairs` knows the norm, i.e., whether it is a sum of powers."""
+        return math.isfinite(self.p)
 
     @abstractmethod
     def anchor(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor) -> FloatTensor:

@@ -44,7 +44,7 @@ def pair_power_sums(
 ) -> FloatTensor:
     r"""Return $\sum_i |x_i - y_i|^p$ for pairs of rows.
 
-    The gradient of a coordinate's modulus at zero is zero, as PyTorch's.
+    The gradient of a coordinate's modulus at zero is zero, as PyTorch's. There is no second derivative.
 
     :param left: shape: ``(num_left, width)``
         The rows to choose $x$ from.

@@ -3,8 +3,11 @@
 import pytest
 import torch
 from pykeen.models import ERModel
+from pykeen.predict import predict_triples
 from pykeen.sampling import BasicNegativeSampler
+from pykeen.training import SLCWATrainingLoop
 
+from pykeen_adamf.models import LpRotatE
 from pykeen_adamf.models.anchored import AnchoredScoringModel
 
 from ..cases import make_factory
@@ -39,6 +42,44 @@ def test_scores_and_gradients(name, seed):
         results.append([scores, *(x.grad for x in model.parameters() if x.requires_grad)])
     for actual, expected in zip(*results, strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_infinite_norm():
+    """The maximum is no sum of powers, and left to PyTorch."""
+    factory = make_factory()
+    model = LpRotatE(triples_factory=factory, embedding_dim=4, random_seed=0, p=float("inf"))
+    batch = factory.mapped_triples
+    assert torch.equal(model.score_hrt(batch), ERModel.score_hrt(model, batch))
+
+
+def test_predict_then_train(tmp_path):
+    """Nothing that was made without gradients, or for other triples, is used again."""
+    factory = make_factory()
+    model = LpRotatE(triples_factory=factory, embedding_dim=4, random_seed=0)
+    with torch.inference_mode():
+        model.score_hrt(factory.mapped_triples)
+    predict_triples(model, triples=factory.mapped_triples)
+    loop = SLCWATrainingLoop(model=model, triples_factory=factory, optimizer="adam")
+    losses = loop.train(factory, num_epochs=1, use_tqdm=False)
+    assert len(losses) == 1
+    # what is saved are parameters and configuration only
+    state = {name for name in vars(model) if "shared" in name or "row" in name}
+    assert not any(isinstance(getattr(model, name), torch.Tensor) for name in state)
+
+
+def test_sharing_knows_its_entities():
+    """Within sharing, scores are the same; other entities are refused rather than mistaken."""
+    factory = make_factory()
+    model = LpRotatE(triples_factory=factory, embedding_dim=4, random_seed=0)
+    batch = factory.mapped_triples
+    expected = model.score_hrt(batch)
+    with model.sharing(batch[:, [0, 2]]):
+        torch.testing.assert_close(model.score_hrt(batch), expected)
+        torch.testing.assert_close(model.score_hrt(batch[3:5]), expected[3:5])
+    with model.sharing(batch[:3, [0, 2]]), pytest.raises(ValueError, match="only the entities that it was given"):
+        model.score_hrt(batch)
+    # not even after an error is anything left
+    torch.testing.assert_close(model.score_hrt(batch), expected)
 
 
 def test_dropout_is_pykeens():

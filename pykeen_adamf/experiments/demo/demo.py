@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from pykeen.models import Model
 
 from ...datasets import EmojiKG
@@ -27,6 +28,7 @@ def demo(
     seed: int = 0,
     device: str | None = None,
     report: Callable[[str], object] = print,
+    finished: list[str] | None = None,
 ) -> dict[str, Any]:
     """Train all models on EmojiKG, compare them, and let them answer questions.
 
@@ -39,9 +41,13 @@ def demo(
     :param seed: The random seed, of the training and of the choice of questions.
     :param device: The device. If ``None``, a GPU if there is one.
     :param report: Called with what is to be printed.
+    :param finished: If given, the names of models are added once everything about them is written.
     :returns: The results.
     :raises OSError: if the output cannot be written
+    :raises ValueError: if there is no such device
     """
+    # before anything is trained, or an earlier run's results are replaced
+    device = _check_device(device)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     if not os.access(output, os.W_OK):
@@ -52,7 +58,7 @@ def demo(
     results: dict[str, Any] = {
         "dataset": "EmojiKG",
         "budget": {**dataclasses.asdict(budget), "seed": seed},
-        "environment": describe_environment(),
+        "environment": {**describe_environment(), "device": device},
         "results": {},
     }
     # whatever an earlier run has left there is not of this one
@@ -71,6 +77,8 @@ def demo(
         results["results"][name] = summary
         result.save_to_directory(output / name, save_replicates=True)
         write_json(output / "results.json", results)
+        if finished is not None:
+            finished.append(name)
     report("\nFiltered ranks of all test triples, heads and tails:\n")
     report(format_table(results))
     results["questions"] = _answer_questions(models, dataset, seed, report)
@@ -80,6 +88,17 @@ def demo(
     written = "the results, the models and the pictures" if pictures else "the results and the models"
     report(f"\nWrote {written} to {output}. It took {results['seconds']:.0f} seconds.")
     return results
+
+
+def _check_device(device: str | None) -> str:
+    """Return the device to use; PyKEEN would use the CPU if there is no GPU."""
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"There is no device {device!r} here. Use cpu, or leave it out.") from error
+    return device
 
 
 def _answer_questions(
