@@ -33,7 +33,7 @@ class _SharedEntities(NamedTuple):
             Their rows.
         :raises ValueError: if some of them are not among the shared ones
         """
-        rows = torch.searchsorted(self.entities, entities).clamp_(max=len(self.entities) - 1)
+        rows = torch.searchsorted(self.entities, entities.contiguous()).clamp_(max=len(self.entities) - 1)
         # on a GPU, looking would make the processor wait; the training loops share what they score
         if rows.device.type == "cpu" and not torch.equal(self.entities[rows], entities):
             raise ValueError("Within a sharing() context, only the entities that it was given can be scored.")

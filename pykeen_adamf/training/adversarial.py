@@ -171,13 +171,8 @@ class MATTrainingLoop(SLCWATrainingLoop):
     @property
     def checksum(self) -> str:  # noqa: D102
         options = (
-            *(
-                self.adversarial_weight,
-                self.num_groups,
-                self.synthetic_kinds,
-                self.margin,
-                self.adversarial_temperature,
-            ),
+            *(self.adversarial_weight, self.num_groups, self.synthetic_kinds),
+            *(self.margin, self.adversarial_temperature),
             *(self.adversarial_weighting, self.generator_objective),
         )
         configuration = f"{super().checksum} {self.synthesizer} {self.generators.optimizer} {options}"
