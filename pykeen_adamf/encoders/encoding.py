@@ -62,9 +62,9 @@ def encode(
     :raises EncodingError: if there is nothing to encode, the output cannot be written, or an option is invalid
     """
     output = check_output(output)
-    if report is not None:
-        check_report(report)
     items = as_items(items, modality=encoder.modality)
+    if report is not None:
+        check_report(report, output, (source for item in items for source in item.sources if isinstance(source, Path)))
     if batch_size < 1:
         raise EncodingError(f"The batch size must be positive, but is {batch_size}.")
     if dtype not in get_args(Dtype):
@@ -139,9 +139,12 @@ def encode_source(
     :raises EncodingError: if anything about this is invalid
     """
     # what is cheap to check comes before a model is loaded
-    check_output(output)
+    output, source = check_output(output), Path(source)
+    if source.is_file() and output.exists() and source.samefile(output):
+        raise EncodingError(f"The output cannot be written to {output}, which is to be encoded. Choose another file.")
+    if (report := kwargs.get("report")) is not None:
+        check_report(report, output, [source])
     modality = find_encoder(encoder).modality
-    source = Path(source)
     items = read_folder(source, modality) if source.is_dir() else read_table(source, modality)
     return encode(items, make_encoder(encoder, encoder_kwargs), output, **kwargs)
 

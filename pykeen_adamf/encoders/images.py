@@ -25,6 +25,10 @@ IMAGE_SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif"
 #: Decoding an image of that many pixels takes less than one gigabyte.
 DEFAULT_MAX_PIXELS: Final = 50_000_000
 
+#: The formats of those suffixes. Others are not tried, whatever a file is called: some start other programs (EPS), or
+#: decode pixels before their number can be checked (ICO). Images of several pictures (MPO) are opened as JPEG.
+FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
 EXTRA: Final = "images"
 
 WHITE: Final = (255, 255, 255)
@@ -55,7 +59,7 @@ def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
         with warnings.catch_warnings():
             # sizes are checked below, and damaged metadata say nothing about the pixels
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > max_pixels:
                     raise UnusableInputError(
@@ -68,7 +72,7 @@ def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
     except UnusableInputError:
         raise
     except UnidentifiedImageError as error:
-        raise UnusableInputError("is no image of a known format") from error
+        raise UnusableInputError(f"is no image of a known format ({', '.join(FORMATS)})") from error
     except Image.DecompressionBombError as error:
         raise UnusableInputError(f"has too many pixels ({error})") from error
     except Exception as error:
@@ -82,7 +86,12 @@ def _to_rgb(image: "Image") -> "Image":
 
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         # Pillow's own conversion would clip everything above 255
-        image = Image.fromarray(_to_8_bit(numpy.asarray(image), is_16_bit=image.mode.startswith("I;16")))
+        values = numpy.asarray(image)
+        scaled = _to_8_bit(values, is_16_bit=image.mode.startswith("I;16"))
+        transparent = image.info.get("transparency")
+        if isinstance(transparent, int):
+            scaled[values == transparent] = 255
+        image = Image.fromarray(scaled)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         background = Image.new("RGB", image.size, WHITE)

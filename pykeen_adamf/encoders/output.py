@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,17 +56,41 @@ def check_output(output: str | Path) -> Path:
     return output
 
 
-def check_report(report: str | Path) -> Path:
-    """Check that a report can be written.
+def check_report(report: str | Path, output: Path, sources: Iterable[Path] = ()) -> Path:
+    """Check that a report can be written, and that nothing else is lost by it.
 
     :param report: The path of the file.
+    :param output: The path of the features.
+    :param sources: The paths of what is encoded.
     :returns: The path.
-    :raises EncodingError: if it cannot be written
+    :raises EncodingError: if it cannot be written, or is the output, or one of the sources
     """
     report = Path(report)
-    if report.is_dir() or not report.parent.is_dir() or not os.access(report.parent, os.W_OK):
+    try:
+        place = report.resolve()
+        is_writable = not place.is_dir() and place.parent.is_dir() and os.access(place.parent, os.W_OK)
+        if place.exists():
+            is_writable = is_writable and os.access(place, os.W_OK)
+    except (OSError, RuntimeError):
+        # names that are too long, and circles of links
+        is_writable = False
+    if not is_writable:
         raise EncodingError(f"Cannot write the report to {report}. Choose a file in a folder that you may write to.")
+    if place == output.resolve() or _is_same(place, output):
+        raise EncodingError(f"The report cannot be written to {report}, which is the output. Choose another file.")
+    if place.parent == PartialResult.directory_of(output).resolve():
+        raise EncodingError(f"The report cannot be written to {report}: its folder is removed. Choose another one.")
+    if place.exists() and any(_is_same(place, source) for source in sources):
+        raise EncodingError(f"The report cannot be written to {report}, which is to be encoded. Choose another file.")
     return report
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, be it by links."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def write_safetensors(

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from pykeen_adamf.encoders import EncodingError, Item, Problem, encode, encode_source, read_folder
 from pykeen_adamf.encoders.items import as_items, group_items
+from pykeen_adamf.encoders.partial import PartialResult
 from pykeen_adamf.features import read_features, write_features
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
@@ -285,6 +286,58 @@ def test_unwritable_report(output, tmp_path):
     with pytest.raises(EncodingError, match="Cannot write the report"):
         _encode(TEXTS, output, encoder, report=tmp_path / "nowhere" / "report.json")
     assert not encoder.batches
+
+
+@pytest.mark.parametrize("name", ["features.safetensors", "link", "hard link", "x/../features.safetensors"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_report_must_not_replace_the_output(output, tmp_path, name, is_there):
+    (tmp_path / "x").mkdir()
+    if is_there:
+        _encode(TEXTS, output)
+    elif name == "hard link":
+        pytest.skip("there are none to nothing")
+    before = output.read_bytes() if is_there else None
+    (tmp_path / "link").symlink_to(output)
+    if is_there:
+        (tmp_path / "hard link").hardlink_to(output)
+    encoder = LetterEncoder()
+    with pytest.raises(EncodingError, match="which is the output"):
+        _encode(TEXTS, output, encoder, report=tmp_path / name)
+    assert not encoder.batches
+    assert (output.read_bytes() if output.exists() else None) == before
+
+
+def test_nothing_replaces_the_source(tmp_path, output):
+    table, text = tmp_path / "table.tsv", tmp_path / "a.txt"
+    table.write_text("a\tx\n")
+    text.write_text("some text")
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(table)
+    with pytest.raises(EncodingError, match="which is to be encoded"):
+        encode_source(table, output, "huggingface", {"model": "nobody/nothing"}, report=table)
+    with pytest.raises(EncodingError, match=r"The output cannot.*which is to be encoded"):
+        encode_source(table, link, "huggingface", {"model": "nobody/nothing"})
+    with pytest.raises(EncodingError, match="which is to be encoded"):
+        _encode({"a": text}, output, report=text)
+    assert (table.read_text(), text.read_text()) == ("a\tx\n", "some text")
+
+
+def test_report_that_cannot_be_replaced(output, tmp_path, monkeypatch):
+    report = tmp_path / "report.json"
+    report.write_text("{}")
+    monkeypatch.setattr("os.access", lambda path, mode: path != report)
+    with pytest.raises(EncodingError, match="Cannot write the report"):
+        _encode(TEXTS, output, report=report)
+    with pytest.raises(EncodingError, match="Cannot write the report"):
+        _encode(TEXTS, output, report=tmp_path / ("x" * 300))
+
+
+def test_report_among_partial_results(output):
+    _encode(TEXTS, output)
+    directory = PartialResult.directory_of(output)
+    directory.mkdir()
+    with pytest.raises(EncodingError, match="its folder is removed"):
+        _encode(TEXTS, output, report=directory / "report.json")
 
 
 def test_unwritable_output_is_noticed_before_a_model_is_loaded(tmp_path):

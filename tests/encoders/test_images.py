@@ -111,6 +111,11 @@ def test_dark_16_bits_stay_dark(save):
     assert save(numpy.array([[0, 200, 255]], dtype=numpy.uint16))[..., 1].tolist() == [[0, 1, 1]]
 
 
+def test_transparent_16_bits(save):
+    values = numpy.array([[0, 257, 258, 65535]], dtype=numpy.uint16)
+    assert save(Image.fromarray(values), transparency=257)[..., 0].tolist() == [[0, 255, 1, 255]]
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -196,6 +201,35 @@ def test_no_image(tmp_path):
     path.write_text("<html>404 Not Found</html>")
     with pytest.raises(UnusableInputError, match="no image of a known format"):
         load_image(path)
+
+
+def test_other_formats_are_not_even_tried(tmp_path, monkeypatch):
+    """Postscript would be run by another program; an icon would be decoded before its size is known."""
+    from PIL import EpsImagePlugin, IcoImagePlugin
+
+    paths = [tmp_path / f"{name}.png" for name in ("EPS", "ICO", "PDF", "DDS")]
+    for path in paths[:2]:
+        Image.new("RGB", (64, 64)).save(path, format=path.stem)
+    paths[2].write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    Image.new("RGB", (64, 64)).save(paths[3], format="DDS")
+
+    def fail(*args, **kwargs):
+        raise AssertionError("must not be called")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", fail)
+    monkeypatch.setattr(EpsImagePlugin.EpsImageFile, "_open", fail)
+    monkeypatch.setattr(IcoImagePlugin.IcoImageFile, "_open", fail)
+    for path in paths:
+        with pytest.raises(UnusableInputError, match=r"no image of a known format \(BMP, .*WEBP\)"):
+            load_image(path)
+
+
+def test_several_pictures_in_one(tmp_path):
+    """As some cameras write them; they are called .jpg."""
+    path = tmp_path / "image.jpg"
+    first, second = Image.new("RGB", (8, 8), "white"), Image.new("RGB", (8, 8))
+    first.save(path, format="MPO", save_all=True, append_images=[second])
+    assert numpy.asarray(load_image(path)).min() == 255
 
 
 def test_missing(tmp_path):
