@@ -16,7 +16,7 @@ from .folders import read_folder
 from .items import Item, Items, as_items, checksum_of_items, group_items
 from .output import check_output, check_report, write_safetensors
 from .partial import PartialResult
-from .problems import EncodingError, Problem, UnusableInputError, show
+from .problems import EncodingError, Problem, UnusableInputError, explain_storage, show
 from .reduction import check_dim, reduce_rows
 from .report import EncodingReport
 from .resolver import find_encoder, make_encoder
@@ -93,18 +93,19 @@ def encode(
             "pykeen-adamf": __version__,
         }
         rows = partial.rows_path
-        if dim is not None:
-            rows = rows.with_name("reduced")
-            metadata |= reduce_rows(partial.rows_path, rows, partial.presence, encoder.dim, dim, dtype)
-        write_safetensors(
-            output,
-            rows,
-            dim=dim or encoder.dim,
-            dtype=dtype,
-            labels=[item.entity for item in items],
-            presence=partial.presence,
-            metadata=metadata,
-        )
+        with explain_storage(output):
+            if dim is not None:
+                rows = rows.with_name("reduced")
+                metadata |= reduce_rows(partial.rows_path, rows, partial.presence, encoder.dim, dim, dtype)
+            write_safetensors(
+                output,
+                rows,
+                dim=dim or encoder.dim,
+                dtype=dtype,
+                labels=[item.entity for item in items],
+                presence=partial.presence,
+                metadata=metadata,
+            )
         result = EncodingReport(
             output=output,
             num_entities=len(items),
@@ -116,7 +117,12 @@ def encode(
         )
         partial.remove()
     if report is not None:
-        result.write(report)
+        try:
+            result.write(report)
+        except OSError as error:
+            raise EncodingError(
+                f"Cannot write the report to {report}: {error.strerror or error}. The features are complete: {output}"
+            ) from error
     return result
 
 

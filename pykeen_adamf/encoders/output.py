@@ -127,4 +127,7 @@ def write_safetensors(
         with rows.open("rb") as source:
             shutil.copyfileobj(source, target, length=1 << 20)
         target.write(numpy.array(presence, dtype=bool).tobytes())
+        # once the file is at its place, it is complete, even if the power fails
+        target.flush()
+        os.fsync(target.fileno())
     temporary.replace(output)

@@ -1,5 +1,6 @@
 """Results of a run that is not finished yet, on disk, such that it can be resumed."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from typing_extensions import Self
 
 from ..typing import NumpyArray
-from .problems import EncodingError, Problem
+from .problems import EncodingError, Problem, explain_storage
 
 try:
     import fcntl
@@ -21,6 +22,12 @@ __all__ = ["GroupResult", "PartialResult"]
 
 #: To be raised whenever older partial results cannot be continued.
 VERSION: Final = 1
+
+#: Whether runs can keep each other out.
+HAS_LOCKS: Final[bool] = fcntl is not None
+
+#: How often to try again if another run removes its directory in the very moment in which it is to be taken over.
+MAX_ATTEMPTS: Final = 100
 
 
 class GroupResult(NamedTuple):
@@ -52,36 +59,60 @@ class PartialResult:
         :param output: The path of the final file.
         :param identity: What a run must agree in to be continued, by what it is, as JSON.
         :param bytes_per_row: The size of an entity's row.
-        :raises EncodingError: if another run is writing to the same output
+        :raises EncodingError: if another run is writing to the same output, or it cannot be written
         """
+        self.output = output
         self.directory = self.directory_of(output)
         self.rows_path = self.directory / "rows"
         self.bytes_per_row = bytes_per_row
         self.groups = []
-        self.directory.mkdir(exist_ok=True)
-        self._lock: BinaryIO | None = (self.directory / "lock").open("wb")
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                self._lock.close()
-                raise EncodingError(
-                    f"Another run is writing to {output}. Wait for it, or choose another output."
-                ) from error
-        self._rows = self._open("rows")
-        self._journal = self._open("journal")
-        self._resume({"version": VERSION, **identity})
+        self._files: list[BinaryIO] = []
+        try:
+            with explain_storage(output):
+                self._lock()
+                self._rows = self._open("rows")
+                self._journal = self._open("journal")
+                self._resume({"version": VERSION, **identity})
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def directory_of(output: Path) -> Path:
         """Return the directory for partial results of an output."""
         return output.parent / f".{output.name}.partial"
 
+    def _lock(self) -> None:
+        """Create the directory, unless it is there, and keep other runs out of it."""
+        for _ in range(MAX_ATTEMPTS):
+            self.directory.mkdir(exist_ok=True)
+            path = self.directory / "lock"
+            try:
+                file = path.open("wb")
+            except FileNotFoundError:
+                # another run has just removed the directory
+                continue
+            self._files.append(file)
+            if not HAS_LOCKS:
+                return
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                break
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return
+            # what has been locked has been removed before
+            self.close()
+        raise EncodingError(f"Another run is writing to {self.output}. Wait for it, or choose another output.")
+
     def _open(self, name: str) -> BinaryIO:
         """Open a file for reading and writing, keeping its content."""
         path = self.directory / name
         path.touch()
-        return path.open("r+b")
+        file = path.open("r+b")
+        self._files.append(file)
+        return file
 
     def _resume(self, identity: Mapping[str, Any]) -> None:
         """Read what an earlier run has left, and cut off what is incomplete."""
@@ -138,25 +169,35 @@ class PartialResult:
             The rows of the group's entities, with zeros for those that are missing.
         :param presence: Which of the entities have a vector.
         :param problems: The inputs that could not be used.
+        :raises EncodingError: if it cannot be written
         """
         group = GroupResult(list(presence), list(problems))
-        self._write(self._rows, rows.tobytes())
-        self._write(
-            self._journal,
-            _to_line([[int(p) for p in group.presence], [[p.entity, p.source, p.reason] for p in group.problems]]),
-        )
+        line = _to_line([[int(p) for p in group.presence], [[p.entity, p.source, p.reason] for p in group.problems]])
+        with explain_storage(self.output):
+            self._write(self._rows, rows.tobytes())
+            self._write(self._journal, line)
         self.groups.append(group)
 
     def remove(self) -> None:
-        """Remove everything from disk."""
+        """Remove everything from disk, and only then let other runs in."""
+        if not HAS_LOCKS:
+            # open files cannot be moved on Windows
+            self.close()
+        prefix = f".{self.output.name}.removed-"
+        # at once, since another run might start while files are removed one by one
+        self.directory.rename(self.directory.with_name(f"{prefix}{os.getpid()}"))
+        for path in self.directory.parent.iterdir():
+            # and what has been left by a process that was killed right here
+            if path.name.startswith(prefix) and path.name.removeprefix(prefix).isdigit():
+                shutil.rmtree(path, ignore_errors=True)
         self.close()
-        shutil.rmtree(self.directory)
 
     def close(self) -> None:
         """Close the files, and leave them for another run."""
-        for file in (self._rows, self._journal, self._lock):
-            if file is not None:
-                file.close()
+        while self._files:
+            # what is not written by now cannot be, and is not told of by the journal
+            with contextlib.suppress(OSError):
+                self._files.pop().close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,8 @@
 
 import dataclasses
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +12,7 @@ __all__ = [
     "Problem",
     "UnusableInputError",
     "check_file",
+    "explain_storage",
     "import_extra",
     "show",
 ]
@@ -55,6 +58,23 @@ def import_extra(module: str, extra: str) -> ModuleType:
         raise EncodingError(
             f"This needs {module}, which cannot be imported ({error}). Install it with: "
             f'pip install "pykeen-adamf[{extra}]"'
+        ) from error
+
+
+@contextmanager
+def explain_storage(path: Path) -> Iterator[None]:
+    """Explain what to do if something cannot be written, e.g., since the disk is full.
+
+    :param path: The path of the output.
+    :yields: nothing
+    :raises EncodingError: if something cannot be written
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EncodingError(
+            f"Cannot write {path}: {error.strerror or error}. Free space there if the disk is full, and run the same "
+            f"command again: it continues where it has stopped."
         ) from error
 
 

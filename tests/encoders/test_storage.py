@@ -1,0 +1,172 @@
+"""Full disks, and runs that get in each other's way."""
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pykeen_adamf.cli import main
+from pykeen_adamf.encoders import EncodingError, encode, encoding, partial
+from pykeen_adamf.encoders.partial import PartialResult
+
+from .cases import LetterEncoder, make_folder, run_python
+
+TEXTS = {f"e{i}": "abc" * i for i in range(20)}
+
+IDENTITY = {"encoder": "x"}
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "features.safetensors"
+
+
+def _encode(output, **kwargs):
+    return encode(TEXTS, LetterEncoder(), output, batch_size=3, progress=False, **kwargs)
+
+
+needs_locks = pytest.mark.skipif(not partial.HAS_LOCKS, reason="files cannot be locked here")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the size of files cannot be limited here")
+@pytest.mark.parametrize("limit", [10, 500, 900])
+def test_no_space(output, tmp_path, limit):
+    """While the journal, the rows, or the output are written."""
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from pykeen_adamf.encoders import EncodingError\n"
+        "from tests.encoders.test_storage import _encode\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        f"try: _encode(Path({str(output)!r}))\n"
+        "except EncodingError as error: print(error)"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    assert f"Cannot write {output}: File too large. Free space" in result.stdout
+    assert "run the same command again: it continues" in result.stdout
+    assert not output.exists()
+    (tmp_path / "fresh").mkdir()
+    fresh = tmp_path / "fresh" / output.name
+    _encode(fresh)
+    report = _encode(output)
+    assert (report.num_resumed > 0) == (limit > 10)
+    assert output.read_bytes() == fresh.read_bytes()
+
+
+def test_no_space_for_reduced_rows(output, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(encoding, "reduce_rows", fail)
+    with pytest.raises(EncodingError, match=r"No space left on device\. Free space"):
+        _encode(output, dim=2)
+
+
+def test_no_space_for_the_report(output, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(encoding.EncodingReport, "write", fail)
+    with pytest.raises(EncodingError, match=r"No space left on device\. The features are complete"):
+        _encode(output, report=tmp_path / "report.json")
+    assert output.exists()
+
+
+def test_command(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    make_folder(tmp_path / "images")
+    monkeypatch.setattr(PartialResult, "_write", fail)
+    arguments = ["encode", tmp_path / "images", "--output", tmp_path / "f.safetensors", "--encoder", "descriptor"]
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    assert result.exit_code == 1
+    assert "Error: Cannot write" in result.output
+    assert "Free space" in result.output
+
+
+# --- two runs
+
+
+@needs_locks
+def test_files_are_closed_if_resuming_fails(output, monkeypatch):
+    def fail(self, identity):
+        raise RuntimeError
+
+    with monkeypatch.context() as context:
+        context.setattr(PartialResult, "_resume", fail)
+        with pytest.raises(RuntimeError) as info:
+            PartialResult(output, IDENTITY, bytes_per_row=4)
+    # even while the object is still there, as part of the traceback
+    assert info.value.__traceback__ is not None
+    PartialResult(output, IDENTITY, bytes_per_row=4).remove()
+
+
+@needs_locks
+def test_another_run_starts_while_files_are_removed(output, monkeypatch):
+    """It has a directory of its own."""
+    others = []
+    rmtree = partial.shutil.rmtree
+
+    def start_another(path, **kwargs):
+        if not others:
+            others.append(PartialResult(output, IDENTITY, bytes_per_row=4))
+        rmtree(path, **kwargs)
+
+    first = PartialResult(output, IDENTITY, bytes_per_row=4)
+    monkeypatch.setattr(partial.shutil, "rmtree", start_another)
+    first.remove()
+    (other,) = others
+    assert other.rows_path.exists()
+    with pytest.raises(EncodingError, match="Another run"):
+        PartialResult(output, IDENTITY, bytes_per_row=4)
+    other.remove()
+    assert not list(output.parent.iterdir())
+
+
+@needs_locks
+def test_a_lock_that_has_been_removed_is_none(output, monkeypatch):
+    """Another run has finished after its lock has been opened, and before it has been taken over."""
+    first = PartialResult(output, IDENTITY, bytes_per_row=4)
+    flock, calls = partial.fcntl.flock, []
+
+    def finish_first(file, operation):
+        calls.append(operation)
+        if len(calls) == 1:
+            first.remove()
+        flock(file, operation)
+
+    monkeypatch.setattr(partial.fcntl, "flock", finish_first)
+    second = PartialResult(output, IDENTITY, bytes_per_row=4)
+    assert len(calls) == 2
+    assert second.rows_path.exists()
+    second.remove()
+
+
+def test_what_a_killed_process_has_left_is_removed(output, tmp_path):
+    (tmp_path / f".{output.name}.removed-123").mkdir()
+    (tmp_path / f".{output.name}.removed-x").mkdir()
+    _encode(output)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".{output.name}.removed-x", output.name]
+
+
+def test_output_is_on_disk_before_it_is_moved(output, monkeypatch):
+    """Or else a power failure could leave an empty file instead of the older one."""
+    synced = []
+    fsync, replace = os.fsync, type(output).replace
+
+    def remember(number):
+        synced.append(os.fstat(number).st_ino)
+        fsync(number)
+
+    def check(self, target):
+        assert self.stat().st_ino in synced
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", remember)
+    monkeypatch.setattr(type(output), "replace", check)
+    _encode(output)
+    assert output.exists()
