@@ -16,6 +16,9 @@ __all__ = ["leads_outside", "read_folder"]
 logger = logging.getLogger(__name__)
 
 SUFFIXES: Final = {VISUAL: IMAGE_SUFFIXES, TEXTUAL: (".txt",)}
+#: What is wrong with a folder of an entity in which there is nothing of the modality.
+NO_IMAGE: Final = "has no image in it"
+
 PLURALS: Final = {VISUAL: "images", TEXTUAL: "texts"}
 
 
@@ -47,7 +50,7 @@ def read_folder(folder: str | Path, modality: str) -> list[Item]:
                 f"Both {other} and {path} are for the entity {item.entity!r}. Keep one of them; several images of an "
                 f"entity go into a folder of its name."
             )
-    if not any(item.sources or item.problems for _, item in found.values()):
+    if not any(item.sources or any(p.reason != NO_IMAGE for p in item.problems) for _, item in found.values()):
         raise EncodingError(_nothing_found(folder, modality, ignored))
     if ignored:
         logger.warning(
@@ -84,7 +87,8 @@ def _read_entry(path: Path, folder: Path, modality: str) -> tuple[Item | None, l
     outside = leads_outside(path, folder)
     if _fits(path, modality) and (outside or not path.is_dir()):
         return _item(path.stem, [path], folder), []
-    if modality == VISUAL and outside and not path.suffix:
+    # folders may have dots in their names, too
+    if modality == VISUAL and outside and path.suffix.lower() not in SUFFIXES[TEXTUAL]:
         return _item(path.name, [path], folder), []
     if modality != VISUAL or outside or not path.is_dir():
         return None, [path]
@@ -94,7 +98,10 @@ def _read_entry(path: Path, folder: Path, modality: str) -> tuple[Item | None, l
         problem = Problem(path.name, show(path), f"cannot be listed ({error.strerror or error})")
         return Item(path.name, [], [problem]), []
     images = [image for image in inner if _fits(image, modality) and not image.is_dir()]
-    return _item(path.name, images, folder), sorted(set(inner).difference(images))
+    others = sorted(set(inner).difference(images))
+    if not images:
+        return Item(path.name, [], [Problem(path.name, show(path), NO_IMAGE)]), others
+    return _item(path.name, images, folder), others
 
 
 def _fits(path: Path, modality: str) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch import nn
 
 from ..typing import FloatTensor
 from .base import TextualEncoder
@@ -30,6 +31,7 @@ class HuggingFaceEncoder(TextualEncoder):
         revision: str | None = None,
         max_length: int | None = None,
         device: str | torch.device | None = None,
+        name: str | None = None,
     ) -> None:
         """Initialize the encoder.
 
@@ -37,7 +39,9 @@ class HuggingFaceEncoder(TextualEncoder):
         :param revision: The commit, tag or branch on the hub.
         :param max_length: The number of tokens after which texts are cut off. If ``None``, what the model allows.
         :param device: The device. If ``None``, a GPU if there is one.
-        :raises EncodingError: if the library, the model or the device is missing, or the length is not positive
+        :param name: What to call the model in the provenance. If ``None``, its name on the hub or its directory's.
+        :raises EncodingError: if the library, the model or the device is missing, the length is not positive, or the
+            tokenizer cannot make batches
         """
         library = import_extra("transformers", EXTRA)
         self.device = resolve_device(device)
@@ -56,12 +60,17 @@ class HuggingFaceEncoder(TextualEncoder):
             ) from error
         self._model.eval().to(self.device)
         # a directory's place says nothing to anybody else
-        self.model = Path(model).resolve().name if Path(model).is_dir() else model
+        self.model = name or (Path(model).resolve().name if Path(model).is_dir() else model)
         self.revision = revision or getattr(self._model.config, "_commit_hash", None)
-        limits = [self._tokenizer.model_max_length, getattr(self._model.config, "max_position_embeddings", NO_LIMIT)]
-        self.max_length = max_length or min(limits)
-        if self.max_length < 1 or self.max_length > min(limits):
-            raise EncodingError(f"max_length must be between 1 and {min(limits):,} for {model!r}, but is {max_length}.")
+        limit = min(self._tokenizer.model_max_length, _num_positions(self._model))
+        self.max_length = limit if max_length is None else max_length
+        if self.max_length < 1 or self.max_length > limit:
+            raise EncodingError(f"max_length must be between 1 and {limit:,} for {model!r}, but is {max_length}.")
+        if self._tokenizer.pad_token is None:
+            raise EncodingError(
+                f"The tokenizer of {model!r} has no padding token, as is usual for models that generate texts. Choose "
+                f"one that encodes texts, e.g., bert-base-uncased."
+            )
 
     # docstr-coverage: inherited
     @property
@@ -95,3 +104,13 @@ class HuggingFaceEncoder(TextualEncoder):
         ).to(self.device)
         states: FloatTensor = self._model(**tokens).last_hidden_state
         return states[:, 0].float().cpu()
+
+
+def _num_positions(model: nn.Module) -> int:
+    """Return how many tokens a model has positions for."""
+    num = getattr(model.config, "max_position_embeddings", None) or NO_LIMIT
+    for name, module in model.named_modules():
+        # RoBERTa and its relatives count from behind the position that stands for padding
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            return int(num) - module.padding_idx - 1
+    return int(num)

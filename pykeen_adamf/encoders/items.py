@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..constants import VISUAL
 from .base import Source
@@ -45,14 +45,13 @@ def as_items(items: Items, modality: str) -> list[Item]:
         modality, and the path of an image for the visual one.
     :param modality: The modality.
     :returns: The items, in the given order.
-    :raises EncodingError: if there are none, or an entity has no name or occurs twice
+    :raises EncodingError: if there are none, an entity has no name or occurs twice, or anything is of another type
     """
     if isinstance(items, Mapping):
-        items = [
-            Item(entity, [sources] if isinstance(sources, str | Path) else list(sources))
-            for entity, sources in items.items()
-        ]
+        items = [Item(entity, _as_list(sources)) for entity, sources in items.items()]
     items = list(items)
+    for item in items:
+        _check_types(item)
     if modality == VISUAL:
         items = [dataclasses.replace(item, sources=[Path(source) for source in item.sources]) for item in items]
     if not items:
@@ -68,6 +67,29 @@ def as_items(items: Items, modality: str) -> list[Item]:
             raise EncodingError(f"The entity {item.entity!r} occurs twice. Merge its sources into one item.")
         seen.add(item.entity)
     return items
+
+
+def _as_list(sources: Any) -> list[Source]:
+    """Return the source, or the sources, as a list; :func:`_check_types` looks at what is in it."""
+    is_one = isinstance(sources, str | bytes | Path) or not isinstance(sources, Iterable)
+    return [sources] if is_one else list(sources)
+
+
+def _check_types(item: Any) -> None:
+    """Check that an item has the types that are declared, since data from elsewhere often have others."""
+    if not isinstance(item, Item):
+        raise EncodingError(f"Pass items, or a mapping from each entity to its sources, rather than {item!r}.")
+    if not isinstance(item.entity, str):
+        raise EncodingError(
+            f"The name of an entity must be a string, but there is {item.entity!r}, of type "
+            f"{type(item.entity).__name__}. Convert it, e.g., by str()."
+        )
+    for source in _as_list(item.sources):
+        if isinstance(item.sources, str) or not isinstance(source, str | Path):
+            raise EncodingError(
+                f"The sources of an entity must be a list of texts or paths, but {item.entity!r} has {source!r}, of "
+                f"type {type(source).__name__}. Pass an empty list if there are none."
+            )
 
 
 def group_items(items: Sequence[Item], batch_size: int) -> list[Sequence[Item]]:

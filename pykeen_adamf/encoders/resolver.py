@@ -1,6 +1,7 @@
 """Encoders by name."""
 
 import inspect
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,16 +51,40 @@ def make_encoder(encoder: HintOrType[Encoder] | Encoder, kwargs: Mapping[str, An
     cls = find_encoder(encoder)
     known = inspect.signature(cls).parameters
     unknown = set(kwargs or {}).difference(known)
-    if unknown:
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         raise EncodingError(
             f"{cls.__name__} has no option {', '.join(map(repr, sorted(unknown)))}. Its options are: "
             f"{', '.join(known)}."
         )
+    types = _types_of_options(cls)
     for name, value in (kwargs or {}).items():
-        expected = known[name].annotation
-        # a truth value is an integer in Python
-        if not isinstance(value, expected) or (isinstance(value, bool) and expected is int):
+        expected = types.get(name, object)
+        if not _is_of_type(value, expected):
             raise EncodingError(
                 f"{cls.__name__} cannot use {name}={value!r}: it must be {getattr(expected, '__name__', expected)}."
             )
     return encoder_resolver.make(encoder, kwargs)
+
+
+def _types_of_options(cls: type[Encoder]) -> dict[str, Any]:
+    """Return the types of a class's options, as far as they are known."""
+    try:
+        # not those of the signature, which may be strings
+        return typing.get_type_hints(cls.__init__)
+    except (AttributeError, NameError, TypeError):
+        # e.g., of what is imported for type checkers only
+        return {}
+
+
+def _is_of_type(value: object, expected: Any) -> bool:
+    """Return whether a value is of a type; if it is no class, nor a union of them, nothing is known about it."""
+    members = typing.get_args(expected) or (expected,)
+    # a truth value is an integer in Python, and an integer is fine where a floating point number is
+    if isinstance(value, bool) and int in members and bool not in members:
+        return False
+    if type(value) is int and float in members:
+        return True
+    try:
+        return isinstance(value, expected)
+    except TypeError:
+        return True

@@ -29,12 +29,14 @@ class SentenceTransformerEncoder(TextualEncoder):
         model: str = "sentence-transformers/all-MiniLM-L6-v2",
         revision: str | None = None,
         device: str | torch.device | None = None,
+        name: str | None = None,
     ) -> None:
         """Initialize the encoder.
 
         :param model: The name of the model on the Hugging Face hub, or a directory with it.
         :param revision: The commit, tag or branch on the hub.
         :param device: The device. If ``None``, a GPU if there is one.
+        :param name: What to call the model in the provenance. If ``None``, its name on the hub or its directory's.
         :raises EncodingError: if the library, the model or the device is missing
         """
         library = import_extra("sentence_transformers", EXTRA)
@@ -50,7 +52,7 @@ class SentenceTransformerEncoder(TextualEncoder):
                 f"model."
             ) from error
         # a directory's place says nothing to anybody else
-        self.model = Path(model).resolve().name if Path(model).is_dir() else model
+        self.model = name or (Path(model).resolve().name if Path(model).is_dir() else model)
         self.revision = revision
         # older and newer versions of the library call it differently
         self._dim = self.encode(["a"]).shape[-1]

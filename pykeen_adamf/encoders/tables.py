@@ -3,7 +3,9 @@
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from ..constants import VISUAL
 from .base import Source
@@ -13,7 +15,22 @@ from .problems import EncodingError, Problem
 
 __all__ = ["read_table"]
 
+#: The largest number that the library accepts as the length of a field everywhere.
+MAX_FIELD: Final = 2**31 - 1
 
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Lift the library's limit of 131,072 characters, which is one for the whole process, for a while."""
+    limit = csv.field_size_limit()
+    csv.field_size_limit(max(limit, MAX_FIELD))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
+@_long_fields()
 def read_table(path: str | Path, modality: str) -> list[Item]:
     """Read which entity has which images or text from a tab-separated file.
 

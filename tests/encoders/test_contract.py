@@ -1,5 +1,6 @@
 """What every encoder has to do."""
 
+import importlib
 import json
 
 import pytest
@@ -162,3 +163,35 @@ def test_unknown_name():
 def test_unknown_option():
     with pytest.raises(EncodingError, match=r"no option 'model'.*size, orientations"):
         make_encoder("descriptor", {"model": "x"})
+
+
+def _make_third_party(tmp_path, monkeypatch, name, parameters):
+    """Return an encoder of another package, with some parameters."""
+    (tmp_path / f"{name}.py").write_text(
+        "from __future__ import annotations\n"
+        "from typing import TYPE_CHECKING, Literal, Optional\n"
+        "from tests.encoders.cases import LetterEncoder\n"
+        "if TYPE_CHECKING:\n    from nowhere import Unknown\n"
+        "class ThirdParty(LetterEncoder):\n"
+        f"    def __init__(self, {parameters}):\n        super().__init__(8)\n        self.options = dict(locals())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module(name).ThirdParty
+
+
+def test_options_of_third_parties(tmp_path, monkeypatch):
+    """However they are annotated."""
+    parameters = "a: int = 0, b: Optional[str] = None, c=None, d: list[int] = (), e: float = 0.5, f: Literal['x'] = 'x'"
+    cls = _make_third_party(tmp_path, monkeypatch, "third_party_annotated", parameters)
+    options = {"a": 1, "b": "x", "c": "anything", "d": [1], "e": 2, "f": "x"}
+    assert make_encoder(cls, options).options.items() >= options.items()
+    for name, value in (("a", "1"), ("a", True), ("b", 3), ("e", "x")):
+        with pytest.raises(EncodingError, match=f"cannot use {name}={value!r}: it must be"):
+            make_encoder(cls, {name: value})
+
+
+@pytest.mark.parametrize("parameters", ["a: Unknown = None", "a=None", "**kwargs"])
+def test_options_of_unknown_types(tmp_path, monkeypatch, parameters):
+    cls = _make_third_party(tmp_path, monkeypatch, f"third_party_{abs(hash(parameters))}", parameters)
+    options = make_encoder(cls, {"a": 3}).options
+    assert options.get("kwargs", options)["a"] == 3

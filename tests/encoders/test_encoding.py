@@ -9,7 +9,7 @@ import torch
 from pykeen.triples import TriplesFactory
 from safetensors.torch import load_file
 
-from pykeen_adamf.encoders import EncodingError, Item, Problem, encode, encode_source, read_folder
+from pykeen_adamf.encoders import EncodingError, HuggingFaceEncoder, Item, Problem, encode, encode_source, read_folder
 from pykeen_adamf.encoders.items import as_items, group_items
 from pykeen_adamf.encoders.partial import PartialResult
 from pykeen_adamf.features import read_features, write_features
@@ -50,7 +50,7 @@ def test_mean_over_images(tmp_path, output):
     assert [(problem.entity, problem.source) for problem in report.problems] == [
         ("broken", str(folder / "broken.png")),
         ("e1", str(folder / "e1" / "broken.jpg")),
-        ("none", ""),
+        ("none", str(folder / "none")),
     ]
     assert (report.num_entities, report.num_encoded, report.num_missing) == (9, 7, 2)
 
@@ -113,6 +113,18 @@ def test_unusable_texts_are_missing(tmp_path, output):
         f"folder: {tmp_path}: is no file",
         "odd: its text: is unusable",
         "nothing: has no textual input",
+    ]
+
+
+def test_half_characters_are_missing(tmp_path, output, bert):
+    """Which no tokenizer takes."""
+    (tmp_path / "long.txt").write_bytes(b"x" * (16 * 2**20 + 1))
+    texts = {"good": "abc", "half": "ab\ud83d", "long": tmp_path / "long.txt"}
+    report = _encode(texts, output, HuggingFaceEncoder(model=str(bert), device="cpu"))
+    assert read_features(output).presence.tolist() == [True, False, False]
+    assert [str(problem) for problem in report.problems] == [
+        "half: its text: is not Unicode: there is half a character at position 2",
+        f"long: {tmp_path / 'long.txt'}: has 16,777,217 bytes, more than max_bytes=16,777,216 allows",
     ]
 
 
@@ -234,6 +246,13 @@ def test_nothing_else_remains(output, tmp_path):
         ({"a": "x", " ": "y"}, "called ' '"),
         ([Item("a", ["x"]), Item("a", ["y"])], "'a' occurs twice"),
         ({"\udcf6": "x"}, "not in UTF-8"),
+        ({3: "x"}, "must be a string, but there is 3, of type int"),
+        ({"a": None}, "'a' has None, of type NoneType"),
+        ({"a": float("nan")}, "'a' has nan, of type float"),
+        ({"a": b"x"}, "of type bytes"),
+        ({"a": ["x", 3]}, "'a' has 3"),
+        ([Item("a", "text")], "must be a list"),
+        (["a"], "rather than 'a'"),
     ],
 )
 def test_bad_items(output, items, message):

@@ -64,8 +64,15 @@ def test_what_is_ignored(tmp_path, caplog):
 
 def test_entity_with_an_empty_folder_is_missing(tmp_path):
     save_image(tmp_path / "a.png")
-    (tmp_path / "b").mkdir()
-    assert read_folder(tmp_path, "visual")[1] == Item("b", [], [])
+    _write(tmp_path / "b" / "notes.md")
+    (tmp_path / "c").mkdir()
+    items = read_folder(tmp_path, "visual")
+    assert [(item.entity, list(item.sources)) for item in items] == [("a", [tmp_path / "a.png"]), ("b", []), ("c", [])]
+    report = encode(items, PixelEncoder(), tmp_path / "f.safetensors", progress=False)
+    assert [str(problem) for problem in report.problems] == [
+        f"b: {tmp_path / 'b'}: has no image in it",
+        f"c: {tmp_path / 'c'}: has no image in it",
+    ]
 
 
 def test_folders_that_cannot_be_listed(tmp_path, monkeypatch):
@@ -162,6 +169,17 @@ def test_links_to_folders_outside_are_not_followed(tmp_path, outside):
     other = read_folder(tmp_path / "folder", "visual")[1]
     assert (other.entity, list(other.sources)) == ("b", [])
     assert "leads outside" in other.problems[0].reason
+
+
+def test_links_to_folders_may_have_dots_in_their_names(tmp_path, outside):
+    folder = tmp_path / "folder"
+    for name in ("St. Louis", "v1.5"):
+        (folder / name).symlink_to(outside)
+    (folder / "notes.txt").symlink_to(outside / "notes.txt")
+    items = read_folder(folder, "visual")
+    assert [item.entity for item in items] == ["St. Louis", "a", "v1.5"]
+    assert [len(item.problems) for item in items] == [1, 0, 1]
+    assert "leads outside" in items[0].problems[0].reason
 
 
 def test_links_with_dots_are_not_followed(tmp_path, outside):

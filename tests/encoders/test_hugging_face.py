@@ -41,7 +41,7 @@ def test_max_length(bert):
     assert "5 tokens" in encoder.provenance()["preprocessing"]
 
 
-@pytest.mark.parametrize("max_length", [-1, 33])
+@pytest.mark.parametrize("max_length", [-1, 0, 33])
 def test_bad_max_length(bert, max_length):
     with pytest.raises(EncodingError, match=rf"between 1 and 32.*{max_length}"):
         HuggingFaceEncoder(model=str(bert), max_length=max_length)
@@ -64,6 +64,45 @@ def test_tokenizer_without_limit(bert, encoder, tmp_path):
     other = HuggingFaceEncoder(model=str(path), device="cpu")
     assert other.max_length == 32
     assert torch.equal(other.encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_positions_behind_the_padding(bert, tmp_path):
+    """RoBERTa and its relatives have fewer positions than they say."""
+    import transformers
+
+    path = shutil.copytree(bert, tmp_path / "roberta")
+    config = json.loads((path / "tokenizer_config.json").read_text())
+    (path / "tokenizer_config.json").write_text(json.dumps({**config, "model_max_length": int(1e30)}))
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    model = transformers.RobertaModel(
+        transformers.RobertaConfig(vocab_size=100, max_position_embeddings=20, pad_token_id=1, **sizes)
+    )
+    model.save_pretrained(path)
+    encoder = HuggingFaceEncoder(model=str(path), device="cpu")
+    assert encoder.max_length == 18
+    assert encoder.encode([TEXTS[-1]]).isfinite().all()
+    with pytest.raises(EncodingError, match="between 1 and 18"):
+        HuggingFaceEncoder(model=str(path), max_length=19, device="cpu")
+
+
+def test_tokenizer_without_padding(bert, monkeypatch):
+    import transformers
+
+    load = transformers.AutoTokenizer.from_pretrained
+
+    def load_without(*args, **kwargs):
+        tokenizer = load(*args, **kwargs)
+        tokenizer.pad_token = None
+        return tokenizer
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", load_without)
+    with pytest.raises(EncodingError, match=r"has no padding token.*e\.g\., bert-base-uncased"):
+        HuggingFaceEncoder(model=str(bert), device="cpu")
+
+
+def test_name(bert):
+    encoder = HuggingFaceEncoder(model=str(bert), device="cpu", name="somebody/tiny")
+    assert encoder.provenance()["model"] == "somebody/tiny"
 
 
 def test_provenance_tells_weights_and_tokenizers_apart(bert, encoder, tmp_path):

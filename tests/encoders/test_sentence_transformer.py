@@ -45,6 +45,11 @@ def test_provenance(minilm, bert):
     assert other["weights"] != provenance["weights"]
 
 
+def test_name(bert):
+    encoder = SentenceTransformerEncoder(model=str(bert), device="cpu", name="somebody/tiny")
+    assert encoder.provenance()["model"] == "somebody/tiny"
+
+
 def test_provenance_does_not_depend_on_use(bert):
     encoder = SentenceTransformerEncoder(model=str(bert), device="cpu")
     before = encoder.provenance()

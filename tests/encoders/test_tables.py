@@ -64,6 +64,17 @@ def test_what_pandas_has_written(texts):
         assert read_table(path, "textual") == [Item(entity, [text], []) for entity, text in texts.items()]
 
 
+@pytest.mark.parametrize("form", ["a\t{}\nb\tx\n", 'a\t"{}"\nb\tx\n'])
+def test_long_texts(read, form):
+    """Longer than what the library allows, whose limit stays as it is for others."""
+    before = csv.field_size_limit()
+    text = "word " * 60_000 + "end"
+    assert read(form.format(text)) == [Item("a", [text], []), Item("b", ["x"], [])]
+    with pytest.raises(EncodingError):
+        read("a\n")
+    assert csv.field_size_limit() == before < len(text)
+
+
 def test_empty_text_is_a_problem(read, tmp_path):
     first, second = read("a\t \nb\tx\n")
     assert second == Item("b", ["x"], [])
