@@ -4,21 +4,14 @@ import json
 import logging
 import os
 import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import torch
 
-from pykeen_adamf.encoders import EncodingError, encode, encode_source, partial, read_folder
+from pykeen_adamf.encoders import EncodingError, encode, partial, read_folder
 from pykeen_adamf.encoders.partial import PartialResult
 
 from .cases import CASES, LetterEncoder, PixelEncoder, make_folder, make_items, save_image
-from .killed import BATCH_SIZE, POINTS
-
-ROOT = Path(__file__).parents[2]
 
 TEXTS = {f"e{i}": f"{'abc' * i}" for i in range(20)}
 
@@ -59,73 +52,6 @@ class Interrupted(LetterEncoder):
 def _interrupt(output, at=3, **kwargs):
     with pytest.raises(KeyboardInterrupt):
         _encode(output, Interrupted(at), **kwargs)
-
-
-# --- killed
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """Return a folder with what processes have left that were killed while encoding a folder of images."""
-    if not hasattr(os, "fork"):
-        pytest.skip("processes cannot be forked here")
-    root = tmp_path_factory.mktemp("killed")
-    (root / "outputs").mkdir()
-    make_folder(root / "images", num_entities=9)
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.encoders.killed", root / "images", root / "outputs"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert result.returncode == 0, result.stderr
-    return root
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_killed(killed, point, tmp_path):
-    """At any point, by a signal that cannot be caught."""
-    items = read_folder(killed / "images", "visual")
-    fresh = tmp_path / "fresh.safetensors"
-    kwargs = dict(batch_size=BATCH_SIZE, progress=False)
-    encode(items, PixelEncoder(), fresh, **kwargs)
-    output = killed / "outputs" / f"{point}.safetensors"
-    # a file is either complete, or not there
-    assert not output.exists() or output.read_bytes() == fresh.read_bytes()
-    assert output.exists() == (point == "after it is moved")
-    assert PartialResult.directory_of(output).is_dir()
-    report = encode(items, PixelEncoder(), output, **kwargs)
-    assert output.read_bytes() == fresh.read_bytes()
-    assert not PartialResult.directory_of(output).exists()
-    assert (report.num_resumed > 0) == (list(POINTS).index(point) > 3)
-    # problems are remembered, too
-    assert [problem.entity for problem in report.problems] == ["broken"]
-
-
-def test_command_is_killed(tmp_path):
-    """The real command with a real encoder, from outside, at any time."""
-    for i in range(60):
-        save_image(tmp_path / "images" / f"e{i}.png", seed=i, width=300, height=200)
-    output, fresh = tmp_path / "features.safetensors", tmp_path / "fresh.safetensors"
-    arguments = ["encode", "images", "--encoder", "descriptor", "--batch-size", "3", "--no-progress", "--dim", "5"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from pykeen_adamf.cli import main; main()", *arguments, "--output", output.name],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-    )
-    journal = PartialResult.directory_of(output) / "journal"
-    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() != 0
-    report, expected = (
-        encode_source(tmp_path / "images", path, "descriptor", batch_size=3, dim=5, progress=False)
-        for path in (output, fresh)
-    )
-    assert 0 < report.num_resumed < 60
-    assert expected.num_resumed == 0
-    assert output.read_bytes() == fresh.read_bytes()
 
 
 # --- interrupted
