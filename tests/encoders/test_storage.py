@@ -1,7 +1,6 @@
 """Full disks, and runs that get in each other's way."""
 
 import os
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,7 +9,7 @@ from pykeen_adamf.cli import main
 from pykeen_adamf.encoders import EncodingError, encode, encoding, partial
 from pykeen_adamf.encoders.partial import PartialResult
 
-from .cases import LetterEncoder, make_folder, run_python
+from .cases import LetterEncoder, make_folder
 
 TEXTS = {f"e{i}": "abc" * i for i in range(20)}
 
@@ -29,24 +28,19 @@ def _encode(output, **kwargs):
 needs_locks = pytest.mark.skipif(not partial.HAS_LOCKS, reason="files cannot be locked here")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the size of files cannot be limited here")
 @pytest.mark.parametrize("limit", [10, 500, 900])
 def test_no_space(output, tmp_path, limit):
-    """While the journal, the rows, or the output are written."""
-    code = (
-        "import resource, sys; from pathlib import Path\n"
-        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
-        "from pykeen_adamf.encoders import EncodingError\n"
-        "from tests.encoders.test_storage import _encode\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-        f"try: _encode(Path({str(output)!r}))\n"
-        "except EncodingError as error: print(error)"
-    )
-    result = run_python(code)
-    assert result.returncode == 0, result.stderr
-    assert "Traceback" not in result.stderr
-    assert f"Cannot write {output}: File too large. Free space" in result.stdout
-    assert "run the same command again: it continues" in result.stdout
+    """While the journal, the rows, or the output are written; the limit is one for all files of the process."""
+    resource = pytest.importorskip("resource", reason="the size of files cannot be limited here")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(EncodingError) as info:
+            _encode(output)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"Cannot write {output}: File too large. Free space" in str(info.value)
+    assert "run the same command again: it continues" in str(info.value)
     assert not output.exists()
     (tmp_path / "fresh").mkdir()
     fresh = tmp_path / "fresh" / output.name
