@@ -68,9 +68,9 @@ def check_report(report: str | Path, output: Path, sources: Iterable[Path] = ())
     report = Path(report)
     try:
         place = report.resolve()
-        is_writable = not place.is_dir() and place.parent.is_dir() and os.access(place.parent, os.W_OK)
-        if place.exists():
-            is_writable = is_writable and os.access(place, os.W_OK)
+        is_writable = place.parent.is_dir() and not place.is_dir()
+        # an older one is overwritten at its place
+        is_writable = is_writable and os.access(place if place.exists() else place.parent, os.W_OK)
     except (OSError, RuntimeError):
         # names that are too long, and circles of links
         is_writable = False

@@ -25,7 +25,7 @@ def load_text(source: Path | str, max_bytes: int = DEFAULT_MAX_BYTES) -> str:
         try:
             size = source.stat().st_size
             if size > max_bytes:
-                raise UnusableInputError(f"has {size:,} bytes, more than max_bytes={max_bytes:,} allows")
+                raise UnusableInputError(f"has {size:,} bytes, more than the {max_bytes:,} that are read at most")
             source = source.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise UnusableInputError(f"is not in UTF-8 (byte {error.start:,})") from error

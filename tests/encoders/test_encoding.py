@@ -123,7 +123,7 @@ def test_half_characters_are_missing(tmp_path, output, bert):
     assert read_features(output).presence.tolist() == [True, False, False]
     assert [str(problem) for problem in report.problems] == [
         "half: its text: is not Unicode: there is half a character at position 2",
-        f"long: {tmp_path / 'long.txt'}: has 16,777,217 bytes, more than max_bytes=16,777,216 allows",
+        f"long: {tmp_path / 'long.txt'}: has 16,777,217 bytes, more than the 16,777,216 that are read at most",
     ]
 
 
