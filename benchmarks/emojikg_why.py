@@ -66,16 +66,16 @@ def main(seeds: int, workers: int, path: Path | None) -> None:
             name: [executor.submit(run, contender, loss, seed) for seed in range(seeds)]
             for name, (contender, loss) in experiments.items()
         }
-    for name, part in futures.items():
-        curves = [future.result() for future in part]
-        last, best = (
-            [pick(curve) for curve in curves] for pick in (lambda c: c[BUDGET.epochs], lambda c: max(c.values()))
-        )
-        results[name] = {"validation_MRR": last, "best_validation_MRR": best, "curves": curves}
-        click.echo(f"{name}: {numpy.mean(last):.3f} after the last epoch, {numpy.mean(best):.3f} at best")
-        if path is not None:
-            environment = {"budget": dataclasses.asdict(BUDGET), "environment": describe_environment()}
-            write_json(path, {**environment, "results": results})
+        for name, part in futures.items():
+            curves = [future.result() for future in part]
+            last, best = (
+                [pick(curve) for curve in curves] for pick in (lambda c: c[BUDGET.epochs], lambda c: max(c.values()))
+            )
+            results[name] = {"validation_MRR": last, "best_validation_MRR": best, "curves": curves}
+            click.echo(f"{name}: {numpy.mean(last):.3f} after the last epoch, {numpy.mean(best):.3f} at best")
+            if path is not None:
+                environment = {"budget": dataclasses.asdict(BUDGET), "environment": describe_environment()}
+                write_json(path, {**environment, "results": results})
 
 
 if __name__ == "__main__":

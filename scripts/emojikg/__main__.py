@@ -25,6 +25,9 @@ PICTURE_QUALITY = 60
 #: the dimension of the visual features
 VISUAL_DIM = 128
 
+#: the name of the text model; its directory says nothing to anybody else
+TEXT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
 SPLIT_SEED = 0
 
 
@@ -59,7 +62,7 @@ def main(text_model: str, sources: Path, output: Path) -> None:
         for path in paths.values():
             path.write_bytes(pictures[path.name])
         _encode(paths, encoder_resolver.make("descriptor"), output / "visual.safetensors", dim=VISUAL_DIM)
-    text_encoder = encoder_resolver.make("sentence-transformers", model=text_model, device="cpu")
+    text_encoder = encoder_resolver.make("sentence-transformers", model=text_model, name=TEXT_MODEL, device="cpu")
     _encode(dict(sorted(graph.texts.items())), text_encoder, output / "textual.safetensors")
     _write_pictures(output / "pictures.zip", {label: pictures[file] for label, file in graph.pictures.items()})
     for name, text in content.licenses().items():

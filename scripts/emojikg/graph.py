@@ -71,7 +71,7 @@ def _stems(text: str) -> set[str]:
 
 
 def is_told_by(answer: str, name: str) -> bool:
-    """Return whether all words of an answer occur in a name, up to endings, and to who is meant by person."""
+    """Return whether all words of an answer occur in a name, up to common endings, and to who is meant by person."""
     return _stems(answer) - _stems("person people") <= _stems(name)
 
 
