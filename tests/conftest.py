@@ -17,6 +17,8 @@ def pytest_collection_finish() -> None:
     """Exempt what exists by now from garbage collection, which PyKEEN does after each epoch: a third of all time."""
     gc.collect()
     gc.freeze()
+    # everything here is small, and threads wait for each other: if anything else runs, ten times as long
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

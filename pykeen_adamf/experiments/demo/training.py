@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from pykeen.datasets import Dataset
 from pykeen.evaluation import RankBasedEvaluator
 from pykeen.pipeline import PipelineResult, pipeline
@@ -14,7 +15,7 @@ from pykeen.training.callbacks import TrainingCallback
 from ..results import METRICS
 from .contenders import Budget, Contender
 
-__all__ = ["ValidationCurve", "cheap_garbage_collection", "train"]
+__all__ = ["ValidationCurve", "cheap_garbage_collection", "single_thread", "train"]
 
 
 class ValidationCurve(TrainingCallback):
@@ -54,6 +55,21 @@ class ValidationCurve(TrainingCallback):
 
 
 @contextmanager
+def single_thread() -> Iterator[None]:
+    """Compute in a single thread.
+
+    Batches on a small graph are too small to gain much from more threads, which wait for each other after each
+    operation: if anything else keeps a core busy, this takes ten times as long.
+    """
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
+
+
+@contextmanager
 def cheap_garbage_collection() -> Iterator[None]:
     """Exempt everything that exists by now from garbage collection.
 
@@ -83,6 +99,6 @@ def train(
     curve = ValidationCurve(dataset, budget.epochs)
     kwargs = contender.pipeline_kwargs(budget)
     kwargs["training_kwargs"]["callbacks"] = curve
-    with cheap_garbage_collection():
+    with cheap_garbage_collection(), single_thread():
         result = pipeline(dataset=dataset, random_seed=seed, device=device, **kwargs)
     return result, curve
