@@ -1,7 +1,6 @@
 """The first token's state of transformers; needs transformers, the extra ``huggingface``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -10,7 +9,15 @@ from torch import nn
 from ..typing import FloatTensor
 from .base import TextualEncoder
 from .problems import EncodingError, import_extra
-from .weights import checksum_of_tokenizer, checksum_of_weights, describe_device, resolve_device, versions_of
+from .weights import (
+    checksum_of_tokenizer,
+    checksum_of_weights,
+    describe_device,
+    explain_loading,
+    name_of_model,
+    resolve_device,
+    versions_of,
+)
 
 __all__ = ["HuggingFaceEncoder"]
 
@@ -45,7 +52,7 @@ class HuggingFaceEncoder(TextualEncoder):
         """
         library = import_extra("transformers", EXTRA)
         self.device = resolve_device(device)
-        try:
+        with explain_loading(model, "pass the path of a directory with the model"):
             # never runs code that comes with a model
             self._tokenizer: Any = library.AutoTokenizer.from_pretrained(
                 model, revision=revision, trust_remote_code=False
@@ -53,14 +60,8 @@ class HuggingFaceEncoder(TextualEncoder):
             self._model: Any = library.AutoModel.from_pretrained(
                 model, revision=revision, trust_remote_code=False, dtype=torch.float32
             )
-        except Exception as error:
-            raise EncodingError(
-                f"Cannot load the model {model!r}: {error} Check the name, or pass the path of a directory with the "
-                f"model."
-            ) from error
         self._model.eval().to(self.device)
-        # a directory's place says nothing to anybody else
-        self.model = name or (Path(model).resolve().name if Path(model).is_dir() else model)
+        self.model = name or name_of_model(model)
         self.revision = revision or getattr(self._model.config, "_commit_hash", None)
         limit = min(self._tokenizer.model_max_length, _num_positions(self._model))
         self.max_length = limit if max_length is None else max_length

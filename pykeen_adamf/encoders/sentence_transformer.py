@@ -1,15 +1,22 @@
 """Sentence embeddings; needs sentence-transformers, the extra ``sentence-transformers``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import torch
 
 from ..typing import FloatTensor
 from .base import TextualEncoder
-from .problems import EncodingError, import_extra
-from .weights import checksum_of_tokenizer, checksum_of_weights, describe_device, resolve_device, versions_of
+from .problems import import_extra
+from .weights import (
+    checksum_of_tokenizer,
+    checksum_of_weights,
+    describe_device,
+    explain_loading,
+    name_of_model,
+    resolve_device,
+    versions_of,
+)
 
 __all__ = ["SentenceTransformerEncoder"]
 
@@ -41,18 +48,12 @@ class SentenceTransformerEncoder(TextualEncoder):
         """
         library = import_extra("sentence_transformers", EXTRA)
         self.device = resolve_device(device)
-        try:
+        with explain_loading(model, "pass the path of a directory with the model"):
             # never runs code that comes with a model
             self._model: Any = library.SentenceTransformer(
                 model, revision=revision, device=str(self.device), trust_remote_code=False
             ).eval()
-        except Exception as error:
-            raise EncodingError(
-                f"Cannot load the model {model!r}: {error} Check the name, or pass the path of a directory with the "
-                f"model."
-            ) from error
-        # a directory's place says nothing to anybody else
-        self.model = name or (Path(model).resolve().name if Path(model).is_dir() else model)
+        self.model = name or name_of_model(model)
         self.revision = revision
         # older and newer versions of the library call it differently
         self._dim = self.encode(["a"]).shape[-1]

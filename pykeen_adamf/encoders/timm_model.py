@@ -11,7 +11,7 @@ from ..typing import FloatTensor
 from .base import VisualEncoder
 from .images import DEFAULT_MAX_PIXELS, pillow_version
 from .problems import EncodingError, UnusableInputError, import_extra
-from .weights import checksum_of_weights, describe_device, resolve_device, versions_of
+from .weights import checksum_of_weights, describe_device, explain_loading, resolve_device, versions_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,7 +54,7 @@ class TimmEncoder(VisualEncoder):
         if checkpoint_path is not None and not Path(checkpoint_path).is_file():
             raise EncodingError(f"The weights {Path(checkpoint_path).absolute()} do not exist. Check the path.")
         overlay = {} if checkpoint_path is None else {"file": str(checkpoint_path)}
-        try:
+        with explain_loading(model, "pass checkpoint_path=... if its weights cannot be downloaded"):
             self._model: Any = timm.create_model(
                 model,
                 pretrained=pretrained or checkpoint_path is not None,
@@ -62,11 +62,6 @@ class TimmEncoder(VisualEncoder):
                 # leaves out the classifier only
                 num_classes=0,
             )
-        except Exception as error:
-            raise EncodingError(
-                f"Cannot load the model {model!r}: {error}. Check the name (cf. timm.list_models()), or pass "
-                f"checkpoint_path=... if its weights cannot be downloaded."
-            ) from error
         self._model.eval().to(self.device)
         self._config: dict[str, Any] = timm.data.resolve_model_data_config(self._model)
         self._transform: Any = timm.data.create_transform(**self._config, is_training=False)

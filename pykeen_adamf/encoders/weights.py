@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +17,8 @@ __all__ = [
     "checksum_of_tokenizer",
     "checksum_of_weights",
     "describe_device",
+    "explain_loading",
+    "name_of_model",
     "resolve_device",
     "versions_of",
 ]
@@ -34,6 +39,26 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         raise EncodingError(f"There is no device {str(device)!r} here: {error}. Use cpu, or leave it out.") from error
     return device
+
+
+@contextmanager
+def explain_loading(model: str, alternative: str) -> Iterator[None]:
+    """Explain what to do if a model cannot be loaded; libraries raise errors of all kinds.
+
+    :param model: The name of the model.
+    :param alternative: What else to try than another name.
+    :yields: nothing
+    :raises EncodingError: if it cannot be loaded
+    """
+    try:
+        yield
+    except Exception as error:
+        raise EncodingError(f"Cannot load the model {model!r}: {error} Check the name, or {alternative}.") from error
+
+
+def name_of_model(model: str) -> str:
+    """Return what to call a model: the place of a directory says nothing to anybody else."""
+    return Path(model).resolve().name if Path(model).is_dir() else model
 
 
 def describe_device(device: torch.device) -> str:

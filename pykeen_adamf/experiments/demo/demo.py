@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from pykeen.models import Model
 
 from ...datasets import EmojiKG
+from ...encoders.weights import resolve_device
 from ...models import AdaMFRotatE
 from ..results import describe_environment, format_table, summarize, write_json
 from .contenders import BUDGET, CONTENDERS
@@ -46,8 +46,8 @@ def demo(
     :raises OSError: if the output cannot be written
     :raises ValueError: if there is no such device
     """
-    # before anything is trained, or an earlier run's results are replaced
-    device = _check_device(device)
+    # before anything is trained, or an earlier run's results are replaced; PyKEEN would use the CPU instead
+    device = str(resolve_device(device))
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     if not os.access(output, os.W_OK):
@@ -88,17 +88,6 @@ def demo(
     written = "the results, the models and the pictures" if pictures else "the results and the models"
     report(f"\nWrote {written} to {output}. It took {results['seconds']:.0f} seconds.")
     return results
-
-
-def _check_device(device: str | None) -> str:
-    """Return the device to use; PyKEEN would use the CPU if there is no GPU."""
-    if device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"There is no device {device!r} here. Use cpu, or leave it out.") from error
-    return device
 
 
 def _answer_questions(
