@@ -2,42 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from pykeen.models import ERModel
 from pykeen.nn.representation import Representation
 from pykeen.typing import InductiveMode
+from typing_extensions import Self
 
 from ..nn.anchored import AnchoredInteraction, find_anchors, unique_with_inverse
 from ..typing import FloatTensor, LongTensor
+from .entity_table import EntityTable
+from .shared_entities import SharedEntities
 
 __all__ = ["AnchoredScoringModel"]
-
-
-class _SharedEntities(NamedTuple):
-    """The representations of the entities of a batch."""
-
-    #: shape: ``(num_distinct,)``, in order
-    entities: LongTensor
-
-    #: shape: ``(num_distinct, *shape)``
-    representations: FloatTensor
-
-    def rows(self, entities: LongTensor) -> LongTensor:
-        """Return the rows of entities.
-
-        :param entities: shape: ``s``
-            The entities.
-        :returns: shape: ``s``
-            Their rows.
-        :raises ValueError: if some of them are not among the shared ones
-        """
-        rows = torch.searchsorted(self.entities, entities.contiguous()).clamp_(max=len(self.entities) - 1)
-        # on a GPU, looking would make the processor wait; the training loops share what they score
-        if rows.device.type == "cpu" and not torch.equal(self.entities[rows], entities):
-            raise ValueError("Within a sharing() context, only the entities that it was given can be scored.")
-        return rows
 
 
 class AnchoredScoringModel(ERModel[Any, Any, Any]):
@@ -46,7 +24,16 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
     If its interaction is an :class:`pykeen_adamf.nn.AnchoredInteraction`, that is; and otherwise as PyKEEN does.
     """
 
-    _shared: _SharedEntities | None = None
+    _shared: SharedEntities | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Initialize the model.
+
+        :param args: Positional parameters passed to :class:`pykeen.models.ERModel`.
+        :param kwargs: Keyword-based parameters passed to :class:`pykeen.models.ERModel`.
+        """
+        super().__init__(*args, **kwargs)
+        self._entity_table = EntityTable()
 
     @contextmanager
     def sharing(self, entities: LongTensor) -> Iterator[None]:
@@ -60,8 +47,7 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         if self._shared is not None or not self._can_share():
             yield
             return
-        distinct, _ = unique_with_inverse(entities.to(self.device).flatten())
-        self._shared = _SharedEntities(distinct, self.entity_representations[0](distinct))
+        self._shared = SharedEntities.represent(entities.to(self.device), self.entity_representations[0])
         try:
             yield
         finally:
@@ -69,11 +55,9 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
 
     # docstr-coverage: inherited
     def score_hrt(self, hrt_batch: LongTensor, *, mode: InductiveMode | None = None) -> FloatTensor:  # noqa: D102
-        interaction = self.interaction
-        anchored = isinstance(interaction, AnchoredInteraction) and interaction.can_score_pairs
-        if mode is not None or not anchored or not self._can_share():
+        interaction = self._get_anchored_interaction(mode)
+        if interaction is None:
             return super().score_hrt(hrt_batch, mode=mode)
-        assert isinstance(interaction, AnchoredInteraction)
         hrt_batch = hrt_batch.to(self.device)
         with self.sharing(hrt_batch[:, [0, 2]]):
             assert self._shared is not None
@@ -85,6 +69,67 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         anchors = interaction.anchor(entity[anchor_entity], relation[anchor_relation], is_head)
         scores: FloatTensor = interaction.score_pairs(anchors, entity, anchor_index, entity_index)
         return scores.unsqueeze(dim=-1)
+
+    # docstr-coverage: inherited
+    def score_t(  # noqa: D102
+        self,
+        hr_batch: LongTensor,
+        *,
+        slice_size: int | None = None,
+        mode: InductiveMode | None = None,
+        tails: LongTensor | None = None,
+    ) -> FloatTensor:
+        interaction = self._get_predicting_interaction(mode, tails)
+        if interaction is None:
+            return super().score_t(hr_batch, slice_size=slice_size, mode=mode, tails=tails)
+        return self._score_all(interaction, hr_batch[:, 0], hr_batch[:, 1], is_head=True, others=tails)
+
+    # docstr-coverage: inherited
+    def score_h(  # noqa: D102
+        self,
+        rt_batch: LongTensor,
+        *,
+        slice_size: int | None = None,
+        mode: InductiveMode | None = None,
+        heads: LongTensor | None = None,
+    ) -> FloatTensor:
+        interaction = self._get_predicting_interaction(mode, heads)
+        if interaction is None:
+            return super().score_h(rt_batch, slice_size=slice_size, mode=mode, heads=heads)
+        return self._score_all(interaction, rt_batch[:, 1], rt_batch[:, 0], is_head=False, others=heads)
+
+    def _score_all(
+        self,
+        interaction: AnchoredInteraction,
+        entities: LongTensor,
+        relations: LongTensor,
+        *,
+        is_head: bool,
+        others: LongTensor | None,
+    ) -> FloatTensor:
+        """Score pairs of an entity and a relation with all other entities; no slices are needed for it."""
+        table, is_complex = self._entity_table.get(self.entity_representations[0])
+        known = table[entities.to(table.device)]
+        if is_complex:
+            known = torch.complex(*known.chunk(2, dim=-1))
+        relation = self.relation_representations[0](relations)
+        anchors = interaction.anchor(known, relation, torch.full_like(entities, is_head, dtype=torch.bool))
+        return interaction.score_all(anchors, table if others is None else table[others.to(table.device)])
+
+    def _get_anchored_interaction(self, mode: InductiveMode | None) -> AnchoredInteraction | None:
+        """Return the interaction, if it and the representations allow to score by anchors."""
+        interaction = self.interaction
+        if mode is not None or not isinstance(interaction, AnchoredInteraction) or not interaction.can_score_pairs:
+            return None
+        return interaction if self._can_share() else None
+
+    def _get_predicting_interaction(
+        self, mode: InductiveMode | None, others: LongTensor | None
+    ) -> AnchoredInteraction | None:
+        """Return the interaction, if moreover nothing is to be trained, and the others are the same for the batch."""
+        if self.training or torch.is_grad_enabled() or (others is not None and others.ndim != 1):
+            return None
+        return self._get_anchored_interaction(mode)
 
     # docstr-coverage: inherited
     def _get_representations(
@@ -102,9 +147,35 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
 
     def _can_share(self) -> bool:
         """Return whether all occurrences of an entity or relation in a batch may share one representation."""
-        representations: list[Representation] = [*self.entity_representations, *self.relation_representations]
+        representations = [*self.entity_representations, *self.relation_representations]
+        # also those that others are made of
+        parts = [part for x in representations for part in x.modules() if isinstance(part, Representation)]
         return len(representations) == 2 and not any(
             # dropout differs between occurrences, and regularizers count them
-            representation.regularizer is not None or (representation.dropout is not None and self.training)
-            for representation in representations
+            part.regularizer is not None or (part.dropout is not None and self.training)
+            for part in parts
         )
+
+    # wherever parameters may change without PyTorch's knowledge
+
+    # docstr-coverage: inherited
+    def train(self, mode: bool = True) -> Self:  # noqa: D102
+        if mode:
+            self._forget_entity_table()
+        return super().train(mode)
+
+    # docstr-coverage: inherited
+    def reset_parameters_(self) -> Self:  # noqa: D102
+        self._forget_entity_table()
+        return super().reset_parameters_()
+
+    # docstr-coverage: inherited
+    def post_parameter_update(self) -> None:  # noqa: D102
+        self._forget_entity_table()
+        super().post_parameter_update()  # type: ignore[no-untyped-call]
+
+    def _forget_entity_table(self) -> None:
+        # not there yet while the super class is initialized
+        table = self.__dict__.get("_entity_table")
+        if table is not None:
+            table.clear()

@@ -1,6 +1,6 @@
 """Representations fused from several modalities."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 from ..constants import ATTENTIONS, FUSIONS
 from ..typing import Attention, BoolTensor, FloatTensor, Fusion, LongTensor, SyntheticEmbeddings
 from .fusion import attention_weights, fuse, mean_weights
+from .weighted_sum import fuse_adaptively
 
 __all__ = ["AdaptiveFusionRepresentation"]
 
@@ -131,24 +132,33 @@ class AdaptiveFusionRepresentation(Representation):
             return mean_weights(x, presence)
         return attention_weights(x, self.attention, presence)
 
-    def _embed(self, indices: LongTensor | None) -> tuple[FloatTensor, BoolTensor | None]:
+    def _embed(self, indices: LongTensor | None) -> tuple[list[FloatTensor], BoolTensor | None]:
         """Return the modality embeddings, and which of them take part."""
-        x = torch.stack([base(indices) for base in self.bases.values()], dim=-2)
+        embeddings = [base(indices) for base in self.bases.values()]
         if not self.mask_missing:
-            return x, None
+            return embeddings, None
         if indices is None:
-            indices = torch.arange(self.max_id, device=x.device)
-        return x, self._presence(indices.to(x.device))
+            indices = torch.arange(self.max_id, device=embeddings[0].device)
+        return embeddings, self._presence(indices.to(embeddings[0].device))
 
-    def _finish(self, x: FloatTensor, presence: BoolTensor | None) -> FloatTensor:
-        joint = fuse(x, self.weigh(x, presence))
+    def _fuse(self, embeddings: Sequence[FloatTensor], presence: BoolTensor | None) -> FloatTensor:
+        """Fuse modality embeddings, shape of each: ``(*batch_dims, dim)``."""
+        if self.attention is None:
+            x = torch.stack(list(embeddings), dim=-2)
+            joint = fuse(x, mean_weights(x, presence))
+        else:
+            batch_dims = embeddings[0].shape[:-1]
+            rows = [x.reshape(-1, self.dim) for x in embeddings]
+            if presence is not None:
+                presence = presence.expand(*batch_dims, len(rows)).reshape(-1, len(rows))
+            joint = fuse_adaptively(rows, self.attention, presence).view(*batch_dims, self.dim)
         if self.is_complex:
-            return torch.view_as_complex(joint.reshape(*joint.shape[:-1], self.dim // 2, 2))
+            return torch.view_as_complex(joint.view(*joint.shape[:-1], self.dim // 2, 2))
         return joint
 
     # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
-        return self._finish(*self._embed(indices))
+        return self._fuse(*self._embed(indices))
 
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
         """Return the modalities' weights for entities.
@@ -158,7 +168,8 @@ class AdaptiveFusionRepresentation(Representation):
         :returns: shape: ``(*s, num_modalities)``
             The weights in the order of :attr:`modalities`; for each entity they sum to one.
         """
-        return self.weigh(*self._embed(indices))
+        embeddings, presence = self._embed(indices)
+        return self.weigh(torch.stack(embeddings, dim=-2), presence)
 
     def fuse_synthetic(self, indices: LongTensor, synthetic: SyntheticEmbeddings) -> FloatTensor:
         """Return representations with some modalities replaced by synthetic ones.
@@ -180,8 +191,7 @@ class AdaptiveFusionRepresentation(Representation):
                     presence[..., column] = True
             else:
                 columns.append(base(indices).unsqueeze(dim=1).expand(-1, num_groups, -1))
-        x = torch.stack(columns, dim=-2)
-        return self._finish(x, None if presence is None else presence.unsqueeze(dim=1))
+        return self._fuse(columns, None if presence is None else presence.unsqueeze(dim=1))
 
     # docstr-coverage: inherited
     def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..typing import BoolTensor, FloatTensor, LongTensor
-from .distance import as_planar, pair_power_sums
+from .distance import all_power_sums, as_planar, pair_power_sums
 
 __all__ = ["AnchoredInteraction", "find_anchors"]
 
@@ -64,8 +64,26 @@ class AnchoredInteraction(nn.Module, ABC):
         planar = anchors.is_complex()
         left, right = (as_planar(x) if planar else x for x in (anchors, entities))
         sums = pair_power_sums(left, right, anchor_index, entity_index, p=self.p, planar=planar)
+        return self._as_scores(sums)
+
+    def score_all(self, anchors: FloatTensor, entities: FloatTensor) -> FloatTensor:
+        """Score all pairs of anchors and entities, without gradients.
+
+        :param anchors: shape: ``(num_anchors, dim)``
+            The anchors.
+        :param entities: shape: ``(num_entities, width)``
+            The entity representations; complex ones as by :func:`pykeen_adamf.nn.distance.as_planar`.
+        :returns: shape: ``(num_anchors, num_entities)``
+            The scores.
+        """
+        planar = anchors.is_complex()
+        return self._as_scores(
+            all_power_sums(as_planar(anchors) if planar else anchors, entities, p=self.p, planar=planar)
+        )
+
+    def _as_scores(self, sums: FloatTensor) -> FloatTensor:
         if self.power_norm or self.p == 1:
-            return -sums
+            return sums.neg()
         # the gradient of a norm at zero is zero, as PyTorch's
         return -sums.clamp(min=torch.finfo(sums.dtype).tiny).pow(1 / self.p)
 

@@ -6,21 +6,15 @@ in chunks that stay in the processor's cache; what the backward pass needs of a 
 themselves, the indices and one number for each pair are kept.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
 
 from ..typing import FloatTensor, LongTensor
+from .chunking import row_chunks, rows_per_chunk
 
-__all__ = ["as_planar", "pair_power_sums"]
-
-#: The numbers in a chunk of rows: two such buffers of 32 bit fit into the second-level cache of most processors ...
-CHUNK_NUMEL_CPU: Final[int] = 2**18
-
-#: ... while GPUs rather want fewer, larger operations.
-CHUNK_NUMEL_GPU: Final[int] = 2**25
-
+__all__ = ["all_power_sums", "as_planar", "pair_power_sums"]
 
 def as_planar(x: FloatTensor) -> FloatTensor:
     """Return all real parts of a row, followed by all imaginary parts.
@@ -30,7 +24,25 @@ def as_planar(x: FloatTensor) -> FloatTensor:
     :returns: shape: ``(n, 2 * dim)``
         Real numbers. In contrast to interleaved ones, moduli can be calculated with contiguous reads.
     """
-    return torch.cat([x.real, x.imag], dim=-1)
+    result: FloatTensor = _AsPlanar.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _AsPlanar(torch.autograd.Function):
+    """One copy forth, and one back; autograd would fill and add a tensor for each part."""
+
+    @staticmethod
+    def forward(ctx: Any, x: FloatTensor) -> FloatTensor:
+        num_rows, dim = x.shape
+        result = torch.empty(num_rows, 2, dim, dtype=x.real.dtype, device=x.device)
+        result.copy_(torch.view_as_real(x.resolve_conj()).transpose(1, 2))
+        return result.view(num_rows, 2 * dim)
+
+    @staticmethod
+    def backward(ctx: Any, grad: FloatTensor) -> FloatTensor:
+        num_rows, width = grad.shape
+        interleaved = grad.reshape(num_rows, 2, width // 2).transpose(1, 2).contiguous()
+        return torch.view_as_complex(interleaved)
 
 
 def pair_power_sums(
@@ -64,6 +76,46 @@ def pair_power_sums(
     return result
 
 
+def all_power_sums(left: FloatTensor, right: FloatTensor, *, p: float = 1.0, planar: bool = False) -> FloatTensor:
+    r"""Return $\sum_i |x_i - y_i|^p$ for every pair of a left and a right row.
+
+    :param left: shape: ``(num_left, width)``
+        The rows $x$.
+    :param right: shape: ``(num_right, width)``
+        The rows $y$.
+    :param p: >0
+        The power.
+    :param planar: Whether the rows are complex numbers, given as by :func:`as_planar`.
+    :returns: shape: ``(num_left, num_right)``
+        The sums. No gradients flow through them.
+    """
+    left, right = left.detach(), right.detach()
+    width = left.shape[1]
+    result = left.new_empty(len(left), len(right))
+    size = rows_per_chunk(width, left.device)
+    difference = left.new_empty(min(size, len(right)), width)
+    squares = torch.empty_like(difference[:, : width // 2 if planar else width])
+    # a chunk stays in the cache for all left rows
+    for start, stop in row_chunks(len(right), size):
+        rows, buffer, out = right[start:stop], difference[: stop - start], squares[: stop - start]
+        for row in range(len(left)):
+            torch.sub(rows, left[row], out=buffer)
+            torch.sum(_powers(_square_moduli(buffer, out, planar), p), dim=-1, out=result[row, start:stop])
+    return result
+
+
+def _square_moduli(x: FloatTensor, out: FloatTensor, planar: bool) -> FloatTensor:
+    """Calculate the squares of the coordinates' moduli."""
+    dim = out.shape[1]
+    torch.mul(x[:, :dim], x[:, :dim], out=out)
+    return out.addcmul_(x[:, dim:], x[:, dim:]) if planar else out
+
+
+def _powers(squares: FloatTensor, p: float) -> FloatTensor:
+    """Turn squares into powers, in place."""
+    return squares if p == 2 else squares.sqrt_() if p == 1 else squares.pow_(p / 2)
+
+
 class _Chunks:
     """Iterates over chunks of pairs: their range and differences, in buffers that are used again."""
 
@@ -73,30 +125,18 @@ class _Chunks:
         self.left, self.right, self.left_index, self.right_index = left, right, left_index, right_index
         width = left.shape[1]
         self.dim = width // 2 if planar else width
-        numel = CHUNK_NUMEL_CPU if left.device.type == "cpu" else CHUNK_NUMEL_GPU
-        self.size = max(1, numel // width)
+        self.size = rows_per_chunk(width, left.device)
         rows = min(self.size, len(left_index))
         self.buffers = [left.new_empty(rows, width) for _ in range(2)]
         self.planar = planar
 
     def __iter__(self) -> Any:
-        for start in range(0, len(self.left_index), self.size):
-            stop = min(start + self.size, len(self.left_index))
+        for start, stop in row_chunks(len(self.left_index), self.size):
             difference, scratch = (buffer[: stop - start] for buffer in self.buffers)
             torch.index_select(self.left, 0, self.left_index[start:stop], out=difference)
             torch.index_select(self.right, 0, self.right_index[start:stop], out=scratch)
             difference.sub_(scratch)
-            yield start, stop, difference, self._squares(difference, scratch)
-
-    def _squares(self, difference: FloatTensor, out: FloatTensor) -> FloatTensor:
-        """Return the squares of the coordinates' moduli, shape: ``(size, dim)``."""
-        result = out[:, : self.dim]
-        first = difference[:, : self.dim]
-        torch.mul(first, first, out=result)
-        if self.planar:
-            second = difference[:, self.dim :]
-            result.addcmul_(second, second)
-        return result
+            yield start, stop, difference, _square_moduli(difference, scratch[:, : self.dim], self.planar)
 
 
 class _PairPowerSums(torch.autograd.Function):
@@ -116,8 +156,7 @@ class _PairPowerSums(torch.autograd.Function):
         ctx.p, ctx.planar = p, planar
         result = left.new_empty(len(left_index))
         for start, stop, _, squares in _Chunks(left, right, left_index, right_index, planar):
-            powers = squares if p == 2 else squares.sqrt_() if p == 1 else squares.pow_(p / 2)
-            torch.sum(powers, dim=-1, out=result[start:stop])
+            torch.sum(_powers(squares, p), dim=-1, out=result[start:stop])
         return result
 
     @staticmethod

@@ -7,11 +7,11 @@ import torch
 from docdata import parse_docdata
 from pykeen.nn.representation import Representation
 from torch import nn
-from torch.nn import functional as F
 
 from ..constants import MISSING
 from ..features import ModalityFeatures
 from ..typing import BoolTensor, FloatTensor, LongTensor, Missing
+from .projection import project_rows
 
 __all__ = ["ProjectedFeatureRepresentation"]
 
@@ -47,6 +47,8 @@ class ProjectedFeatureRepresentation(Representation):
         features: ModalityFeatures,
         missing: Missing = "random",
         trainable: bool = True,
+        sparse: bool = False,
+        compute_dtype: torch.dtype | str | None = None,
         **kwargs: Any,
     ) -> None:
         """Initialize the representation.
@@ -61,7 +63,13 @@ class ProjectedFeatureRepresentation(Representation):
               are less than two of them. If the table is trainable, they are trained, too. This is the paper's setting.
             - ``"zero"``: all features are zero, i.e., the embedding is the projection's bias, and stay so.
             - ``"mask"``: as zero; and fusion leaves the modality out for this entity.
-        :param trainable: Whether to train the feature table. A frozen table has neither gradients nor optimizer state.
+        :param trainable: Whether to train the feature table. A frozen table has neither gradients nor optimizer state,
+            and keeps the data type of the features. If there are no random features in it, it is not even copied: it
+            may be a file that is mapped to memory.
+        :param sparse: Whether the gradient of a trainable table is sparse, cf. :class:`torch.nn.Embedding`. Needs an
+            optimizer for it, such as :class:`pykeen_adamf.training.LazyAdam`.
+        :param compute_dtype: The data type in which features are multiplied with the projection, if not the
+            projection's own, e.g., ``"bfloat16"``. Products are always summed up with at least single precision.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.nn.representation.Representation`.
         :raises ValueError: if an option is unknown, or there are too few features
         """
@@ -74,25 +82,43 @@ class ProjectedFeatureRepresentation(Representation):
             raise ValueError(f"shape must have one dimension, but is {self.shape}")
         self.features = features
         self.missing: Missing = missing
-        matrix = features.matrix
-        # frozen features keep their (possibly smaller) data type; optimizers need full precision
-        dtype = torch.get_default_dtype() if trainable else matrix.dtype
-        self.table = nn.Parameter(torch.empty(matrix.shape, dtype=dtype), requires_grad=trainable)
+        self.sparse = sparse
+        self.compute_dtype = _resolve_dtype(compute_dtype)
+        if trainable:
+            # optimizers need full precision
+            table = torch.empty(features.matrix.shape, dtype=torch.get_default_dtype())
+        elif self._needs_noise:
+            table = torch.empty(features.matrix.shape, dtype=features.matrix.dtype)
+        else:
+            table = features.matrix
+        self.table = nn.Parameter(table, requires_grad=trainable)
         self.register_buffer("presence", features.presence.clone())
         self.projection = nn.Linear(features.dim, self.shape[0])
         self.reset_parameters()
+
+    @property
+    def _needs_noise(self) -> bool:
+        return self.missing == "random" and self.features.num_present < self.max_id
 
     @property
     def trainable(self) -> bool:
         """Return whether the feature table is trained."""
         return self.table.requires_grad
 
+    @property
+    def _shares_features(self) -> bool:
+        return self.table.data_ptr() == self.features.matrix.data_ptr()
+
     # docstr-coverage: inherited
     @torch.no_grad()
     def reset_parameters(self) -> None:  # noqa: D102
         # note: the projection resets itself
+        if not self.trainable and not self._needs_noise:
+            # loading a state may have replaced the features by others
+            self.table.data = self.features.matrix.to(self.table.device)
+            return
         self.table.copy_(self.features.matrix)
-        if self.missing == "random" and self.features.num_present < self.max_id:
+        if self._needs_noise:
             present = self.features.matrix[self.features.presence].float()
             if len(present) > 1:
                 mean, std = present.mean(dim=0), present.std(dim=0, unbiased=False)
@@ -103,17 +129,31 @@ class ProjectedFeatureRepresentation(Representation):
 
     # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
-        if indices is None:
-            x: FloatTensor = self.table
-            presence = self.presence
-        else:
-            indices = indices.to(self.table.device)
-            x, presence = F.embedding(indices, self.table), self.presence[indices]
-        if self.missing != "random" and self.trainable:
-            # without this, training would turn the zeros into something else
-            x = x * presence.unsqueeze(dim=-1)
-        result: FloatTensor = self.projection(x.to(self.projection.weight.dtype))
-        return result
+        # without the mask, training would turn zeros into something else
+        masked = self.missing != "random" and self.trainable
+        result = project_rows(
+            self.table,
+            None if indices is None else indices.to(self.table.device).flatten(),
+            self.projection.weight,
+            self.projection.bias,
+            presence=self.presence if masked else None,
+            sparse=self.sparse,
+            compute_dtype=self.compute_dtype,
+        )
+        return result if indices is None else result.view(*indices.shape, -1)
+
+    # docstr-coverage: inherited
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        key = f"{prefix}table"
+        stored = state_dict.get(key)
+        if stored is not None and stored.shape == self.table.shape and self._shares_features:
+            if torch.equal(stored.to(self.table), self.table):
+                # nothing to write, not even the same
+                state_dict = {**state_dict, key: self.table}
+            else:
+                # the features are not ours to change
+                self.table.data = stored.to(self.table).clone()
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     # docstr-coverage: inherited
     def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102
@@ -122,3 +162,11 @@ class ProjectedFeatureRepresentation(Representation):
         yield f"num_present={self.features.num_present}"
         yield f"missing={self.missing}"
         yield f"trainable={self.trainable}"
+
+
+def _resolve_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
+    """Return a floating point data type, given itself or its name."""
+    resolved = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if dtype is not None and not (isinstance(resolved, torch.dtype) and resolved.is_floating_point):
+        raise ValueError(f"compute_dtype must be a floating point data type, e.g., 'bfloat16', but is {dtype!r}")
+    return resolved

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pykeen_adamf.nn import distance
+from pykeen_adamf.nn import chunking
 from pykeen_adamf.nn.distance import as_planar, pair_power_sums
 
 
@@ -23,9 +23,9 @@ def random_input(num_left: int, num_right: int, width: int, num_pairs: int, seed
     return left, right, *indices
 
 
-@pytest.fixture(params=[1, 24, distance.CHUNK_NUMEL_CPU], ids=["chunks-of-1", "chunks-of-some", "one-chunk"])
+@pytest.fixture(params=[1, 24, chunking.CHUNK_NUMEL_CPU], ids=["chunks-of-1", "chunks-of-some", "one-chunk"])
 def chunk_numel(request, monkeypatch):
-    monkeypatch.setattr(distance, "CHUNK_NUMEL_CPU", request.param)
+    monkeypatch.setattr(chunking, "CHUNK_NUMEL_CPU", request.param)
 
 
 @pytest.mark.usefixtures("chunk_numel")

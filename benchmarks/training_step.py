@@ -1,0 +1,82 @@
+"""Time of a training step: AdaMF-MAT and RotatE on our path against PyKEEN's RotatE.
+
+``python benchmarks/training_step.py --json benchmarks/results/training_step.json``
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import torch
+import workloads
+from timing import peak_gb, ratios, report, summarize, take_turns
+
+REFERENCE = "PyKEEN RotatE"
+CONTENDERS = {
+    "rotate": "RotatE, our path",
+    "adamf_mat_frozen": "AdaMF-MAT, frozen features",
+    "adamf_mat_trainable": "AdaMF-MAT, trainable features",
+}
+
+
+def make(name: str, directory: Path | None, num_entities: int | None = None) -> Callable[[], None]:
+    """Return the step of a contender."""
+    factory, _ = workloads.load_triples(directory)
+    if name == REFERENCE:
+        return workloads.make_step(workloads.pykeen_rotate(factory), factory)
+    if name == "rotate":
+        return workloads.make_step(workloads.lp_rotate(factory), factory, negative_sampler="filteredbernoulli")
+    multimodal = workloads.with_features(factory, workloads.DB15K_DIMS)
+    model = workloads.adamf(multimodal, trainable_features=name.endswith("trainable"))
+    return workloads.make_step(model, multimodal, workloads.MATTrainingLoop, negative_sampler="filteredbernoulli")
+
+
+def measure_peak(name: str, directory: Path | None) -> float:
+    """Measure the memory of a process that only trains one contender, in GB."""
+    arguments = [] if directory is None else ["--directory", str(directory)]
+    command = [sys.executable, __file__, "--peak-of", name, "--threads", str(torch.get_num_threads()), *arguments]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    return float(json.loads(output.splitlines()[-1]))
+
+
+@click.command()
+@click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True, help="How often each is timed.")
+@click.option("--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), help="DB15K's triples.")
+@click.option("--threads", type=click.IntRange(min=1), help="The number of threads.")
+@click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the results.")
+@click.option("--peak-of", hidden=True)
+def main(rounds: int, directory: Path | None, threads: int | None, path: Path | None, peak_of: str | None) -> None:
+    """Time the training steps."""
+    if threads:
+        torch.set_num_threads(threads)
+    if peak_of:
+        step = make(peak_of, directory)
+        for _ in range(3):
+            step()
+        click.echo(json.dumps(peak_gb()))
+        return
+    steps = {REFERENCE: make(REFERENCE, directory)} | {
+        label: make(name, directory) for name, label in CONTENDERS.items()
+    }
+    seconds = take_turns(steps, rounds)
+    click.echo(summarize(seconds, REFERENCE))
+    relative = ratios(seconds, REFERENCE)
+    peaks = {name: measure_peak(name, directory) for name in CONTENDERS}
+    click.echo("Peak memory of a process: " + ", ".join(f"{CONTENDERS[k]} {v:.2f} GB" for k, v in peaks.items()))
+    report(
+        path,
+        {
+            "ratios": {name: relative[label] for name, label in CONTENDERS.items()},
+            "peak_gb": peaks["adamf_mat_trainable"],
+            "peaks_gb": peaks,
+            "seconds": seconds,
+            "triples": "DB15K" if directory else "synthetic, of DB15K's shape",
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
