@@ -179,14 +179,19 @@ class AdaMFRotatE(SyntheticScoringModel):
 
     # docstr-coverage: inherited
     def structural_embeddings(self, indices: LongTensor) -> FloatTensor:  # noqa: D102
-        result: FloatTensor = self.fused.bases[STRUCTURAL](indices)
-        return result
+        return self._modality_embeddings(STRUCTURAL, indices)
 
     # docstr-coverage: inherited
     def synthetic_representations(  # noqa: D102
         self, indices: LongTensor, synthetic: SyntheticEmbeddings
     ) -> list[FloatTensor]:
-        return [self.fused.fuse_synthetic(indices, synthetic)]
+        return [self.fused.fuse_synthetic(indices, synthetic, real=self._modality_embeddings)]
+
+    def _modality_embeddings(self, name: str, indices: LongTensor) -> FloatTensor:
+        if self._shared is not None:
+            return self._shared.get_part(name, indices)
+        result: FloatTensor = self.fused.bases[name](indices)
+        return result
 
 
 def _select_features(triples_factory: KGInfo, modalities: Sequence[str] | None) -> Mapping[str, Any]:

@@ -40,18 +40,23 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         """Within this context, use the same representations of entities for everything that is scored.
 
         Representations are calculated once rather than once for each call, and so is their gradient: to be used for
-        one step of training, since they do not follow changes of parameters.
+        one step of training, since they do not follow changes of parameters. A context within another one selects from
+        the outer one's representations: to be used for few of many entities.
 
         :param entities: All entities that will be needed, in any shape, and possibly more than once.
         """
-        if self._shared is not None or not self._can_share():
+        if not self._can_share():
             yield
             return
-        self._shared = SharedEntities.represent(entities.to(self.device), self.entity_representations[0])
+        outer, entities = self._shared, entities.to(self.device)
+        if outer is None:
+            self._shared = SharedEntities.represent(entities, self.entity_representations[0])
+        else:
+            self._shared = outer.select(entities)
         try:
             yield
         finally:
-            self._shared = None
+            self._shared = outer
 
     # docstr-coverage: inherited
     def score_hrt(self, hrt_batch: LongTensor, *, mode: InductiveMode | None = None) -> FloatTensor:  # noqa: D102
@@ -59,16 +64,15 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         if interaction is None:
             return super().score_hrt(hrt_batch, mode=mode)
         hrt_batch = hrt_batch.to(self.device)
-        with self.sharing(hrt_batch[:, [0, 2]]):
-            assert self._shared is not None
-            entity = self._shared.representations
-            h, t = self._shared.rows(hrt_batch[:, [0, 2]]).unbind(dim=-1)
-            relations, r = unique_with_inverse(hrt_batch[:, 1])
-            anchor_entity, anchor_relation, is_head, anchor_index, entity_index = find_anchors(h, r, t, len(relations))
+        shared = self._shared
+        if shared is None:
+            shared = SharedEntities.represent(hrt_batch[:, [0, 2]], self.entity_representations[0])
+        h, t = shared.rows(hrt_batch[:, [0, 2]]).unbind(dim=-1)
+        relations, r = unique_with_inverse(hrt_batch[:, 1])
+        anchor_entity, anchor_relation, is_head, anchor_index, row = find_anchors(h, r, t, len(relations))
         relation = self.relation_representations[0](relations)
-        anchors = interaction.anchor(entity[anchor_entity], relation[anchor_relation], is_head)
-        scores: FloatTensor = interaction.score_pairs(anchors, entity, anchor_index, entity_index)
-        return scores.unsqueeze(dim=-1)
+        anchors = interaction.anchor(shared.get_rows(anchor_entity), relation[anchor_relation], is_head)
+        return interaction.score_pairs(anchors, shared.table, anchor_index, row).unsqueeze(dim=-1)
 
     # docstr-coverage: inherited
     def score_t(  # noqa: D102
@@ -142,8 +146,7 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
     ) -> tuple[Any, Any, Any]:
         if self._shared is None or h is None or t is None or mode is not None:
             return super()._get_representations(h=h, r=r, t=t, mode=mode)
-        entity = self._shared.representations
-        return entity[self._shared.rows(h)], self.relation_representations[0](r), entity[self._shared.rows(t)]
+        return self._shared.get(h), self.relation_representations[0](r), self._shared.get(t)
 
     def _can_share(self) -> bool:
         """Return whether all occurrences of an entity or relation in a batch may share one representation."""

@@ -1,54 +1,96 @@
 """The entities of a batch, each of them represented once."""
 
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Mapping
 
 import torch
 from pykeen.nn.representation import Representation
+from torch.nn import functional as F
+from typing_extensions import Self
 
+from ..nn.adaptive_fusion import AdaptiveFusionRepresentation
+from ..nn.distance import as_planar
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["SharedEntities"]
 
 
-class SharedEntities(NamedTuple):
+class _SelectedParts(dict[str, FloatTensor]):
+    """Rows of the parts of representations, selected when they are needed for the first time."""
+
+    def __init__(self, parts: Mapping[str, FloatTensor], rows: LongTensor) -> None:
+        super().__init__()
+        self._parts, self._rows = parts, rows
+
+    def __missing__(self, name: str) -> FloatTensor:
+        self[name] = selected = F.embedding(self._rows, self._parts[name])
+        return selected
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SharedEntities:
     """The representations of the entities of a batch."""
 
-    #: shape: ``(num_rows, *shape)``
-    representations: FloatTensor
+    #: shape: ``(num_rows, width)``, the representations; complex ones as by :func:`pykeen_adamf.nn.distance.as_planar`
+    table: FloatTensor
+
+    #: whether they are complex
+    is_complex: bool
+
+    #: shape of each: ``(num_rows, dim)``, the modality embeddings that they are fused from, by modality
+    parts: Mapping[str, FloatTensor]
 
     #: shape: ``(num_entities,)``, the row of each entity, or a negative number if it has none; ``None`` if there is a
     #: row for each entity
     row_of: LongTensor | None
 
     @classmethod
-    def represent(cls, entities: LongTensor, representation: Representation) -> "SharedEntities":
+    def represent(cls, entities: LongTensor, representation: Representation) -> Self:
         """Calculate the representations.
 
         On the CPU, those of exactly the given entities are calculated. On other devices, their number is not known
-        without waiting for the device; hence, at most as many rows are calculated as there are occurrences, some of
-        them in vain; or all.
+        without waiting for the device; hence, one row is calculated for each occurrence, or for each entity.
 
         :param entities: The entities, in any shape, and possibly more than once.
         :param representation: The entity representation.
         :returns: The representations of these entities.
         """
+        indices: LongTensor | None = entities.flatten()
+        assert indices is not None
         num_entities = representation.max_id
-        entities = entities.flatten()
-        if entities.device.type == "cpu":
+        if indices.device.type == "cpu":
             occurs = torch.zeros(num_entities, dtype=torch.bool)
-            occurs[entities] = True
-            distinct = occurs.nonzero().squeeze(dim=-1)
-            everything = len(distinct) == num_entities
+            occurs[indices] = True
+            indices = occurs.nonzero().squeeze(dim=-1)
+            everything = len(indices) == num_entities
         else:
-            everything = 2 * len(entities) >= num_entities
-        if everything and not is_sparse(representation):
-            return cls(representation(None), None)
-        if entities.device.type != "cpu":
-            distinct = first_occurrences(entities)
-        # the last one wins where entities are repeated, which is any of several equal rows
-        row_of = entities.new_full((num_entities,), -1)
-        row_of[distinct] = torch.arange(len(distinct), device=entities.device)
-        return cls(representation(distinct), row_of)
+            everything = 2 * len(indices) >= num_entities
+        # sparse gradients are those of selected rows
+        if everything and not _is_sparse(representation):
+            indices = None
+        parts: Mapping[str, FloatTensor] = {}
+        if isinstance(representation, AdaptiveFusionRepresentation):
+            x, parts = representation.forward_with_modalities(indices)
+        else:
+            x = representation(indices)
+        row_of = None if indices is None else _number(indices, num_entities)
+        return cls(as_planar(x) if x.is_complex() else x, x.is_complex(), parts, row_of)
+
+    def select(self, entities: LongTensor) -> Self:
+        """Select the representations of few entities, such that gradients with respect to these are small, too.
+
+        :param entities: The entities, in any shape, and possibly more than once.
+        :returns: Their representations.
+        """
+        entities = entities.flatten()
+        rows = self.rows(entities)
+        num_entities = len(self.table) if self.row_of is None else len(self.row_of)
+        return dataclasses.replace(
+            self,
+            table=F.embedding(rows, self.table),
+            parts=_SelectedParts(self.parts, rows),
+            row_of=_number(entities, num_entities),
+        )
 
     def rows(self, entities: LongTensor) -> LongTensor:
         """Return the rows of entities.
@@ -63,25 +105,49 @@ class SharedEntities(NamedTuple):
             return entities
         rows = self.row_of[entities]
         # on a GPU, looking would make the processor wait; there, a negative index is an error, too
-        if rows.device.type == "cpu" and len(rows) and int(rows.min()) < 0:
+        if rows.device.type == "cpu" and rows.numel() and int(rows.min()) < 0:
             raise ValueError("Within a sharing() context, only the entities that it was given can be scored.")
         return rows
 
+    def get(self, entities: LongTensor) -> FloatTensor:
+        """Return the representations of entities.
 
-def is_sparse(representation: Representation) -> bool:
-    """Return whether gradients are sparse, and hence the entities that do not occur must be left out."""
+        :param entities: shape: ``s``
+            The entities.
+        :returns: shape: ``(*s, dim)``
+            Their representations.
+        """
+        return self.get_rows(self.rows(entities))
+
+    def get_rows(self, rows: LongTensor) -> FloatTensor:
+        """Return rows as what they represent.
+
+        :param rows: shape: ``s``
+            The rows.
+        :returns: shape: ``(*s, dim)``
+            The representations.
+        """
+        x = F.embedding(rows, self.table)
+        return torch.complex(*x.chunk(2, dim=-1)) if self.is_complex else x
+
+    def get_part(self, name: str, entities: LongTensor) -> FloatTensor:
+        """Return the embeddings of one modality.
+
+        :param name: The name of the modality.
+        :param entities: shape: ``s``
+            The entities.
+        :returns: shape: ``(*s, dim)``
+            The embeddings.
+        """
+        return F.embedding(self.rows(entities), self.parts[name])
+
+
+def _is_sparse(representation: Representation) -> bool:
     return any(getattr(module, "sparse", False) for module in representation.modules())
 
 
-def first_occurrences(entities: LongTensor) -> LongTensor:
-    """Return the distinct entities, and then repetitions of the last one such that their number is known beforehand.
-
-    :param entities: shape: ``(n,)``
-        The entities.
-    :returns: shape: ``(n,)``
-        The distinct entities, padded.
-    """
-    ordered = entities.sort().values
-    is_first = torch.ones_like(ordered, dtype=torch.bool)
-    is_first[1:] = ordered[1:] != ordered[:-1]
-    return ordered[-1:].repeat(len(ordered)).scatter_(0, is_first.cumsum(dim=0) - 1, ordered)
+def _number(entities: LongTensor, num_entities: int) -> LongTensor:
+    """Return the position of each entity; any of them if it is repeated, since all these rows are equal."""
+    row_of = entities.new_full((num_entities,), -1)
+    row_of[entities] = torch.arange(len(entities), device=entities.device)
+    return row_of

@@ -1,6 +1,6 @@
 """Representations fused from several modalities."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -160,6 +160,24 @@ class AdaptiveFusionRepresentation(Representation):
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
         return self._fuse(*self._embed(indices))
 
+    def forward_with_modalities(
+        self, indices: LongTensor | None = None
+    ) -> tuple[FloatTensor, Mapping[str, FloatTensor]]:
+        """Return representations, and what they are fused from.
+
+        There is neither a regularizer nor dropout in it.
+
+        :param indices: shape: ``s``
+            The entities, or ``None`` for all.
+        :returns: shapes: ``(*s, *self.shape)`` and, of each, ``(*s, dim)``
+            The representations, and the modality embeddings by modality.
+        """
+        embeddings, presence = self._embed(indices)
+        x = self._fuse(embeddings, presence)
+        if self.normalizer is not None:
+            x = self.normalizer(x)
+        return x, dict(zip(self.bases, embeddings, strict=True))
+
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
         """Return the modalities' weights for entities.
 
@@ -171,13 +189,20 @@ class AdaptiveFusionRepresentation(Representation):
         embeddings, presence = self._embed(indices)
         return self.weigh(torch.stack(embeddings, dim=-2), presence)
 
-    def fuse_synthetic(self, indices: LongTensor, synthetic: SyntheticEmbeddings) -> FloatTensor:
+    def fuse_synthetic(
+        self,
+        indices: LongTensor,
+        synthetic: SyntheticEmbeddings,
+        real: Callable[[str, LongTensor], FloatTensor] | None = None,
+    ) -> FloatTensor:
         """Return representations with some modalities replaced by synthetic ones.
 
         :param indices: shape: ``(batch_size,)``
             The entities which keep their other modalities.
         :param synthetic: shape of each: ``(batch_size, num_groups, dim)``
             The synthetic embeddings by modality. They always take part in the fusion.
+        :param real: Called for the embeddings of other modalities, with the name of the modality and the entities.
+            Defaults to calculating them.
         :returns: shape: ``(batch_size, num_groups, *self.shape)``
             The representations.
         """
@@ -190,7 +215,8 @@ class AdaptiveFusionRepresentation(Representation):
                 if presence is not None:
                     presence[..., column] = True
             else:
-                columns.append(base(indices).unsqueeze(dim=1).expand(-1, num_groups, -1))
+                embeddings = base(indices) if real is None else real(name, indices)
+                columns.append(embeddings.unsqueeze(dim=1).expand(-1, num_groups, -1))
         return self._fuse(columns, None if presence is None else presence.unsqueeze(dim=1))
 
     # docstr-coverage: inherited

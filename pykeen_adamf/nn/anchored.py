@@ -52,8 +52,8 @@ class AnchoredInteraction(nn.Module, ABC):
 
         :param anchors: shape: ``(num_anchors, dim)``
             The anchors.
-        :param entities: shape: ``(num_entities, dim)``
-            The entity representations.
+        :param entities: shape: ``(num_entities, width)``
+            The entity representations; complex ones as by :func:`pykeen_adamf.nn.distance.as_planar`.
         :param anchor_index: shape: ``(num_pairs,)``
             The anchor of each pair.
         :param entity_index: shape: ``(num_pairs,)``
@@ -62,9 +62,10 @@ class AnchoredInteraction(nn.Module, ABC):
             The scores.
         """
         planar = anchors.is_complex()
-        left, right = (as_planar(x) if planar else x for x in (anchors, entities))
-        sums = pair_power_sums(left, right, anchor_index, entity_index, p=self.p, planar=planar)
-        return self._as_scores(sums)
+        left = as_planar(anchors) if planar else anchors
+        return self._as_scores(
+            pair_power_sums(left, entities, anchor_index, entity_index, p=self.p, planar=planar)
+        )
 
     def score_all(self, anchors: FloatTensor, entities: FloatTensor) -> FloatTensor:
         """Score all pairs of anchors and entities, without gradients.

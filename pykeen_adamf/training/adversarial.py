@@ -21,6 +21,7 @@ from ..typing import FloatTensor, LongTensor, SyntheticKind
 from .checkpointing import extend_checkpoint, read_checkpoint_extension
 from .generator_step import GeneratorTrainingCallback, LossMeter
 from .generators import TrainableGenerators
+from .negatives import negative_sampling_loss, score_negatives
 from .objectives import (
     ADVERSARIAL_WEIGHTINGS,
     GENERATOR_OBJECTIVES,
@@ -30,6 +31,7 @@ from .objectives import (
     generator_loss,
 )
 from .options import check_choice, check_kinds, check_positive, check_weight, from_loss
+from .fused import prefer_fused
 from .synthesis import Synthesizer
 
 __all__ = ["MATTrainingLoop"]
@@ -146,6 +148,9 @@ class MATTrainingLoop(SLCWATrainingLoop):
         )
         generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
         generator_optimizer_kwargs.setdefault("lr", self.optimizer.param_groups[0]["lr"])
+        if self.adversarial_weight > 0:
+            # without adversarial training, this loop is PyKEEN's to the last bit
+            prefer_fused(self.optimizer)
         self.synthesizer = Synthesizer(
             structural_dim=self.model.structural_dim,
             synthetic_dims=self.model.synthetic_dims,
@@ -261,13 +266,20 @@ class MATTrainingLoop(SLCWATrainingLoop):
     ) -> FloatTensor:
         if self.adversarial_weight == 0 or self._measuring:
             return super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
-        positives = batch["positives"][start:stop]
-        entities = [positives[:, [0, 2]].flatten(), batch["negatives"][start:stop, ..., [0, 2]].flatten()]
-        with self.model.sharing(torch.cat([part.to(self.device) for part in entities])):
-            kgc_loss = super()._process_batch(
-                batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size
-            )
-            positive, synthetic = self._score(positives.to(self.device))
+        if slice_size is not None:
+            raise AttributeError("Slicing is not possible for sLCWA training loops.")
+        positives = batch["positives"][start:stop].to(self.device)
+        entities = positives[:, [0, 2]]
+        others = batch["negatives"][start:stop, ..., [0, 2]].to(self.device)
+        with self.model.sharing(torch.cat([entities.flatten(), others.flatten()])):
+            negative = score_negatives(self.model, batch, start, stop)
+            with self.model.sharing(entities):
+                positive = self.model.score_hrt(positives)
+                kgc_loss = negative_sampling_loss(
+                    self.model, self.loss, batch, start, stop, positive, negative, label_smoothing
+                )
+                synthetic = self._score_synthetic(positives)
+        positive = positive.squeeze(dim=-1)
         loss = adversarial_loss(
             positive, synthetic, self.margin, self.adversarial_temperature, weighting=self.adversarial_weighting
         )
@@ -277,14 +289,13 @@ class MATTrainingLoop(SLCWATrainingLoop):
         )
         return total
 
-    def _score(self, positives: LongTensor) -> tuple[FloatTensor, Mapping[SyntheticKind, FloatTensor]]:
-        """Score positive triples, and new synthetic ones made of them."""
-        positive = self.model.score_hrt(positives).squeeze(dim=-1)
+    def _score_synthetic(self, positives: LongTensor) -> Mapping[SyntheticKind, FloatTensor]:
+        """Score new synthetic triples made of positive ones."""
         head, tail = self.synthesizer(self.model, positives, self.num_groups)
         synthetic = self.model.score_synthetic(positives, head, tail, kinds=self.synthetic_kinds)
         # already part of the loss for sampled negatives
         self.model.collect_regularization_term()  # type: ignore[no-untyped-call]
-        return positive, synthetic
+        return synthetic
 
     def step_generators(self, batch: SLCWABatch, only_size_probing: bool) -> None:
         """Make one step of the generators, with new noise (lines 10 to 14 of algorithm 1).
@@ -299,9 +310,11 @@ class MATTrainingLoop(SLCWATrainingLoop):
         with self.generators.gradients() as accumulate:
             for sub_batch in positives.split(self._sub_batch_size or len(positives)):
                 with self.model.sharing(sub_batch[:, [0, 2]]):
-                    positive, synthetic = self._score(sub_batch)
+                    with torch.no_grad():
+                        positive = self.model.score_hrt(sub_batch).squeeze(dim=-1)
+                    synthetic = self._score_synthetic(sub_batch)
                 loss = generator_loss(
-                    positive.detach(),
+                    positive,
                     synthetic,
                     self.margin,
                     self.adversarial_temperature,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pykeen_adamf.nn import LpRotatEInteraction
 from pykeen_adamf.nn.anchored import AnchoredInteraction, find_anchors, unique_with_inverse
+from pykeen_adamf.nn.distance import as_planar
 
 #: every interaction with anchors
 INTERACTIONS = [LpRotatEInteraction]
@@ -69,7 +70,7 @@ def test_pairs_are_triples(cls, p, power_norm):
         relations = torch.polar(torch.ones_like(angles), angles)
         if fast:
             anchors = interaction.anchor(entities[entity], relations[relation], is_head)
-            scores = interaction.score_pairs(anchors, entities, anchor, other)
+            scores = interaction.score_pairs(anchors, as_planar(entities), anchor, other)
         else:
             scores = interaction(entities[h], relations[r], entities[t])
         results.append([scores, *torch.autograd.grad((weight * scores).sum(), [entities, angles])])
@@ -82,7 +83,7 @@ def test_zero_distance(p):
     """A true triple at distance zero has finite gradients."""
     entities = torch.randn(1, 4, dtype=torch.complex128).requires_grad_()
     index = torch.zeros(3, dtype=torch.long)
-    scores = LpRotatEInteraction(p=p).score_pairs(entities, entities, index, index)
+    scores = LpRotatEInteraction(p=p).score_pairs(entities, as_planar(entities), index, index)
     torch.testing.assert_close(scores, torch.zeros(3, dtype=torch.float64))
     scores.sum().backward()
     assert torch.isfinite(torch.view_as_real(entities.grad)).all()
