@@ -59,6 +59,7 @@ REGISTRATIONS: Sequence[Registration] = (
         ["AdaptiveFusionRepresentation", "PhaseRepresentation", "ProjectedFeatureRepresentation"],
     ),
     Registration("pykeen.models", "model_resolver", "models", ["AdaMFRotatE", "LpRotatE"]),
+    Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
     Registration("pykeen.training", "training_loop_resolver", "training", ["MATTrainingLoop"]),
 )
 
@@ -108,6 +109,7 @@ def register() -> None:
     for registration in REGISTRATIONS:
         when_imported(registration.host, partial(_register, registration))
     when_imported("pykeen.pipeline.api", _respect_loss_defaults)
+    when_imported("pykeen.optimizers", _tune_lazy_adam)
 
 
 def _register(registration: Registration, host: ModuleType) -> None:
@@ -130,6 +132,15 @@ def _register(registration: Registration, host: ModuleType) -> None:
     except Exception:
         # this runs at the end of PyKEEN's imports: PyKEEN itself must go on working, whatever is wrong here
         logger.exception("Could not register %s with %s.", registration.names, host.__name__)
+
+
+def _tune_lazy_adam(host: ModuleType) -> None:
+    """Let PyKEEN's hyper-parameter optimization know the ranges of the optimizer, which are Adam's."""
+    from .optimizers import LazyAdam
+
+    defaults = getattr(host, "optimizers_hpo_defaults", None)
+    if defaults is not None:
+        defaults.setdefault(LazyAdam, defaults.get(host.optimizer_resolver.lookup("adam"), {}))
 
 
 def _respect_loss_defaults(api: ModuleType) -> None:

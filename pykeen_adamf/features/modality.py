@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 import numpy
 import torch
 from typing_extensions import Self
 
+from ..chunking import row_chunks, rows_per_chunk
 from ..typing import BoolTensor, FloatTensor, NumpyArray
 
 __all__ = [
@@ -218,9 +219,9 @@ def _normalize_presence(
     matrix: FloatTensor, labels: Sequence[str], presence: BoolTensor | NumpyArray | Sequence[bool] | None, source: str
 ) -> BoolTensor:
     """Validate a presence mask against the values, or derive it."""
-    finite = torch.isfinite(matrix).all(dim=-1)
+    finite = _check_rows(matrix, torch.isfinite)
     if presence is None:
-        present = finite if bool(finite.all()) else ~torch.isnan(matrix).all(dim=-1)
+        present = finite if bool(finite.all()) else ~_check_rows(matrix, torch.isnan)
     else:
         present = _as_mask(presence, num_rows=matrix.shape[0], source=source)
     bad = present & ~finite
@@ -231,6 +232,15 @@ def _normalize_presence(
             f"modality, set its whole row to NaN or its presence to False.",
         )
     return present
+
+
+def _check_rows(matrix: FloatTensor, check: Callable[[FloatTensor], BoolTensor]) -> BoolTensor:
+    """Return for which rows a check holds for all values, without a mask of the size of a large matrix."""
+    size = rows_per_chunk(matrix.shape[1], matrix.device)
+    result = torch.empty(len(matrix), dtype=torch.bool)
+    for start, stop in row_chunks(len(matrix), size):
+        result[start:stop] = check(matrix[start:stop]).all(dim=-1)
+    return result
 
 
 def _as_mask(presence: BoolTensor | NumpyArray | Sequence[bool], num_rows: int, source: str) -> BoolTensor:

@@ -28,6 +28,9 @@ KEY_FEATURES = "features"
 KEY_LABELS = "labels"
 KEY_PRESENCE = "presence"
 
+#: Smaller files are not worth being mapped to memory.
+MIN_MAPPED_BYTES = 2**20
+
 #: What a reader returns: the matrix, the labels (if the file has them), and the presence mask (if the file has one).
 Content = tuple[Any, Sequence[str] | None, Any]
 
@@ -62,7 +65,8 @@ def _read_torch(path: Path, labels: Sequence[str] | None) -> Content:
 
 
 def _read_npy(path: Path, labels: Sequence[str] | None) -> Content:
-    array = numpy.load(path, allow_pickle=False)
+    # mapped to memory, as safetensors are: what nobody looks at is not read; changes would not reach the file
+    array = numpy.load(path, allow_pickle=False, mmap_mode="c" if path.stat().st_size > MIN_MAPPED_BYTES else None)
     if not isinstance(array, numpy.ndarray):
         raise FeatureError(f"{path} is an archive rather than a single array. Name it .npz if it was saved as such.")
     return array, None, None
@@ -118,6 +122,10 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     ``.h5``, ``.hdf5``  one dataset for each entity, as released by MMRNS, or one matrix
     =================== =========================================================================================
 
+    Large ``.npy`` files and ``.safetensors`` are mapped to memory rather than read: frozen features stay there, if the
+    file's rows are in the order of the entities, and none of them is to be replaced by random features. Do not write to
+    such a file while it is in use; :func:`pykeen_adamf.features.writing.write_features` replaces it, which is fine.
+
     :param path: The path of the file.
     :param labels: The labels of the rows, in row order. Required for files without labels, and ignored for files with
         labels, except for one-dataset-per-entity HDF5 files, whose names are looked up by these labels.
@@ -142,7 +150,7 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
         ) from error
     except Exception as error:
         # readers of damaged files raise almost anything
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+        if any(hint in str(error) for hint in ("allow_pickle", "Object arrays", "Python objects in dtype")):
             raise FeatureError(
                 f"{path} is damaged, or an array of Python objects, which are not loaded because they could run any "
                 f"code. Save it as a floating point array.",

@@ -21,6 +21,7 @@ from ..nn.phase import PhaseRepresentation
 from ..triples import MultimodalTriplesFactory
 from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
 from .initialization import get_embedding_range
+from .sparse import use_sparse_gradients
 from .synthetic import SyntheticScoringModel
 
 __all__ = ["AdaMFRotatE"]
@@ -82,6 +83,8 @@ class AdaMFRotatE(SyntheticScoringModel):
         fusion: str = "adaptive",
         missing: str = "random",
         trainable_features: bool = True,
+        sparse: bool = False,
+        compute_dtype: str | None = None,
         p: float = 1.0,
         entity_initializer: Hint[Initializer] = None,
         regularizer: HintOrType[Regularizer] = None,
@@ -103,6 +106,11 @@ class AdaMFRotatE(SyntheticScoringModel):
             features, or ``"mask"`` to leave the modality out of the entity's fusion, cf.
             :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`.
         :param trainable_features: Whether to fine-tune the features, as the reference code does.
+        :param sparse: Whether gradients of entity embeddings and features are sparse, such that a step costs what its
+            batch costs rather than what all entities cost. To be used for large graphs, together with
+            ``optimizer="LazyAdam"``.
+        :param compute_dtype: The data type in which features are projected, if not single precision, e.g.,
+            ``"bfloat16"``.
         :param p: The norm over coordinates. The reference code sums, i.e., ``p=1``.
         :param entity_initializer: The initializer of structural embeddings. Defaults to the reference code's, i.e.,
             uniform with a range that depends on the loss' margin.
@@ -121,7 +129,14 @@ class AdaMFRotatE(SyntheticScoringModel):
         bases_kwargs: dict[str, dict[str, Any]] = {STRUCTURAL: dict(initializer=entity_initializer, **common)}
         for name, modality in features.items():
             bases[name] = ProjectedFeatureRepresentation
-            bases_kwargs[name] = dict(features=modality, missing=missing, trainable=trainable_features, **common)
+            bases_kwargs[name] = dict(
+                features=modality,
+                missing=missing,
+                trainable=trainable_features,
+                sparse=sparse,
+                compute_dtype=compute_dtype,
+                **common,
+            )
         super().__init__(
             triples_factory=triples_factory,
             interaction=LpRotatEInteraction,
@@ -141,6 +156,7 @@ class AdaMFRotatE(SyntheticScoringModel):
             relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=bound / torch.pi),
             **kwargs,
         )
+        use_sparse_gradients(self.fused.bases.values(), sparse)
 
     @property
     def fused(self) -> AdaptiveFusionRepresentation:

@@ -15,6 +15,7 @@ from ..nn.interaction import LpRotatEInteraction
 from ..nn.phase import PhaseRepresentation
 from .anchored import AnchoredScoringModel
 from .initialization import get_embedding_range
+from .sparse import use_sparse_gradients
 
 __all__ = ["LpRotatE"]
 
@@ -53,6 +54,7 @@ class LpRotatE(AnchoredScoringModel):
         triples_factory: KGInfo,
         embedding_dim: int = 250,
         p: float = 1.0,
+        sparse: bool = False,
         regularizer: HintOrType[Regularizer] = None,
         regularizer_kwargs: OptionalKwargs = None,
         **kwargs,
@@ -62,6 +64,8 @@ class LpRotatE(AnchoredScoringModel):
         :param triples_factory: The training triples.
         :param embedding_dim: The embedding dimension, in complex numbers.
         :param p: The norm over coordinates.
+        :param sparse: Whether gradients of entity embeddings are sparse, such that a step costs what its batch costs
+            rather than what all entities cost. To be used for large graphs, together with ``optimizer="LazyAdam"``.
         :param regularizer: The regularizer of entity representations.
         :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
@@ -82,3 +86,4 @@ class LpRotatE(AnchoredScoringModel):
             relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=bound / torch.pi),
             **kwargs,
         )
+        use_sparse_gradients(self.entity_representations, sparse)

@@ -12,7 +12,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ..typing import FloatTensor, LongTensor
-from .chunking import row_chunks, rows_per_chunk
+from ..chunking import row_chunks, rows_per_chunk
 
 __all__ = ["all_power_sums", "as_planar", "pair_power_sums"]
 

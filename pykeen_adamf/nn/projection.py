@@ -11,7 +11,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ..typing import BoolTensor, FloatTensor, LongTensor
-from .chunking import row_chunks, rows_per_chunk
+from ..chunking import row_chunks, rows_per_chunk
 
 __all__ = ["project_rows"]
 

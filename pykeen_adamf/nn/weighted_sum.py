@@ -13,7 +13,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ..typing import BoolTensor, FloatTensor
-from .chunking import row_chunks, rows_per_chunk
+from ..chunking import row_chunks, rows_per_chunk
 
 __all__ = ["fuse_adaptively"]
 

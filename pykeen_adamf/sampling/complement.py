@@ -37,11 +37,13 @@ class ComplementSampler(nn.Module):
         """
         super().__init__()
         self.num_values = num_values
-        # unique also sorts, by key and then by value
-        keys, values = torch.stack([keys, values], dim=-1).unique(dim=0).unbind(dim=-1)
-        distinct, segment, counts = keys.unique(return_inverse=True, return_counts=True)
+        distinct, segment = keys.unique(return_inverse=True)
+        # unique also sorts, here by key and then by value
+        pairs = (segment * num_values + values).unique()
+        segment, values = pairs // num_values, pairs % num_values
+        counts = segment.bincount(minlength=len(distinct))
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(dim=0)])
-        rank = torch.arange(len(keys), device=keys.device) - offsets[segment]
+        rank = torch.arange(len(segment), device=keys.device) - offsets[segment]
         self.register_buffer("keys", distinct)
         self.register_buffer("offsets", offsets)
         self.register_buffer("shifted", segment * (num_values + 1) + values - rank)
@@ -81,3 +83,33 @@ class ComplementSampler(nn.Module):
             return values, None
         valid = (size > 0).expand(shape)
         return torch.where(valid, values, excluded), valid
+
+    def restrict(self, keys: LongTensor, pool: LongTensor) -> "ComplementSampler":
+        """Return a sampler from a part of the values.
+
+        :param keys: shape: ``(n,)``
+            The keys which will be used.
+        :param pool: shape: ``(pool_size,)``
+            The values to draw from, sorted and distinct.
+        :returns: A sampler for the keys' *positions* among the given ones, which returns positions in the pool, except
+            for those of values that occur with the key.
+        """
+        segment = torch.searchsorted(self.keys, keys).clamp(max=max(len(self.keys) - 1, 0))
+        if len(self.keys):
+            found = self.keys[segment] == keys
+            count = torch.where(found, self.offsets[segment + 1] - self.offsets[segment], 0)
+            owner = torch.arange(len(keys), device=keys.device).repeat_interleave(count)
+            rank = torch.arange(len(owner), device=keys.device) - (count.cumsum(dim=0) - count)[owner]
+            values = self.shifted[self.offsets[segment[owner]] + rank] - segment[owner] * (self.num_values + 1) + rank
+            position = torch.searchsorted(pool, values).clamp(max=len(pool) - 1)
+            inside = pool[position] == values
+            owner, position = owner[inside], position[inside]
+        else:
+            owner = position = keys[:0]
+        # one more value, which occurs with each key: thus no key is unknown
+        everyone = torch.arange(len(keys), device=keys.device)
+        return ComplementSampler(
+            keys=torch.cat([owner, everyone]),
+            values=torch.cat([position, torch.full_like(everyone, len(pool))]),
+            num_values=len(pool) + 1,
+        )

@@ -47,6 +47,10 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
     - relations without training triples are no problem.
 
     Set ``filtered=False`` to allow false negatives.
+
+    With ``pool_size``, the replacements of a batch are drawn from that many entities, which are drawn anew for each
+    batch. Each single negative still is uniformly distributed, but those of different positives now have entities in
+    common. In a large graph, a batch touches fewer entities then, and costs less.
     """
 
     #: shape: ``(num_relations,)``, the probability to corrupt the head
@@ -63,6 +67,7 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         mapped_triples: MappedTriples,
         num_negs_per_pos: int | None = 128,
         filtered: bool = True,
+        pool_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         """Initialize the sampler.
@@ -72,8 +77,11 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         :param num_negs_per_pos: >0
             The number of negatives for each positive triple.
         :param filtered: Whether to draw only from entities that do not make a known triple.
+        :param pool_size: >1
+            From how many entities, at most, to draw all replacements of a batch; from all, if ``None``.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.sampling.NegativeSampler`. An
             additional ``filterer`` is applied on top.
+        :raises ValueError: if there are less than two entities to draw from
         """
         super().__init__(
             mapped_triples=mapped_triples,
@@ -82,6 +90,9 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         )
         if self.num_entities < 2:
             raise ValueError("Negative sampling needs at least two entities.")
+        if pool_size is not None and pool_size < 2:
+            raise ValueError(f"pool_size must be at least two, but is {pool_size!r}. Use None for all entities.")
+        self.pool_size = pool_size
         self.register_buffer(
             "corrupt_head_probability", head_corruption_probability(mapped_triples, self.num_relations)
         )
@@ -109,8 +120,9 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         shape = (*positives.shape[:-1], self.num_negs_per_pos)
         probability = self.corrupt_head_probability.to(positives.device)[r]
         corrupt_head = torch.rand(shape, device=positives.device) < probability
-        replaced_heads, heads_valid = self.heads.sample(keys=r * self.num_entities + t, excluded=h, num=shape[-1])
-        replaced_tails, tails_valid = self.tails.sample(keys=h * self.num_relations + r, excluded=t, num=shape[-1])
+        pool = self._draw_pool(positives.device)
+        replaced_heads, heads_valid = _replace(self.heads, r * self.num_entities + t, h, shape[-1], pool)
+        replaced_tails, tails_valid = _replace(self.tails, h * self.num_relations + r, t, shape[-1], pool)
         valid: BoolTensor | None = None
         if heads_valid is not None or tails_valid is not None:
             everywhere = torch.ones_like(corrupt_head)
@@ -128,3 +140,21 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
             dim=-1,
         )
         return negatives, valid
+
+    def _draw_pool(self, device: torch.device) -> LongTensor | None:
+        """Draw the entities for a batch, or None for all."""
+        if self.pool_size is None or self.pool_size >= self.num_entities:
+            return None
+        return torch.randint(self.num_entities, (self.pool_size,), device=device).unique()
+
+
+def _replace(
+    sampler: ComplementSampler, keys: LongTensor, excluded: LongTensor, num: int, pool: LongTensor | None
+) -> tuple[LongTensor, BoolTensor | None]:
+    """Draw from a pool, or from all entities, cf. :meth:`ComplementSampler.sample`."""
+    if pool is None:
+        return sampler.sample(keys=keys, excluded=excluded, num=num)
+    flat = keys.flatten()
+    positions = torch.arange(len(flat), device=keys.device).view(keys.shape)
+    drawn, valid = sampler.to(keys.device).restrict(flat, pool).sample(positions, torch.zeros_like(keys), num)
+    return pool[drawn], valid

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pykeen_adamf.nn import chunking
+from pykeen_adamf import chunking
 from pykeen_adamf.nn.distance import as_planar, pair_power_sums
 
 
