@@ -1,4 +1,4 @@
-"""Paired timing: the contenders take turns in one process, so that a machine which slows down slows down all of them."""
+"""Paired timing: contenders take turns in one process, so that a machine that slows down slows down all of them."""
 
 import gc
 import platform

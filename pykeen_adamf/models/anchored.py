@@ -74,6 +74,41 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         anchors = interaction.anchor(shared.get_rows(anchor_entity), relation[anchor_relation], is_head)
         return interaction.score_pairs(anchors, shared.table, anchor_index, row).unsqueeze(dim=-1)
 
+    def score_corrupted(self, positives: LongTensor, negatives: LongTensor) -> FloatTensor:
+        """Score negatives, each of which has at least the head or the tail, and the relation, of its positive triple.
+
+        The same as :meth:`score_hrt`, which has to find out itself which triples have something in common.
+
+        :param positives: shape: ``(batch_size, 3)``
+            The ID-based positive triples.
+        :param negatives: shape: ``(batch_size, num_negatives, 3)``
+            The negatives of each. Only their entities are looked at.
+        :returns: shape: ``(batch_size, num_negatives)``
+            The scores.
+        """
+        interaction = self._get_anchored_interaction(None)
+        if interaction is None:
+            return self.score_hrt(negatives.reshape(-1, 3)).view(negatives.shape[:-1])
+        positives, negatives = positives.to(self.device), negatives.to(self.device)
+        shared = self._shared
+        if shared is None:
+            entities = torch.cat([positives[:, [0, 2]].flatten(), negatives[..., [0, 2]].flatten()])
+            shared = SharedEntities.represent(entities, self.entity_representations[0])
+        h, r, t = positives.unbind(dim=-1)
+        # an anchor made of each head, and one made of each tail
+        is_head = torch.ones_like(h, dtype=torch.bool)
+        anchors = interaction.anchor(
+            shared.get(torch.cat([h, t])),
+            self.relation_representations[0](r).repeat(2, 1),
+            torch.cat([is_head, ~is_head]),
+        )
+        head_is_corrupted = negatives[..., 0] != h.unsqueeze(dim=-1)
+        position = torch.arange(len(h), device=h.device).unsqueeze(dim=-1)
+        anchor_index = torch.where(head_is_corrupted, position + len(h), position)
+        rows = shared.rows(torch.where(head_is_corrupted, negatives[..., 0], negatives[..., 2]))
+        scores = interaction.score_pairs(anchors, shared.table, anchor_index.flatten(), rows.flatten())
+        return scores.view(negatives.shape[:-1])
+
     # docstr-coverage: inherited
     def score_t(  # noqa: D102
         self,
@@ -170,12 +205,13 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
     # docstr-coverage: inherited
     def reset_parameters_(self) -> Self:  # noqa: D102
         self._forget_entity_table()
-        return super().reset_parameters_()
+        super().reset_parameters_()  # type: ignore[no-untyped-call]
+        return self
 
     # docstr-coverage: inherited
     def post_parameter_update(self) -> None:  # noqa: D102
         self._forget_entity_table()
-        super().post_parameter_update()  # type: ignore[no-untyped-call]
+        super().post_parameter_update()
 
     def _forget_entity_table(self) -> None:
         # not there yet while the super class is initialized

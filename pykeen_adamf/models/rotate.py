@@ -83,7 +83,8 @@ class LpRotatE(AnchoredScoringModel):
                 regularizer_kwargs=regularizer_kwargs,
             ),
             relation_representations=PhaseRepresentation,
-            relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=bound / torch.pi),
+            # to look for duplicates would cost more than to calculate them
+            relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=bound / torch.pi, unique=False),
             **kwargs,
         )
         use_sparse_gradients(self.entity_representations, sparse)

@@ -63,9 +63,7 @@ class AnchoredInteraction(nn.Module, ABC):
         """
         planar = anchors.is_complex()
         left = as_planar(anchors) if planar else anchors
-        return self._as_scores(
-            pair_power_sums(left, entities, anchor_index, entity_index, p=self.p, planar=planar)
-        )
+        return self._as_scores(pair_power_sums(left, entities, anchor_index, entity_index, p=self.p, planar=planar))
 
     def score_all(self, anchors: FloatTensor, entities: FloatTensor) -> FloatTensor:
         """Score all pairs of anchors and entities, without gradients.

@@ -6,15 +6,21 @@ in chunks that stay in the processor's cache; what the backward pass needs of a 
 themselves, the indices and one number for each pair are kept.
 """
 
-from typing import Any
+import importlib.util
+import os
+from typing import Any, Final
 
 import torch
 from torch.autograd.function import once_differentiable
 
-from ..typing import FloatTensor, LongTensor
 from ..chunking import row_chunks, rows_per_chunk
+from ..typing import FloatTensor, LongTensor
 
 __all__ = ["all_power_sums", "as_planar", "pair_power_sums"]
+
+#: Set it to anything for PyTorch's own operations on CUDA devices, too.
+NO_TRITON_ENVIRONMENT_VARIABLE: Final = "PYKEEN_ADAMF_NO_TRITON"
+
 
 def as_planar(x: FloatTensor) -> FloatTensor:
     """Return all real parts of a row, followed by all imaginary parts.
@@ -116,6 +122,14 @@ def _powers(squares: FloatTensor, p: float) -> FloatTensor:
     return squares if p == 2 else squares.sqrt_() if p == 1 else squares.pow_(p / 2)
 
 
+def load_triton(x: FloatTensor) -> Any:
+    """Return the module with kernels for a tensor's device, or None if there are none, or they cannot be had."""
+    if not x.is_cuda or os.environ.get(NO_TRITON_ENVIRONMENT_VARIABLE) or importlib.util.find_spec("triton") is None:
+        return None
+    kernels = importlib.import_module(f"{__package__}.triton_distance")
+    return kernels if kernels.is_supported(x) else None
+
+
 class _Chunks:
     """Iterates over chunks of pairs: their range and differences, in buffers that are used again."""
 
@@ -154,6 +168,10 @@ class _PairPowerSums(torch.autograd.Function):
     ) -> FloatTensor:
         ctx.save_for_backward(left, right, left_index, right_index)
         ctx.p, ctx.planar = p, planar
+        kernels = load_triton(left)
+        if kernels is not None:
+            sums: FloatTensor = kernels.pair_power_sums_forward(left, right, left_index, right_index, p, planar)
+            return sums
         result = left.new_empty(len(left_index))
         for start, stop, _, squares in _Chunks(left, right, left_index, right_index, planar):
             torch.sum(_powers(squares, p), dim=-1, out=result[start:stop])
@@ -165,6 +183,12 @@ class _PairPowerSums(torch.autograd.Function):
         left, right, left_index, right_index = ctx.saved_tensors
         p, planar = ctx.p, ctx.planar
         needs_left, needs_right = ctx.needs_input_grad[:2]
+        kernels = load_triton(left)
+        if kernels is not None:
+            grads = kernels.pair_power_sums_backward(
+                left, right, left_index, right_index, grad, p, planar, needs_left, needs_right
+            )
+            return *grads, None, None, None, None
         grad_left = torch.zeros_like(left) if needs_left else None
         grad_right = torch.zeros_like(right) if needs_right else None
         # the factor of p, and the sign for the right rows, once for each pair rather than for each coordinate

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from ..typing import BoolTensor, FloatTensor, LongTensor
 from ..chunking import row_chunks, rows_per_chunk
+from ..typing import BoolTensor, FloatTensor, LongTensor
 
 __all__ = ["project_rows"]
 
@@ -70,7 +70,8 @@ class _Rows:
         """Set rows to zero that are not to be used."""
         if self.presence is None:
             return x
-        return x * self.select(self.presence, start, stop).unsqueeze(dim=-1)
+        masked: FloatTensor = x * self.select(self.presence, start, stop).unsqueeze(dim=-1)
+        return masked
 
     def get(self, start: int, stop: int) -> FloatTensor:
         """Return rows, ready for use."""

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from ..typing import BoolTensor, FloatTensor
 from ..chunking import row_chunks, rows_per_chunk
+from ..typing import BoolTensor, FloatTensor
 
 __all__ = ["fuse_adaptively"]
 

@@ -145,7 +145,8 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         """Draw the entities for a batch, or None for all."""
         if self.pool_size is None or self.pool_size >= self.num_entities:
             return None
-        return torch.randint(self.num_entities, (self.pool_size,), device=device).unique()
+        pool: LongTensor = torch.randint(self.num_entities, (self.pool_size,), device=device).unique()
+        return pool
 
 
 def _replace(

@@ -1,5 +1,6 @@
 """The training loop of modality adversarial training."""
 
+import math
 from collections.abc import Collection, Mapping
 from hashlib import md5
 from typing import Any
@@ -18,7 +19,9 @@ from ..constants import SYNTHETIC_KINDS
 from ..models import SyntheticScoringModel, supports_synthetic_scoring
 from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import FloatTensor, LongTensor, SyntheticKind
+from .asynchronous import AsynchronousSLCWATrainingLoop
 from .checkpointing import extend_checkpoint, read_checkpoint_extension
+from .fused import prefer_fused
 from .generator_step import GeneratorTrainingCallback, LossMeter
 from .generators import TrainableGenerators
 from .negatives import negative_sampling_loss, score_negatives
@@ -31,13 +34,14 @@ from .objectives import (
     generator_loss,
 )
 from .options import check_choice, check_kinds, check_positive, check_weight, from_loss
-from .fused import prefer_fused
 from .synthesis import Synthesizer
 
 __all__ = ["MATTrainingLoop"]
 
+NON_FINITE_GENERATOR_LOSS = "The generators' loss is not finite. Try a smaller generator_lr."
 
-class MATTrainingLoop(SLCWATrainingLoop):
+
+class MATTrainingLoop(AsynchronousSLCWATrainingLoop):
     r"""Modality adversarial training (MAT), the training strategy of AdaMF-MAT.
 
     Generators create synthetic modality embeddings from structural embeddings and noise. A batch is processed as in
@@ -249,11 +253,20 @@ class MATTrainingLoop(SLCWATrainingLoop):
         registered = any(isinstance(callback, GeneratorTrainingCallback) for callback in callbacks.callbacks)
         if not self._measuring and not registered:
             # the last callback, i.e., after the model's update, as in algorithm 1
-            callbacks.register_callback(GeneratorTrainingCallback(only_size_probing=kwargs["only_size_probing"]))
+            callbacks.register_callback(
+                GeneratorTrainingCallback(
+                    only_size_probing=kwargs["only_size_probing"],
+                    # to show a loss means to wait for it
+                    update_progress_every=100 if self.asynchronous else 10,
+                )
+            )
         try:
-            return super()._train_epoch(batches, callbacks, sub_batch_size, **kwargs)
+            loss = super()._train_epoch(batches, callbacks, sub_batch_size, **kwargs)
         finally:
             self._measuring = False
+        if self.asynchronous and not math.isfinite(self.meter.means().get("generator_loss", 0.0)):
+            raise NonFiniteLossError(NON_FINITE_GENERATOR_LOSS)
+        return loss
 
     # docstr-coverage: inherited
     def _process_batch(
@@ -321,8 +334,8 @@ class MATTrainingLoop(SLCWATrainingLoop):
                     weighting=self.adversarial_weighting,
                     objective=self.generator_objective,
                 )
-                if not torch.isfinite(loss):
-                    raise NonFiniteLossError("The generators' loss is not finite. Try a smaller generator_lr.")
+                if not self.asynchronous and not torch.isfinite(loss):
+                    raise NonFiniteLossError(NON_FINITE_GENERATOR_LOSS)
                 share = len(sub_batch) / len(positives)
                 self.meter.add(share, generator_loss=loss)
                 accumulate(share * loss)

@@ -4,7 +4,8 @@ from pykeen.losses import Loss
 from pykeen.models import Model
 from pykeen.triples.instances import SLCWABatch
 
-from ..typing import FloatTensor
+from ..models import AnchoredScoringModel
+from ..typing import FloatTensor, LongTensor
 
 __all__ = ["negative_sampling_loss", "score_negatives"]
 
@@ -13,17 +14,29 @@ def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> F
     """Score the negatives of a part of a batch.
 
     :param model: The model.
-    :param batch: The batch.
+    :param batch: The batch. If it is not on the CPU, at most one entity of each negative must be corrupted.
     :param start: The first positive triple of the part.
     :param stop: The positive triple after its last one.
     :returns: shape: ``(stop - start, num_negatives)``, or ``(num_valid,)`` if the batch has masks
         The scores.
     """
-    negatives = batch["negatives"][start:stop]
+    positives, negatives = batch["positives"][start:stop], batch["negatives"][start:stop]
     masks = batch.get("masks")
+    if isinstance(model, AnchoredScoringModel) and _is_one_entity_corrupted(positives, negatives):
+        scores = model.score_corrupted(positives, negatives)
+        return scores if masks is None else scores[masks[start:stop].to(scores.device)]
     if masks is not None:
         negatives = negatives[masks[start:stop]]
     return model.score_hrt(negatives.reshape(-1, 3).to(model.device)).view(negatives.shape[:-1])
+
+
+def _is_one_entity_corrupted(positives: LongTensor, negatives: LongTensor) -> bool:
+    """Return whether no negative differs from its positive triple in more than one entity."""
+    if positives.device.type != "cpu":
+        # to look would mean to wait for the device
+        return True
+    same_head, same_relation, same_tail = (negatives[..., column] == positives[:, column, None] for column in range(3))
+    return bool(((same_head | same_tail) & same_relation).all())
 
 
 def negative_sampling_loss(
@@ -63,4 +76,4 @@ def negative_sampling_loss(
         pos_weights=pos_weights,
         neg_weights=neg_weights,
     )
-    return value + model.collect_regularization_term()  # type: ignore[no-untyped-call]
+    return value + model.collect_regularization_term()

@@ -92,3 +92,36 @@ def test_dropout_is_pykeens():
     assert torch.equal(model.score_hrt(batch), ERModel.score_hrt(model, batch))
     model.eval()
     torch.testing.assert_close(model.score_hrt(batch), ERModel.score_hrt(model, batch))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("batch_size", "num_negatives"), [(1, 1), (1, 7), (9, 1), (13, 5)])
+def test_corrupted_triples(name, batch_size, num_negatives):
+    """Knowing what negatives have in common with their positives changes neither scores nor gradients."""
+    cls, kwargs = MODELS[name]
+    factory = make_factory()
+    model = cls(triples_factory=factory, embedding_dim=4, random_seed=0, **kwargs).double()
+    torch.manual_seed(batch_size)
+    positives = factory.mapped_triples[:batch_size].clone()
+    # the head is the tail; and a distance of exactly zero: a head that rotates into itself
+    positives[0, 2] = positives[0, 0]
+    if isinstance(model.relation_representations[0].raw, torch.Tensor):
+        model.relation_representations[0].raw.data[positives[0, 1]] = 0.0
+    negatives = positives.unsqueeze(dim=1).repeat(1, num_negatives, 1)
+    column = 2 * torch.randint(2, (batch_size, num_negatives, 1))
+    negatives.scatter_(2, column, torch.randint(20, column.shape))
+    # not corrupted at all
+    negatives[-1, -1] = positives[-1]
+    weight = torch.randn(batch_size, num_negatives, dtype=torch.float64)
+    results = []
+    for fast in (True, False):
+        model.zero_grad()
+        if fast:
+            scores = model.score_corrupted(positives, negatives)
+        else:
+            scores = ERModel.score_hrt(model, negatives.view(-1, 3)).view(weight.shape)
+        ((weight * scores).sum() + model.collect_regularization_term()).backward()
+        results.append([scores, *(x.grad for x in model.parameters() if x.requires_grad)])
+    for actual, expected in zip(*results, strict=True):
+        assert torch.isfinite(actual).all()
+        torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)

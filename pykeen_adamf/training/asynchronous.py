@@ -1,0 +1,137 @@
+"""A training loop which does not make the processor wait for the device in every step."""
+
+import gc
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from class_resolver import HintOrType
+from pykeen.sampling import NegativeSampler, negative_sampler_resolver
+from pykeen.training import NonFiniteLossError, SLCWATrainingLoop
+from pykeen.triples import CoreTriplesFactory
+from pykeen.triples.instances import BatchedSLCWAInstances, SLCWABatch
+from torch.utils.data import DataLoader
+from typing_extensions import Self
+
+from ..sampling import FilteredBernoulliNegativeSampler
+
+__all__ = ["AsynchronousSLCWATrainingLoop"]
+
+
+class DeviceInstances(BatchedSLCWAInstances):
+    """Training instances that are shuffled, selected and corrupted where the model is."""
+
+    def move(self, device: torch.device) -> Self:
+        """Move the triples, and what negatives are sampled from."""
+        self.mapped_triples = self.mapped_triples.to(device)
+        self.negative_sampler = self.negative_sampler.to(device)
+        return self
+
+    def __iter__(self) -> Iterator[SLCWABatch]:
+        """Iterate over batches."""
+        order = torch.randperm(len(self.mapped_triples), device=self.mapped_triples.device)
+        for indices in order.split(self.batch_size)[: len(self)]:
+            yield self[indices]
+
+
+class AsynchronousSLCWATrainingLoop(SLCWATrainingLoop):
+    """PyKEEN's sLCWA training loop, without waiting for a GPU in each step.
+
+    PyKEEN's loop waits thrice: to look whether the loss is finite, to read the loss, and to copy the batch. On a GPU,
+    this loop looks at the end of each epoch, where it raises the same error; and if the negatives are sampled by
+    :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler`, batches are made on the device. On the CPU, it is
+    PyKEEN's loop.
+    """
+
+    @property
+    def asynchronous(self) -> bool:
+        """Return whether there is a device that works on its own."""
+        return self.device.type != "cpu"
+
+    # docstr-coverage: inherited
+    def _create_training_data_loader(
+        self,
+        triples_factory: CoreTriplesFactory,
+        *,
+        sampler: Literal["schlichtkrull"] | None,
+        batch_size: int,
+        drop_last: bool,
+        **kwargs: Any,
+    ) -> DataLoader[SLCWABatch]:
+        if not self.asynchronous or sampler is not None or kwargs.get("num_workers") or not self._can_sample_on_device:
+            return super()._create_training_data_loader(
+                triples_factory, sampler=sampler, batch_size=batch_size, drop_last=drop_last, **kwargs
+            )
+        instances = DeviceInstances.from_triples_factory(
+            triples_factory,
+            batch_size=batch_size,
+            drop_last=drop_last,
+            negative_sampler=self.negative_sampler,
+            negative_sampler_kwargs=self.negative_sampler_kwargs,
+        ).move(self.device)
+        # what is on the device already cannot be pinned
+        return DataLoader(dataset=instances, batch_size=None, batch_sampler=None)
+
+    @property
+    def _can_sample_on_device(self) -> bool:
+        hint: HintOrType[NegativeSampler] = self.negative_sampler
+        known = not isinstance(hint, NegativeSampler) and (
+            negative_sampler_resolver.lookup(hint) is FilteredBernoulliNegativeSampler
+        )
+        return bool(known) and self.loss_weighter is None and not (self.negative_sampler_kwargs or {}).get("filterer")
+
+    # docstr-coverage: inherited
+    def _forward_pass(
+        self,
+        batch: SLCWABatch,
+        start: int,
+        stop: int,
+        current_batch_size: int,
+        label_smoothing: float,
+        slice_size: int | None,
+        backward: bool = True,
+    ) -> float:
+        if not self.asynchronous:
+            return super()._forward_pass(
+                batch, start, stop, current_batch_size, label_smoothing, slice_size, backward=backward
+            )
+        loss = self._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
+        if self.model.loss.reduction == "mean":
+            loss = loss * ((stop - start) / current_batch_size)
+        if backward:
+            loss.backward()
+        self.model.post_forward_pass()
+        # a tensor, which can be added up like a number
+        return loss.detach()  # type: ignore[return-value]
+
+    # docstr-coverage: inherited
+    def _train_epoch(self, *args: Any, **kwargs: Any) -> float:
+        loss = float(super()._train_epoch(*args, **kwargs))
+        if self.asynchronous and not math.isfinite(loss):
+            raise NonFiniteLossError("Loss is non-finite.")
+        return loss
+
+    # docstr-coverage: inherited
+    def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
+        with _old_objects_are_no_garbage():
+            return super()._train(*args, **kwargs)
+
+
+@contextmanager
+def _old_objects_are_no_garbage() -> Iterator[None]:
+    """Within this context, garbage is only looked for among objects that are created in it.
+
+    PyKEEN collects garbage after each epoch. With everything that it imports, this takes a quarter of a second, which
+    is several times as long as an epoch on a small graph.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
