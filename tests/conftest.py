@@ -14,11 +14,19 @@ from .cases import make_factory
 
 
 def pytest_collection_finish() -> None:
-    """Exempt what exists by now from garbage collection, which PyKEEN does after each epoch: a third of all time."""
-    gc.collect()
-    gc.freeze()
-    # everything here is small, and threads wait for each other: if anything else runs, ten times as long
+    """Compute in one thread: everything here is small, and threads wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collect_garbage() -> None:
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _exempt_from_garbage_collection(_collect_garbage) -> None:
+    """Exempt what exists by now: PyKEEN collects garbage after each epoch, which would be most of all time."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ class AsynchronousSLCWATrainingLoop(SLCWATrainingLoop):
     @property
     def asynchronous(self) -> bool:
         """Return whether there is a device that works on its own."""
-        return self.device.type != "cpu"
+        return bool(self.device.type != "cpu")
 
     # docstr-coverage: inherited
     def _create_training_data_loader(
