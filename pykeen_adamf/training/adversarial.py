@@ -19,12 +19,11 @@ from ..constants import SYNTHETIC_KINDS
 from ..models import SyntheticScoringModel, supports_synthetic_scoring
 from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import FloatTensor, LongTensor, SyntheticKind
-from .asynchronous import AsynchronousSLCWATrainingLoop
-from .checkpointing import extend_checkpoint, read_checkpoint_extension
+from .checkpointing import GeneratorCheckpointingLoop
 from .fused import prefer_fused
 from .generator_step import GeneratorTrainingCallback, LossMeter
 from .generators import TrainableGenerators
-from .negatives import negative_sampling_loss, score_negatives
+from .negatives import negative_sampling_loss, score_negatives, score_positives
 from .objectives import (
     ADVERSARIAL_WEIGHTINGS,
     GENERATOR_OBJECTIVES,
@@ -33,7 +32,7 @@ from .objectives import (
     adversarial_loss,
     generator_loss,
 )
-from .options import check_choice, check_kinds, check_positive, check_weight, from_loss
+from .options import HPO_RANGES, check_choice, check_kinds, check_positive, check_weight, from_loss
 from .synthesis import Synthesizer
 
 __all__ = ["MATTrainingLoop"]
@@ -41,7 +40,7 @@ __all__ = ["MATTrainingLoop"]
 NON_FINITE_GENERATOR_LOSS = "The generators' loss is not finite. Try a smaller generator_lr."
 
 
-class MATTrainingLoop(AsynchronousSLCWATrainingLoop):
+class MATTrainingLoop(GeneratorCheckpointingLoop):
     r"""Modality adversarial training (MAT), the training strategy of AdaMF-MAT.
 
     Generators create synthetic modality embeddings from structural embeddings and noise. A batch is processed as in
@@ -63,13 +62,7 @@ class MATTrainingLoop(AsynchronousSLCWATrainingLoop):
 
     #: The paper's grid. All of these are parameters of :meth:`train`: PyKEEN's hyper-parameter optimization can tune
     #: neither those of the constructor, nor the negative sampler of any but its own training loops.
-    hpo_default = {
-        **SLCWATrainingLoop.hpo_default,
-        "adversarial_weight": dict(type="categorical", choices=[0.001, 0.01, 0.1, 1.0]),
-        "generator_lr": dict(type="categorical", choices=[1.0e-5, 1.0e-4, 1.0e-3]),
-        "num_groups": dict(type=int, low=1, high=4),
-        "num_negs_per_pos": dict(type="categorical", choices=[32, 64, 128]),
-    }
+    hpo_default = {**SLCWATrainingLoop.hpo_default, **HPO_RANGES}
 
     #: The mean losses of each epoch: ``kgc_loss``, ``adversarial_loss``, ``discriminator_loss``, ``generator_loss``
     adversarial_losses_per_epoch: list[Mapping[str, float]]
@@ -187,20 +180,6 @@ class MATTrainingLoop(AsynchronousSLCWATrainingLoop):
         configuration = f"{super().checksum} {self.synthesizer} {self.generators.optimizer} {options}"
         return md5(configuration.encode()).hexdigest()  # noqa: S324
 
-    # docstr-coverage: inherited
-    def _save_state(self, path: Any, *args: Any, **kwargs: Any) -> None:
-        super()._save_state(path, *args, **kwargs)
-        # PyKEEN's checkpoints know one model and one optimizer
-        extend_checkpoint(path, {**self.generators.state_dict(), "losses": self.adversarial_losses_per_epoch})
-
-    # docstr-coverage: inherited
-    def _load_state(self, path: Any, *args: Any, **kwargs: Any) -> Any:
-        result = super()._load_state(path, *args, **kwargs)
-        state = read_checkpoint_extension(path)
-        self.adversarial_losses_per_epoch = state.pop("losses")
-        self.generators.load_state_dict(state)
-        return result
-
     def train(
         self,
         triples_factory: CoreTriplesFactory,
@@ -287,7 +266,7 @@ class MATTrainingLoop(AsynchronousSLCWATrainingLoop):
         with self.model.sharing(torch.cat([entities.flatten(), others.flatten()])):
             negative = score_negatives(self.model, batch, start, stop)
             with self.model.sharing(entities):
-                positive = self.model.score_hrt(positives)
+                positive = score_positives(self.model, positives)
                 kgc_loss = negative_sampling_loss(
                     self.model, self.loss, batch, start, stop, positive, negative, label_smoothing
                 )
@@ -324,7 +303,7 @@ class MATTrainingLoop(AsynchronousSLCWATrainingLoop):
             for sub_batch in positives.split(self._sub_batch_size or len(positives)):
                 with self.model.sharing(sub_batch[:, [0, 2]]):
                     with torch.no_grad():
-                        positive = self.model.score_hrt(sub_batch).squeeze(dim=-1)
+                        positive = score_positives(self.model, sub_batch).squeeze(dim=-1)
                     synthetic = self._score_synthetic(sub_batch)
                 loss = generator_loss(
                     positive,

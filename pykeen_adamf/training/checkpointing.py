@@ -1,11 +1,16 @@
 """What PyKEEN's checkpoints lack: the state of the generators."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
+from .asynchronous import AsynchronousSLCWATrainingLoop
+from .generators import TrainableGenerators
+
 __all__ = [
+    "GeneratorCheckpointingLoop",
     "extend_checkpoint",
     "read_checkpoint_extension",
 ]
@@ -39,3 +44,24 @@ def read_checkpoint_extension(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a checkpoint of modality adversarial training: it lacks the generators.")
     state: dict[str, Any] = checkpoint[CHECKPOINT_KEY]
     return state
+
+
+class GeneratorCheckpointingLoop(AsynchronousSLCWATrainingLoop):
+    """A training loop with generators, which are part of its checkpoints."""
+
+    generators: TrainableGenerators
+    adversarial_losses_per_epoch: list[Mapping[str, float]]
+
+    # docstr-coverage: inherited
+    def _save_state(self, path: Any, *args: Any, **kwargs: Any) -> None:
+        super()._save_state(path, *args, **kwargs)
+        # PyKEEN's checkpoints know one model and one optimizer
+        extend_checkpoint(path, {**self.generators.state_dict(), "losses": self.adversarial_losses_per_epoch})
+
+    # docstr-coverage: inherited
+    def _load_state(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        result = super()._load_state(path, *args, **kwargs)
+        state = read_checkpoint_extension(path)
+        self.adversarial_losses_per_epoch = state.pop("losses")
+        self.generators.load_state_dict(state)
+        return result

@@ -7,7 +7,22 @@ from pykeen.triples.instances import SLCWABatch
 from ..models import AnchoredScoringModel
 from ..typing import FloatTensor, LongTensor
 
-__all__ = ["negative_sampling_loss", "score_negatives"]
+__all__ = ["negative_sampling_loss", "score_negatives", "score_positives"]
+
+
+def score_positives(model: Model, positives: LongTensor) -> FloatTensor:
+    """Score positive triples.
+
+    :param model: The model.
+    :param positives: shape: ``(batch_size, 3)``
+        The ID-based triples.
+    :returns: shape: ``(batch_size, 1)``
+        The scores.
+    """
+    if isinstance(model, AnchoredScoringModel):
+        # not corrupted at all: nothing needs to be found out
+        return model.score_corrupted(positives, positives.unsqueeze(dim=1))
+    return model.score_hrt(positives)
 
 
 def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> FloatTensor:

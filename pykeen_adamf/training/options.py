@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pykeen.losses import Loss, NSSALoss
 
@@ -10,6 +10,7 @@ from ..constants import SYNTHETIC_KINDS
 from ..typing import SyntheticKind
 
 __all__ = [
+    "HPO_RANGES",
     "check_choice",
     "check_kinds",
     "check_positive",
@@ -18,6 +19,14 @@ __all__ = [
 ]
 
 X = TypeVar("X", bound=str)
+
+#: The ranges of the options of :meth:`MATTrainingLoop.train`: the paper's grid.
+HPO_RANGES: Final[dict[str, dict[str, object]]] = {
+    "adversarial_weight": dict(type="categorical", choices=[0.001, 0.01, 0.1, 1.0]),
+    "generator_lr": dict(type="categorical", choices=[1.0e-5, 1.0e-4, 1.0e-3]),
+    "num_groups": dict(type=int, low=1, high=4),
+    "num_negs_per_pos": dict(type="categorical", choices=[32, 64, 128]),
+}
 
 
 def _is_finite(value: object) -> bool:

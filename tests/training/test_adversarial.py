@@ -14,7 +14,7 @@ from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
 from pykeen_adamf.training import MATTrainingLoop
 from pykeen_adamf.training.fused import prefer_fused
-from pykeen_adamf.training.negatives import negative_sampling_loss, score_negatives
+from pykeen_adamf.training.negatives import negative_sampling_loss, score_negatives, score_positives
 
 from ..cases import make_factory
 
@@ -68,7 +68,7 @@ class OurSLCWATrainingLoop(SLCWATrainingLoop):
         with self.model.sharing(entities):
             negative = score_negatives(self.model, batch, start, stop)
             with self.model.sharing(positives[:, [0, 2]]):
-                positive = self.model.score_hrt(positives)
+                positive = score_positives(self.model, positives)
         return negative_sampling_loss(self.model, self.loss, batch, start, stop, positive, negative, label_smoothing)
 
 
