@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 
 from pykeen_adamf.experiments.results import describe_environment, write_json
 
@@ -65,6 +66,29 @@ def peak_gb() -> float:
         return int(line.split()[1]) * 1024 / 1e9
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def matmul_rate() -> float:
+    """Measure the floating-point operations per second of a matrix product like the projections'."""
+    left, right = torch.randn(1024, 4096), torch.randn(4096, 500)
+    return 2 * 1024 * 4096 * 500 / _best_of(lambda: left @ right)
+
+
+def memory_rate() -> float:
+    """Measure the bytes per second, read or written, of a copy that is too large for any cache."""
+    source = torch.randn(2**26)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _best_of(lambda: target.copy_(source))
+
+
+def _best_of(function: Callable[[], object], times: int = 7) -> float:
+    function()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def describe_machine() -> dict[str, Any]:

@@ -4,6 +4,7 @@
 """
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import click
 import torch
 import workloads
-from timing import peak_gb, ratios, report, summarize, take_turns
+from timing import matmul_rate, memory_rate, peak_gb, ratios, report, summarize, take_turns
 
 REFERENCE = "PyKEEN RotatE"
 CONTENDERS = {
@@ -20,6 +21,27 @@ CONTENDERS = {
     "adamf_mat_frozen": "AdaMF-MAT, frozen features",
     "adamf_mat_trainable": "AdaMF-MAT, trainable features",
 }
+
+
+def count(name: str) -> tuple[float, float]:
+    """Count the floating-point operations of matrix products, and the bytes between memory and processor, of a step.
+
+    A lower bound: each row of a pair is read once forth and once back, and each gradient is read and written once for
+    each pair; anchors stay in the cache. Features are read once forth and once back.
+    """
+    num_entities, batch, dim = workloads.DB15K_SHAPE[0], workloads.BATCH_SIZE, 2 * workloads.EMBEDDING_DIM
+    moved = 4.0 * batch * workloads.NUM_NEGATIVES * dim * 4
+    if name == "rotate":
+        return 0.0, moved
+    trainable = name.endswith("trainable")
+    width = sum(workloads.DB15K_DIMS.values())
+    # forth, back to the weights, and back to the features; and forth for the generators' entities, at most two each
+    projections = 2.0 * width * dim * ((3 if trainable else 2) * num_entities + min(2 * batch, num_entities))
+    # both layers, modalities and entities; four times, as each step goes forth and back twice
+    layers = 2.0 * batch * (512 * (64 + dim) + 512 * dim) * 2 * 2
+    table = 4.0 * num_entities * width
+    # parameter, gradient and moments are read, and all but the gradient are written, which has been written before
+    return projections + 4 * layers, moved + table * (2 + (8 if trainable else 0))
 
 
 def make(name: str, directory: Path | None, num_entities: int | None = None) -> Callable[[], None]:
@@ -64,6 +86,16 @@ def main(rounds: int, directory: Path | None, threads: int | None, path: Path | 
     seconds = take_turns(steps, rounds)
     click.echo(summarize(seconds, REFERENCE))
     relative = ratios(seconds, REFERENCE)
+    rates = {"flop_per_second": matmul_rate(), "bytes_per_second": memory_rate()}
+    bounds = {}
+    for name, label in CONTENDERS.items():
+        operations, moved = count(name)
+        bounds[name] = operations / rates["flop_per_second"] + moved / rates["bytes_per_second"]
+        click.echo(
+            f"{label}: {operations / 1e9:.0f} GFLOP of matrix products, {moved / 1e9:.2f} GB moved; at this machine's "
+            f"{rates['flop_per_second'] / 1e9:.0f} GFLOP/s and {rates['bytes_per_second'] / 1e9:.0f} GB/s "
+            f"{1e3 * bounds[name]:.0f} ms, i.e., {bounds[name] / statistics.median(seconds[label]):.0%} of the time"
+        )
     peaks = {name: measure_peak(name, directory) for name in CONTENDERS}
     click.echo("Peak memory of a process: " + ", ".join(f"{CONTENDERS[k]} {v:.2f} GB" for k, v in peaks.items()))
     report(
@@ -73,6 +105,8 @@ def main(rounds: int, directory: Path | None, threads: int | None, path: Path | 
             "peak_gb": peaks["adamf_mat_trainable"],
             "peaks_gb": peaks,
             "seconds": seconds,
+            "bounds": bounds,
+            "rates": rates,
             "triples": "DB15K" if directory else "synthetic, of DB15K's shape",
         },
     )

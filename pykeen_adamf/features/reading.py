@@ -37,7 +37,7 @@ Content = tuple[Any, Sequence[str] | None, Any]
 
 def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
     """Interpret a mapping: a matrix beside its labels, a single matrix, or one vector for each entity."""
-    if KEY_FEATURES in data:
+    if KEY_FEATURES in data and not _has_one_vector_each(data):
         labels = data.get(KEY_LABELS)
         if labels is not None:
             labels = [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
@@ -52,6 +52,13 @@ def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
             f"each entity; its entries are {sorted(map(str, data))[:5]}.",
         )
     return torch.stack(list(vectors.values())), list(vectors), None
+
+
+def _has_one_vector_each(data: Mapping[str, Any]) -> bool:
+    """Return whether these are vectors of several entities, one of which is named like the matrix."""
+    return len(data) > 1 and all(
+        getattr(value, "ndim", None) == 1 and torch.as_tensor(value).is_floating_point() for value in data.values()
+    )
 
 
 def _read_torch(path: Path, labels: Sequence[str] | None) -> Content:

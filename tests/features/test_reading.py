@@ -9,6 +9,9 @@ import torch
 from hypothesis import given
 
 from pykeen_adamf.features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures, as_features, read_features
+from pykeen_adamf.features.writing import write_features
+from pykeen_adamf.models import AdaMFRotatE
+from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from .cases import (
     BY_LABEL,
@@ -187,3 +190,42 @@ def test_as_features_shares_nothing_that_an_entity_lacks():
     """NaN of the caller's matrix never shows up."""
     features = as_features(torch.full((2, 3), float("nan")), "ab", "visual")
     assert features == ModalityFeatures.missing("ab", dim=3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="needs to look at the process' memory")
+@pytest.mark.parametrize("suffix", [".npy", ".safetensors"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_large_files_are_mapped(tmp_path, suffix, dtype):
+    """What nobody looks at stays on disk, all the way to a model with frozen features; and the file is not changed."""
+    path = tmp_path / f"features{suffix}"
+    labels = [f"e{i}" for i in range(600)]
+    original = ModalityFeatures.from_matrix(torch.randn(600, 1200).to(dtype), labels)
+    if suffix == ".npy":
+        numpy.save(path, original.matrix.numpy())
+    else:
+        write_features(path, original)
+    content = path.read_bytes()
+    features = read_features(path, labels=labels).align(labels)
+    assert features == ModalityFeatures.from_matrix(original.matrix, labels)
+    factory = MultimodalTriplesFactory(
+        mapped_triples=torch.tensor([[0, 0, 1], [1, 0, 2]]),
+        entity_to_id={label: i for i, label in enumerate(labels)},
+        relation_to_id={"r": 0},
+        features={"textual": features},
+    )
+    model = AdaMFRotatE(triples_factory=factory, embedding_dim=4, trainable_features=False, random_seed=0)
+    table = model.fused.bases["textual"].table
+    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if path.name in line]
+    areas = [line.split()[0].split("-") for line in lines]
+    assert any(int(start, 16) <= table.data_ptr() < int(stop, 16) for start, stop in areas)
+    model.score_hrt(factory.mapped_triples).sum().backward()
+    with torch.no_grad():
+        table[0] = 7
+    assert path.read_bytes() == content
+
+
+def test_entity_named_features(tmp_path):
+    """One vector for each entity, whatever they are called."""
+    path = tmp_path / "vectors.pt"
+    torch.save({"features": torch.ones(3), "labels": torch.zeros(3)}, path)
+    assert read_features(path).labels == ("features", "labels")
