@@ -56,7 +56,7 @@ def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
 
 def _has_one_vector_each(data: Mapping[str, Any]) -> bool:
     """Return whether these are vectors of several entities, one of which is named like the matrix."""
-    return len(data) > 1 and all(
+    return all(
         getattr(value, "ndim", None) == 1 and torch.as_tensor(value).is_floating_point() for value in data.values()
     )
 
