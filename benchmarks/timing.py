@@ -30,7 +30,10 @@ def take_turns(contenders: Mapping[str, Callable[[], object]], rounds: int, warm
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     with click.progressbar(range(warmup + rounds), label="rounds", file=sys.stderr) as progress:
         for turn in progress:
-            for name, function in contenders.items():
+            # everybody comes after everybody else
+            names = list(contenders)
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                function = contenders[name]
                 start = time.perf_counter()
                 function()
                 if turn >= warmup:

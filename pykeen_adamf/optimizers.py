@@ -72,6 +72,8 @@ class LazyAdam(Optimizer):
                     state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
                     state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
                     state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                # a state that was saved on another device
+                state["step"] = state["step"].to(parameter.device)
                 if parameter.grad.is_sparse:
                     _update_rows(parameter, state, **_options(group))
                 else:
@@ -90,7 +92,7 @@ class LazyAdam(Optimizer):
             [state["exp_avg_sq"] for state in states],
             [],
             [state["step"] for state in states],
-            fused=all(parameter.device.type in _FUSED for parameter in parameters),
+            fused=all(x.device.type in _FUSED and x.is_floating_point() for x in parameters),
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,

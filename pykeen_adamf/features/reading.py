@@ -56,7 +56,7 @@ def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
 
 def _has_one_vector_each(data: Mapping[str, Any]) -> bool:
     """Return whether these are vectors of several entities, one of which is named like the matrix."""
-    return all(
+    return len(data) > 1 and all(
         getattr(value, "ndim", None) == 1 and torch.as_tensor(value).is_floating_point() for value in data.values()
     )
 
@@ -130,7 +130,8 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     =================== =========================================================================================
 
     Large ``.npy`` files and ``.safetensors`` are mapped to memory rather than read: frozen features stay there, if the
-    file's rows are in the order of the entities, and none of them is to be replaced by random features. Do not write to
+    file's rows are in the order of the entities, and no entity misses the modality, or the file has zeros for those
+    which do and none is to be replaced by random features. Do not write to
     such a file while it is in use; :func:`pykeen_adamf.features.writing.write_features` replaces it, which is fine.
 
     :param path: The path of the file.

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import torch
 from pykeen.models import ERModel
 from pykeen.nn.representation import Representation
 from pykeen.typing import InductiveMode
+from torch.nn import functional as F
 from typing_extensions import Self
 
 from ..nn.anchored import AnchoredInteraction, find_anchors, unique_with_inverse
@@ -16,6 +17,9 @@ from .entity_table import EntityTable
 from .shared_entities import SharedEntities
 
 __all__ = ["AnchoredScoringModel"]
+
+#: Predictions for less than one of this many entities do not need the representations of all entities.
+FEW: Final = 8
 
 
 class AnchoredScoringModel(ERModel[Any, Any, Any]):
@@ -26,14 +30,8 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
 
     _shared: SharedEntities | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Initialize the model.
-
-        :param args: Positional parameters passed to :class:`pykeen.models.ERModel`.
-        :param kwargs: Keyword-based parameters passed to :class:`pykeen.models.ERModel`.
-        """
-        super().__init__(*args, **kwargs)
-        self._entity_table = EntityTable()
+    # created when it is needed, so that models which were saved without still work
+    _entity_table: EntityTable | None = None
 
     @contextmanager
     def sharing(self, entities: LongTensor) -> Iterator[None]:
@@ -147,8 +145,8 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         others: LongTensor | None,
     ) -> FloatTensor:
         """Score pairs of an entity and a relation with all other entities; no slices are needed for it."""
-        table, is_complex = self._entity_table.get(self.entity_representations[0])
-        known = table[entities.to(table.device)]
+        table, is_complex = self._get_entity_table().get(self.entity_representations[0])
+        known = F.embedding(entities.to(table.device), table)
         if is_complex:
             known = torch.complex(*known.chunk(2, dim=-1))
         relation = self.relation_representations[0](relations)
@@ -168,7 +166,16 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         """Return the interaction, if moreover nothing is to be trained, and the others are the same for the batch."""
         if self.training or torch.is_grad_enabled() or (others is not None and others.ndim != 1):
             return None
+        few = others is not None and FEW * len(others) < self.num_entities
+        if few and not self._get_entity_table().is_current(self.entity_representations[0]):
+            # not worth to calculate all
+            return None
         return self._get_anchored_interaction(mode)
+
+    def _get_entity_table(self) -> EntityTable:
+        if self._entity_table is None:
+            self._entity_table = EntityTable()
+        return self._entity_table
 
     # docstr-coverage: inherited
     def _get_representations(
@@ -190,7 +197,7 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         parts = [part for x in representations for part in x.modules() if isinstance(part, Representation)]
         return len(representations) == 2 and not any(
             # dropout differs between occurrences, and regularizers count them
-            part.regularizer is not None or (part.dropout is not None and self.training)
+            part.regularizer is not None or (part.dropout is not None and part.dropout.training)
             for part in parts
         )
 
@@ -214,7 +221,5 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         super().post_parameter_update()
 
     def _forget_entity_table(self) -> None:
-        # not there yet while the super class is initialized
-        table = self.__dict__.get("_entity_table")
-        if table is not None:
-            table.clear()
+        if self._entity_table is not None:
+            self._entity_table.clear()

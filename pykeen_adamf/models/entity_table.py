@@ -1,28 +1,50 @@
 """The representations of all entities, calculated once for many predictions."""
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from pykeen.nn.representation import Representation
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ..nn.distance import as_planar
 from ..typing import FloatTensor
 
 __all__ = ["EntityTable"]
 
+#: How many numbers of each tensor are compared.
+NUM_PROBES: Final[int] = 256
+
+
+class _OptimizerSteps:
+    """Counts the steps of all optimizers: fused ones change parameters without PyTorch's counter of changes."""
+
+    count = 0
+
+    @classmethod
+    def add(cls, *args: Any) -> None:
+        cls.count += 1
+
+
+register_optimizer_step_post_hook(_OptimizerSteps.add)
+
 
 class EntityTable:
     """Keeps the representations of all entities until something that they are made of changes.
 
-    What the representations are made of is known by its memory and by PyTorch's count of changes in place. Assignments
-    to ``parameter.data`` change neither: whoever makes them must call :meth:`clear`, as the models do wherever PyKEEN
-    may make them.
+    That it did not change is known from the tensors' memory, from PyTorch's counters of changes in place, from the
+    number of steps of all optimizers so far, and from some of the numbers themselves: there are ways to change numbers that
+    nobody counts, e.g., to assign a moving average to ``parameter.data``. Whoever changes only a few numbers in such a
+    way must call :meth:`clear`, as the models do wherever PyKEEN may make changes.
     """
 
     def __init__(self) -> None:
         """Initialize without content."""
         self._key: tuple[Any, ...] | None = None
         self._table: tuple[FloatTensor, bool] | None = None
+
+    def is_current(self, representation: Representation) -> bool:
+        """Return whether nothing has to be calculated."""
+        return self._table is not None and self._key is not None and self._key == _describe(representation)
 
     def get(self, representation: Representation) -> tuple[FloatTensor, bool]:
         """Return the representations of all entities.
@@ -32,15 +54,16 @@ class EntityTable:
             The representations; complex numbers as by :func:`pykeen_adamf.nn.distance.as_planar`. And whether they
             are complex numbers.
         """
-        tensors = [*representation.parameters(), *representation.buffers()]
-        key = tuple((x.data_ptr(), x.device, x.dtype, x.shape, x._version) for x in tensors)
-        if self._table is None or key != self._key:
-            # not an inference tensor, which could not be used outside of inference mode
-            with torch.inference_mode(mode=False), torch.no_grad():
-                x = representation(None)
-                self._table = (as_planar(x), True) if x.is_complex() else (x.contiguous(), False)
-            self._key = key
-        return self._table
+        key = _describe(representation)
+        if key is not None and key == self._key and self._table is not None:
+            return self._table
+        # if possible, no inference tensor, which could not be used outside of inference mode
+        with torch.inference_mode(mode=key is None), torch.no_grad():
+            x = representation(None)
+            table = (as_planar(x), True) if x.is_complex() else (x.contiguous(), False)
+        if key is not None:
+            self._key, self._table = key, table
+        return table
 
     def clear(self) -> None:
         """Forget the representations."""
@@ -49,3 +72,21 @@ class EntityTable:
     def __getstate__(self) -> dict[str, Any]:
         # neither copied nor saved with the model
         return {"_key": None, "_table": None}
+
+
+def _describe(representation: Representation) -> tuple[Any, ...] | None:
+    """Return something that differs whenever the representations do, or None if there is nothing of that kind."""
+    tensors = [*representation.parameters(), *representation.buffers()]
+    if any(x.is_inference() for x in tensors):
+        return None
+    return (
+        _OptimizerSteps.count,
+        tuple((x.data_ptr(), x.device, x.dtype, x.shape, x._version, _probe(x)) for x in tensors),
+    )
+
+
+def _probe(x: torch.Tensor) -> tuple[Any, ...]:
+    """Return some of a tensor's numbers, from everywhere in it."""
+    if x.numel() == 0 or not x.is_contiguous():
+        return ()
+    return tuple(x.detach().view(-1)[:: max(1, x.numel() // NUM_PROBES)].tolist())

@@ -54,11 +54,14 @@ class SharedEntities:
         :param entities: The entities, in any shape, and possibly more than once.
         :param representation: The entity representation.
         :returns: The representations of these entities.
+        :raises IndexError: if there is no such entity
         """
         indices: LongTensor | None = entities.flatten()
         assert indices is not None
         num_entities = representation.max_id
         if indices.device.type == "cpu":
+            if len(indices) and int(indices.min()) < 0:
+                raise IndexError(f"{int(indices.min())} is no entity. Was a label not found?")
             occurs = torch.zeros(num_entities, dtype=torch.bool)
             occurs[indices] = True
             indices = occurs.nonzero().squeeze(dim=-1)
@@ -101,11 +104,11 @@ class SharedEntities:
             Their rows.
         :raises ValueError: if some of them are not among the shared ones
         """
-        if self.row_of is None:
-            return entities
-        rows = self.row_of[entities]
-        # on a GPU, looking would make the processor wait; there, a negative index is an error, too
-        if rows.device.type == "cpu" and rows.numel() and int(rows.min()) < 0:
+        rows = entities if self.row_of is None else self.row_of[entities]
+        if rows.device.type == "cuda":
+            # looking would make the processor wait
+            torch._assert_async(((rows >= 0) & (rows < len(self.table))).all())
+        elif self.row_of is not None and rows.numel() and int(rows.min()) < 0:
             raise ValueError("Within a sharing() context, only the entities that it was given can be scored.")
         return rows
 

@@ -124,7 +124,9 @@ def _powers(squares: FloatTensor, p: float) -> FloatTensor:
 
 def load_triton(x: FloatTensor) -> Any:
     """Return the module with kernels for a tensor's device, or None if there are none, or they cannot be had."""
-    if not x.is_cuda or os.environ.get(NO_TRITON_ENVIRONMENT_VARIABLE) or importlib.util.find_spec("triton") is None:
+    # the kernels add up in any order
+    unwanted = os.environ.get(NO_TRITON_ENVIRONMENT_VARIABLE) or torch.are_deterministic_algorithms_enabled()
+    if not x.is_cuda or unwanted or importlib.util.find_spec("triton") is None:
         return None
     kernels = importlib.import_module(f"{__package__}.triton_distance")
     return kernels if kernels.is_supported(x) else None

@@ -68,8 +68,9 @@ class ProjectedFeatureRepresentation(Representation):
             may be a file that is mapped to memory.
         :param sparse: Whether the gradient of a trainable table is sparse, cf. :class:`torch.nn.Embedding`. Needs an
             optimizer for it, such as :class:`pykeen_adamf.training.LazyAdam`.
-        :param compute_dtype: The data type in which features are multiplied with the projection, if not the
-            projection's own, e.g., ``"bfloat16"``. Products are always summed up with at least single precision.
+        :param compute_dtype: ``"bfloat16"`` to multiply features with the projection in this data type, which is faster
+            where the processor knows it, and less exact: also results and, for a thousand entities at a time,
+            gradients are rounded to it.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.nn.representation.Representation`.
         :raises ValueError: if an option is unknown, or there are too few features
         """
@@ -115,7 +116,7 @@ class ProjectedFeatureRepresentation(Representation):
         # note: the projection resets itself
         if not self.trainable and not self._needs_noise:
             # loading a state may have replaced the features by others
-            self.table.data = self.features.matrix.to(self.table.device)
+            self.table.data = self.features.matrix.to(self.table)
             return
         self.table.copy_(self.features.matrix)
         if self._needs_noise:
@@ -129,6 +130,9 @@ class ProjectedFeatureRepresentation(Representation):
 
     # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
+        if self.trainable and self._shares_features:
+            # somebody has unfrozen it; the features are not ours to change
+            self.table.data = self.table.detach().clone()
         # without the mask, training would turn zeros into something else
         masked = self.missing != "random" and self.trainable
         result = project_rows(
@@ -140,7 +144,7 @@ class ProjectedFeatureRepresentation(Representation):
             sparse=self.sparse,
             compute_dtype=self.compute_dtype,
         )
-        return result if indices is None else result.view(*indices.shape, -1)
+        return result if indices is None else result.view(*indices.shape, result.shape[-1])
 
     # docstr-coverage: inherited
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
@@ -165,8 +169,10 @@ class ProjectedFeatureRepresentation(Representation):
 
 
 def _resolve_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
-    """Return a floating point data type, given itself or its name."""
-    resolved = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if dtype is not None and not (isinstance(resolved, torch.dtype) and resolved.is_floating_point):
-        raise ValueError(f"compute_dtype must be a floating point data type, e.g., 'bfloat16', but is {dtype!r}")
-    return resolved
+    """Return the data type for products, given itself or its name."""
+    if dtype is None:
+        return None
+    if dtype not in {"bfloat16", torch.bfloat16}:
+        # gradients are too small for float16
+        raise ValueError(f"compute_dtype must be 'bfloat16' or None, but is {dtype!r}")
+    return torch.bfloat16

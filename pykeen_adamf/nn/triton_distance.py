@@ -4,7 +4,8 @@ Each pair of rows is read once in the forward pass, and read once and added to t
 no intermediate results in memory. Needs the package ``triton``, which comes with PyTorch's builds for CUDA.
 """
 
-from typing import Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
 
 import torch
 import triton
@@ -96,6 +97,11 @@ def _power(p: float) -> int:
     return int(p) if p in {1, 2} else 0
 
 
+def _on_device_of(x: torch.Tensor) -> AbstractContextManager[Any]:
+    """Kernels are started on the current device, which need not be the one of their input."""
+    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
+
+
 def pair_power_sums_forward(
     left: FloatTensor, right: FloatTensor, left_index: LongTensor, right_index: LongTensor, p: float, planar: bool
 ) -> FloatTensor:
@@ -104,7 +110,8 @@ def pair_power_sums_forward(
     num_pairs, width = len(left_index), left.shape[1]
     result = left.new_empty(num_pairs)
     if num_pairs:
-        _forward[(triton.cdiv(num_pairs, BLOCK_PAIRS),)](
+        with _on_device_of(left):
+            _forward[(triton.cdiv(num_pairs, BLOCK_PAIRS),)](
             left, right, left_index, right_index, result, num_pairs, width // 2 if planar else width, p / 2,
             width=width, planar=planar, power=_power(p), block_pairs=BLOCK_PAIRS, block_dim=BLOCK_DIM,
         )  # fmt: skip
@@ -127,7 +134,8 @@ def pair_power_sums_backward(
     num_pairs, width = len(left_index), left.shape[1]
     grad_left, grad_right = torch.zeros_like(left), torch.zeros_like(right)
     if num_pairs and (needs_left or needs_right):
-        _backward[(triton.cdiv(num_pairs, BLOCK_PAIRS),)](
+        with _on_device_of(left):
+            _backward[(triton.cdiv(num_pairs, BLOCK_PAIRS),)](
             left, right, left_index, right_index, (p * grad).contiguous(), grad_left, grad_right,
             num_pairs, width // 2 if planar else width, p / 2 - 1,
             width=width, planar=planar, power=_power(p), block_pairs=BLOCK_PAIRS, block_dim=BLOCK_DIM,

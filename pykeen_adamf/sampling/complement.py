@@ -26,6 +26,9 @@ class ComplementSampler(nn.Module):
     #: shape: ``(num_pairs,)``, the searchable numbers
     shifted: LongTensor
 
+    #: shape: ``(num_pairs,)``, the sorted pairs of a key's number and a value
+    pairs: LongTensor
+
     def __init__(self, keys: LongTensor, values: LongTensor, num_values: int) -> None:
         """Index pairs of keys and values.
 
@@ -47,6 +50,7 @@ class ComplementSampler(nn.Module):
         self.register_buffer("keys", distinct)
         self.register_buffer("offsets", offsets)
         self.register_buffer("shifted", segment * (num_values + 1) + values - rank)
+        self.register_buffer("pairs", pairs)
         self.any_saturated = bool((counts >= num_values).any())
 
     def sample(self, keys: LongTensor, excluded: LongTensor, num: int) -> tuple[LongTensor, BoolTensor | None]:
@@ -84,32 +88,44 @@ class ComplementSampler(nn.Module):
         valid = (size > 0).expand(shape)
         return torch.where(valid, values, excluded), valid
 
-    def restrict(self, keys: LongTensor, pool: LongTensor) -> "ComplementSampler":
+    def restrict(self, keys: LongTensor, excluded: LongTensor, pool: LongTensor) -> "ComplementSampler":
         """Return a sampler from a part of the values.
 
         :param keys: shape: ``(n,)``
             The keys which will be used.
+        :param excluded: shape: ``(n,)``
+            A value for each of them to exclude in any case.
         :param pool: shape: ``(pool_size,)``
             The values to draw from, sorted and distinct.
         :returns: A sampler for the keys' *positions* among the given ones, which returns positions in the pool, except
-            for those of values that occur with the key.
+            for those of values that are excluded, or occur with the key.
         """
-        segment = torch.searchsorted(self.keys, keys).clamp(max=max(len(self.keys) - 1, 0))
+        owners, positions = [torch.arange(len(keys), device=keys.device)], [_find(pool, excluded)]
         if len(self.keys):
-            found = self.keys[segment] == keys
-            count = torch.where(found, self.offsets[segment + 1] - self.offsets[segment], 0)
-            owner = torch.arange(len(keys), device=keys.device).repeat_interleave(count)
-            rank = torch.arange(len(owner), device=keys.device) - (count.cumsum(dim=0) - count)[owner]
-            values = self.shifted[self.offsets[segment[owner]] + rank] - segment[owner] * (self.num_values + 1) + rank
-            position = torch.searchsorted(pool, values).clamp(max=len(pool) - 1)
-            inside = pool[position] == values
-            owner, position = owner[inside], position[inside]
-        else:
-            owner = position = keys[:0]
+            segment = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
+            count = torch.where(self.keys[segment] == keys, self.offsets[segment + 1] - self.offsets[segment], 0)
+            is_hub = count > len(pool)
+            # of keys with few values, look for each value in the pool
+            few = torch.where(is_hub, 0, count)
+            owner = owners[0].repeat_interleave(few)
+            start = self.offsets[segment] - (few.cumsum(dim=0) - few)
+            where = start[owner] + torch.arange(len(owner), device=keys.device)
+            owners.append(owner)
+            positions.append(_find(pool, self.pairs[where] - segment[owner] * self.num_values))
+            # of keys with many, look for each value of the pool
+            hubs = is_hub.nonzero().squeeze(dim=-1)
+            found = _find(self.pairs, segment[hubs, None] * self.num_values + pool) >= 0
+            hub, position = found.nonzero().unbind(dim=-1)
+            owners.append(hubs[hub])
+            positions.append(position)
         # one more value, which occurs with each key: thus no key is unknown
-        everyone = torch.arange(len(keys), device=keys.device)
-        return ComplementSampler(
-            keys=torch.cat([owner, everyone]),
-            values=torch.cat([position, torch.full_like(everyone, len(pool))]),
-            num_values=len(pool) + 1,
-        )
+        owners.append(owners[0])
+        positions.append(torch.full_like(owners[0], len(pool)))
+        owner, position = torch.cat(owners), torch.cat(positions)
+        return ComplementSampler(owner[position >= 0], position[position >= 0], num_values=len(pool) + 1)
+
+
+def _find(x: LongTensor, values: LongTensor) -> LongTensor:
+    """Return the positions of values in a sorted tensor which is not empty, and -1 for those that are not there."""
+    position = torch.searchsorted(x, values.contiguous()).clamp_(max=len(x) - 1)
+    return torch.where(x[position] == values, position, -1)

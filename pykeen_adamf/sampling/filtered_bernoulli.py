@@ -157,5 +157,8 @@ def _replace(
         return sampler.sample(keys=keys, excluded=excluded, num=num)
     flat = keys.flatten()
     positions = torch.arange(len(flat), device=keys.device).view(keys.shape)
-    drawn, valid = sampler.to(keys.device).restrict(flat, pool).sample(positions, torch.zeros_like(keys), num)
-    return pool[drawn], valid
+    drawn, valid = sampler.to(keys.device).restrict(flat, excluded.flatten(), pool).sample(positions, excluded, num)
+    if valid is None:
+        return pool[drawn], None
+    # where there is none to draw, what was drawn is the excluded value rather than a position
+    return torch.where(valid, pool[drawn.clamp(max=len(pool) - 1)], excluded), valid

@@ -145,9 +145,6 @@ class MATTrainingLoop(GeneratorCheckpointingLoop):
         )
         generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
         generator_optimizer_kwargs.setdefault("lr", self.optimizer.param_groups[0]["lr"])
-        if self.adversarial_weight > 0:
-            # without adversarial training, this loop is PyKEEN's to the last bit
-            prefer_fused(self.optimizer)
         self.synthesizer = Synthesizer(
             structural_dim=self.model.structural_dim,
             synthetic_dims=self.model.synthetic_dims,
@@ -212,6 +209,9 @@ class MATTrainingLoop(GeneratorCheckpointingLoop):
                 **(self.negative_sampler_kwargs or {}),
                 "num_negs_per_pos": check_positive("num_negs_per_pos", num_negs_per_pos),
             }
+        if self.adversarial_weight > 0:
+            # without adversarial training, this loop is PyKEEN's to the last bit
+            prefer_fused(self.optimizer)
         return super().train(triples_factory, *args, **kwargs)
 
     # docstr-coverage: inherited

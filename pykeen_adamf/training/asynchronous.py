@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from typing_extensions import Self
 
 from ..sampling import FilteredBernoulliNegativeSampler
+from .negatives import ONE_ENTITY_CORRUPTED
 
 __all__ = ["AsynchronousSLCWATrainingLoop"]
 
@@ -29,6 +30,13 @@ class DeviceInstances(BatchedSLCWAInstances):
         self.negative_sampler = self.negative_sampler.to(device)
         return self
 
+    def __getitem__(self, item: Any) -> SLCWABatch:
+        """Get a batch."""
+        batch = super().__getitem__(item)
+        # a property of the sampler, which nobody has to look for
+        batch[ONE_ENTITY_CORRUPTED] = True  # type: ignore[typeddict-unknown-key]
+        return batch
+
     def __iter__(self) -> Iterator[SLCWABatch]:
         """Iterate over batches."""
         order = torch.randperm(len(self.mapped_triples), device=self.mapped_triples.device)
@@ -41,14 +49,17 @@ class AsynchronousSLCWATrainingLoop(SLCWATrainingLoop):
 
     PyKEEN's loop waits thrice: to look whether the loss is finite, to read the loss, and to copy the batch. On a GPU,
     this loop looks at the end of each epoch, where it raises the same error; and if the negatives are sampled by
-    :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler`, batches are made on the device. On the CPU, it is
-    PyKEEN's loop.
+    :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler`, batches are made on the device. Callbacks get the
+    loss of a batch as a tensor there. On the CPU, it is PyKEEN's loop.
+
+    Still, there is waiting where the number of something is only known on the device: of the entities in a pool of
+    negatives, of negatives with masks, and of rows with sparse gradients.
     """
 
     @property
     def asynchronous(self) -> bool:
         """Return whether there is a device that works on its own."""
-        return bool(self.device.type != "cpu")
+        return bool(self.device.type == "cuda")
 
     # docstr-coverage: inherited
     def _create_training_data_loader(

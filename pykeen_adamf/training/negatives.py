@@ -1,5 +1,7 @@
 """The loss with sampled negatives, from scores that are also used for something else."""
 
+from typing import Final
+
 from pykeen.losses import Loss
 from pykeen.models import Model
 from pykeen.triples.instances import SLCWABatch
@@ -8,6 +10,9 @@ from ..models import AnchoredScoringModel
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["negative_sampling_loss", "score_negatives", "score_positives"]
+
+#: The key of batches of which at most one entity of each negative, and nothing else, is corrupted.
+ONE_ENTITY_CORRUPTED: Final = "one_entity_corrupted"
 
 
 def score_positives(model: Model, positives: LongTensor) -> FloatTensor:
@@ -29,7 +34,7 @@ def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> F
     """Score the negatives of a part of a batch.
 
     :param model: The model.
-    :param batch: The batch. If it is not on the CPU, at most one entity of each negative must be corrupted.
+    :param batch: The batch. If it says :data:`ONE_ENTITY_CORRUPTED`, nobody looks whether this is so.
     :param start: The first positive triple of the part.
     :param stop: The positive triple after its last one.
     :returns: shape: ``(stop - start, num_negatives)``, or ``(num_valid,)`` if the batch has masks
@@ -37,7 +42,9 @@ def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> F
     """
     positives, negatives = batch["positives"][start:stop], batch["negatives"][start:stop]
     masks = batch.get("masks")
-    if isinstance(model, AnchoredScoringModel) and _is_one_entity_corrupted(positives, negatives):
+    if isinstance(model, AnchoredScoringModel) and (
+        batch.get(ONE_ENTITY_CORRUPTED) or _is_one_entity_corrupted(positives, negatives)
+    ):
         scores = model.score_corrupted(positives, negatives)
         return scores if masks is None else scores[masks[start:stop].to(scores.device)]
     if masks is not None:
@@ -47,9 +54,6 @@ def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> F
 
 def _is_one_entity_corrupted(positives: LongTensor, negatives: LongTensor) -> bool:
     """Return whether no negative differs from its positive triple in more than one entity."""
-    if positives.device.type != "cpu":
-        # to look would mean to wait for the device
-        return True
     same_head, same_relation, same_tail = (negatives[..., column] == positives[:, column, None] for column in range(3))
     return bool(((same_head | same_tail) & same_relation).all())
 

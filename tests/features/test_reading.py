@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 
 from pykeen_adamf.features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures, as_features, read_features
 from pykeen_adamf.features.writing import write_features
@@ -149,6 +149,8 @@ def test_labels_of_bytes(tmp_path):
 @relaxed
 @given(features=modality_features(min_size=1))
 def test_round_trip_of_anything(way, features):
+    # a single vector of this name is a matrix without one dimension
+    assume(features.num_present != 1 or "features" not in features.labels)
     with tempfile.TemporaryDirectory() as directory:
         loaded = read_features(save(way, Path(directory), features)) if features.num_present else features
     assert loaded.align(features.labels) == features

@@ -11,6 +11,7 @@ from pykeen.predict import predict_target
 from pykeen.training import LCWATrainingLoop
 
 from pykeen_adamf.models import AdaMFRotatE, LpRotatE
+from pykeen_adamf.optimizers import LazyAdam
 
 from ..cases import make_factory
 from .test_models import MODELS
@@ -62,7 +63,14 @@ def test_ranks(name, inverse):
 
 
 CHANGES = {
-    "optimizer": lambda model: torch.optim.SGD(model.get_grad_params(), lr=1.0).step(),
+    **{
+        f"{cls.__name__}{kwargs}": lambda model, cls=cls, kwargs=kwargs: cls(
+            model.get_grad_params(), lr=0.1, **kwargs
+        ).step()
+        for cls in (torch.optim.SGD, torch.optim.Adam, LazyAdam)
+        for kwargs in ([{}] if cls is LazyAdam else [{}, dict(fused=True), dict(foreach=True)])
+    },
+    "moving average": lambda model: [x.data.copy_(0.9 * x.data) for x in model.get_grad_params()],
     "reset": lambda model: model.reset_parameters_(),
     "loaded": lambda model: model.load_state_dict(make_model(seed=1).state_dict()),
     "in place": lambda model: [x.mul_(2) for x in model.get_grad_params()],
@@ -116,7 +124,7 @@ def test_gradients_and_training_are_pykeens():
     model.train()
     with torch.no_grad():
         model.score_t(batch)
-    assert model._entity_table._table is None
+    assert model._entity_table is None
 
 
 def test_usable_after_inference_mode():
@@ -138,7 +146,10 @@ def test_copies_are_without():
     assert model._entity_table._table is not None
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert other._entity_table._table is None
-        assert other.eval()._entity_table is not model._entity_table
+        # nor is it needed by models which were saved without
+        del other._entity_table
+        with torch.no_grad():
+            other.eval().score_t(make_factory().mapped_triples[:, :2])
 
 
 def test_precision_is_seen():
@@ -185,3 +196,64 @@ def test_frozen_features_are_not_copied():
 def test_bad_compute_dtype(dtype):
     with pytest.raises(ValueError, match="compute_dtype"):
         AdaMFRotatE(triples_factory=make_factory(), embedding_dim=4, compute_dtype=dtype)
+
+
+def test_unfreezing():
+    """Features that are trained after all are a copy."""
+    factory = make_factory(missing=0.0)
+    original = factory.features["visual"].matrix.clone()
+    model = AdaMFRotatE(triples_factory=factory, embedding_dim=4, trainable_features=False)
+    model.requires_grad_(True)
+    optimizer = torch.optim.SGD(model.get_grad_params(), lr=1.0)
+    model.score_hrt(factory.mapped_triples).sum().backward()
+    optimizer.step()
+    assert torch.equal(factory.features["visual"].matrix, original)
+    assert not torch.equal(model.fused.bases["visual"].table, original)
+    model.reset_parameters_()
+    assert torch.equal(model.fused.bases["visual"].table, original)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_triples(name):
+    assert make_model(name).score_hrt(torch.zeros(0, 3, dtype=torch.long)).shape == (0, 1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_negative_ids(name):
+    """Where a label was not found, there is no score."""
+    model = make_model(name)
+    with pytest.raises(IndexError):
+        model.score_hrt(torch.tensor([[-1, 0, 1]]))
+    with pytest.raises(IndexError), torch.no_grad():
+        model.score_t(torch.tensor([[-1, 0]]))
+
+
+def test_inference_tensors():
+    """A model that was made in inference mode predicts, too."""
+    model = make_model()
+    batch = make_factory().mapped_triples[:, :2]
+    with torch.no_grad():
+        expected = model.score_t(batch)
+    with torch.inference_mode():
+        torch.testing.assert_close(copy.deepcopy(model).score_t(batch), expected)
+
+
+def test_monte_carlo_dropout():
+    model = make_model()
+    dropout = model.fused.bases["structural"].dropout = torch.nn.Dropout(0.5)
+    model.eval()
+    dropout.train()
+    batch = make_factory().mapped_triples[:, :2]
+    with torch.no_grad():
+        assert not torch.equal(model.score_t(batch), model.score_t(batch))
+
+
+def test_few_candidates(monkeypatch):
+    """The representations of all entities are not calculated for some of them only."""
+    model = make_model()
+    batch = make_factory().mapped_triples[:, :2]
+    with torch.no_grad():
+        few = model.score_t(batch, tails=torch.tensor([3]))
+        assert model._entity_table._table is None
+        torch.testing.assert_close(model.score_t(batch)[:, [3]], few)
+        torch.testing.assert_close(model.score_t(batch, tails=torch.tensor([3])), few)

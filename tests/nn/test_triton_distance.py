@@ -58,6 +58,7 @@ def test_is_used(monkeypatch):
     from pykeen_adamf.nn import distance
 
     left, right, *indices = (x.detach().to("cuda") for x in random_input(300, 500, 64, 9_000, dtype=torch.float32))
+    assert distance.load_triton(left) is not None
     fast = pair_power_sums(left, right, *indices, planar=True)
     monkeypatch.setattr(distance, "load_triton", lambda x: None)
     torch.testing.assert_close(fast, pair_power_sums(left, right, *indices, planar=True))

@@ -20,10 +20,11 @@ def test_complement_within_pool(seed, num_values, pool_size):
     pool = torch.randint(num_values, (pool_size,), generator=rng).unique()
     # the last key is unknown
     asked = torch.arange(5)
-    sampler = ComplementSampler(keys, values, num_values).restrict(asked, pool)
+    excluded = torch.randint(num_values, (5,), generator=rng)
+    sampler = ComplementSampler(keys, values, num_values).restrict(asked, excluded, pool)
     drawn, valid = sampler.sample(asked.unsqueeze(dim=-1), torch.zeros(5, 1, dtype=torch.long), 400)
     for key in asked.tolist():
-        expected = set(pool.tolist()).difference(values[keys == key].tolist())
+        expected = set(pool.tolist()).difference(values[keys == key].tolist(), excluded[key : key + 1].tolist())
         if expected:
             assert valid is None or valid[key].all()
             assert set(pool[drawn[key]].tolist()) == expected
@@ -48,10 +49,10 @@ def test_few_entities(filtered):
     expanded = positives.unsqueeze(dim=1).expand_as(negatives)
     changed = negatives != expanded
     assert not changed[..., 1].any()
-    assert (changed.sum(dim=-1) <= 1).all()
+    # no positive is its own negative, filtered or not
+    assert (changed.sum(dim=-1) == 1).all()
     assert len(negatives[changed].unique()) <= 30
     if filtered:
-        assert (changed.sum(dim=-1) == 1).all()
         assert not known.intersection(map(tuple, negatives.view(-1, 3).tolist()))
     # and other entities for the next batch
     other, _ = sampler.sample(positives)
@@ -93,3 +94,20 @@ def test_everything():
 def test_too_small(pool_size):
     with pytest.raises(ValueError, match="pool_size must be at least two"):
         FilteredBernoulliNegativeSampler(mapped_triples=torch.tensor([[0, 0, 1]]), pool_size=pool_size)
+
+
+def test_hub():
+    """What is known of entities with many triples is looked up, rather than repeated for each positive."""
+    num_entities, batch_size = 20_000, 256
+    triples = torch.stack([torch.arange(1, num_entities), *torch.zeros(2, num_entities - 1, dtype=torch.long)], dim=-1)
+    sampler = FilteredBernoulliNegativeSampler(
+        mapped_triples=triples, num_entities=num_entities, num_relations=1, num_negs_per_pos=4, pool_size=100
+    )
+    positives = triples[:batch_size]
+    pool = torch.arange(0, num_entities, 200)
+    restricted = sampler.heads.restrict(torch.zeros(batch_size, dtype=torch.long), positives[:, 0], pool)
+    assert len(restricted.pairs) <= batch_size * (len(pool) + 1)
+    negatives, mask = sampler.sample(positives)
+    valid = negatives if mask is None else negatives[mask]
+    known = set(map(tuple, triples.tolist()))
+    assert not known.intersection(map(tuple, valid.view(-1, 3).tolist()))
