@@ -27,8 +27,8 @@ def count(name: str) -> tuple[float, float]:
     """Count the floating-point operations of matrix products, and the bytes between memory and processor, of a step.
 
     An estimate: each row of a pair is read once forth and once back, and each gradient is read and written once for
-    each pair; anchors stay in the cache. Features are read once forth and once back. What is left of a large cache from one
-    pair to another may make it less.
+    each pair; anchors stay in the cache. Features are read once forth and once back. What is left of a large cache
+    from one pair to another may make it less.
     """
     num_entities, batch, dim = workloads.DB15K_SHAPE[0], workloads.BATCH_SIZE, 2 * workloads.EMBEDDING_DIM
     moved = 4.0 * batch * workloads.NUM_NEGATIVES * dim * 4

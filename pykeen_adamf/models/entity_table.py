@@ -32,9 +32,9 @@ class EntityTable:
     """Keeps the representations of all entities until something that they are made of changes.
 
     That it did not change is known from the tensors' memory, from PyTorch's counters of changes in place, from the
-    number of steps of all optimizers so far, and from some of the numbers themselves: there are ways to change numbers that
-    nobody counts, e.g., to assign a moving average to ``parameter.data``. Whoever changes only a few numbers in such a
-    way must call :meth:`clear`, as the models do wherever PyKEEN may make changes.
+    number of steps of all optimizers so far, and from some of the numbers themselves: there are ways to change numbers
+    that nobody counts, e.g., to assign a moving average to ``parameter.data``. Whoever changes only a few numbers in
+    such a way must call :meth:`clear`, as the models do wherever PyKEEN may make changes.
     """
 
     def __init__(self) -> None:
