@@ -29,7 +29,7 @@ class ComplementSampler(nn.Module):
     #: shape: ``(num_pairs,)``, the sorted pairs of a key's number and a value
     pairs: LongTensor
 
-    def __init__(self, keys: LongTensor, values: LongTensor, num_values: int) -> None:
+    def __init__(self, keys: LongTensor, values: LongTensor, num_values: int, ordered: bool = False) -> None:
         """Index pairs of keys and values.
 
         :param keys: shape: ``(n,)``
@@ -37,12 +37,14 @@ class ComplementSampler(nn.Module):
         :param values: shape: ``(n,)``
             The values.
         :param num_values: The number of possible values.
+        :param ordered: Whether pairs are known to be distinct, and sorted by key and then by value.
         """
         super().__init__()
         self.num_values = num_values
-        distinct, segment = keys.unique(return_inverse=True)
+        distinct, segment = (keys.unique_consecutive if ordered else keys.unique)(return_inverse=True)
         # unique also sorts, here by key and then by value
-        pairs = (segment * num_values + values).unique()
+        pairs = segment * num_values + values
+        pairs = pairs if ordered else pairs.unique()
         segment, values = pairs // num_values, pairs % num_values
         counts = segment.bincount(minlength=len(distinct))
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(dim=0)])
@@ -100,29 +102,28 @@ class ComplementSampler(nn.Module):
         :returns: A sampler for the keys' *positions* among the given ones, which returns positions in the pool, except
             for those of values that are excluded, or occur with the key.
         """
-        owners, positions = [torch.arange(len(keys), device=keys.device)], [_find(pool, excluded)]
+        everyone = torch.arange(len(keys), device=keys.device)
+        # a row for each key, with one more value, which occurs with each of them: thus no key is unknown. Other values
+        # which were not found, at position -1, end up there, too.
+        occurs = torch.zeros(len(keys), len(pool) + 1, dtype=torch.bool, device=keys.device)
+        occurs[:, -1] = True
+        occurs[everyone, _find(pool, excluded)] = True
         if len(self.keys):
             segment = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
             count = torch.where(self.keys[segment] == keys, self.offsets[segment + 1] - self.offsets[segment], 0)
             is_hub = count > len(pool)
             # of keys with few values, look for each value in the pool
             few = torch.where(is_hub, 0, count)
-            owner = owners[0].repeat_interleave(few)
+            owner = everyone.repeat_interleave(few)
             start = self.offsets[segment] - (few.cumsum(dim=0) - few)
             where = start[owner] + torch.arange(len(owner), device=keys.device)
-            owners.append(owner)
-            positions.append(_find(pool, self.pairs[where] - segment[owner] * self.num_values))
-            # of keys with many, look for each value of the pool
-            hubs = is_hub.nonzero().squeeze(dim=-1)
-            found = _find(self.pairs, segment[hubs, None] * self.num_values + pool) >= 0
-            hub, position = found.nonzero().unbind(dim=-1)
-            owners.append(hubs[hub])
-            positions.append(position)
-        # one more value, which occurs with each key: thus no key is unknown
-        owners.append(owners[0])
-        positions.append(torch.full_like(owners[0], len(pool)))
-        owner, position = torch.cat(owners), torch.cat(positions)
-        return ComplementSampler(owner[position >= 0], position[position >= 0], num_values=len(pool) + 1)
+            occurs[owner, _find(pool, self.pairs[where] - segment[owner] * self.num_values)] = True
+            # of keys with many, which are few, look for each value of the pool
+            hubs, row = segment[is_hub].unique(return_inverse=True)
+            found = _find(self.pairs, hubs.unsqueeze(dim=-1) * self.num_values + pool) >= 0
+            occurs[is_hub.nonzero().squeeze(dim=-1), :-1] |= found[row]
+        owner, position = occurs.nonzero().unbind(dim=-1)
+        return ComplementSampler(owner, position, num_values=len(pool) + 1, ordered=True)
 
 
 def _find(x: LongTensor, values: LongTensor) -> LongTensor:

@@ -1,5 +1,6 @@
 """Filtered Bernoulli sampling: exact, uniform, and safe where PyKEEN's is not."""
 
+import pykeen.datasets  # noqa: F401  # loads plugins
 import pytest
 import scipy.stats
 import torch
