@@ -47,7 +47,9 @@ class _AsPlanar(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: FloatTensor) -> FloatTensor:
         num_rows, width = grad.shape
-        interleaved = grad.reshape(num_rows, 2, width // 2).transpose(1, 2).contiguous()
+        # contiguous() would leave tensors without, or with only one number in a row as they are
+        interleaved = grad.new_empty(num_rows, width // 2, 2)
+        interleaved.copy_(grad.reshape(num_rows, 2, width // 2).transpose(1, 2))
         return torch.view_as_complex(interleaved)
 
 
