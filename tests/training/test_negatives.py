@@ -63,8 +63,8 @@ def make_batch(batch_size, num_negatives, corruption, mask, rng):
 )
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-3)])
 def test_loss_and_gradients(make, dtype, tolerance, batch_size, num_negatives, corruption, mask, zero, seed):
-    # in single precision, an entity that is represented twice may differ from itself, in any direction
-    zero = zero and dtype == torch.float64
+    # what PyKEEN calculates twice, i.e., fused entities, may differ from itself by rounding, in any direction
+    zero = zero and make is LpRotatE
     rng = torch.Generator().manual_seed(seed)
     batch = make_batch(batch_size, num_negatives, corruption, mask, rng)
     model = make(triples_factory=make_factory(), embedding_dim=3, random_seed=0).to(dtype)
