@@ -11,12 +11,24 @@ import click
 import torch
 import workloads
 from pykeen.triples import CoreTriplesFactory
-from timing import peak_gb, ratios, report, summarize, take_turns
+from timing import ratios, report, summarize, take_turns
 
 from pykeen_adamf.optimizers import LazyAdam
 
 #: The width of the features, and how many entities a batch draws its negatives from.
 FEATURE_DIM, POOL_SIZE = 384, 8192
+
+
+def make_factory(num_entities: int) -> CoreTriplesFactory:
+    """Return triples which grow with the number of entities."""
+    triples = workloads.random_triples(num_entities, 279, 4 * num_entities)
+    return CoreTriplesFactory(triples, num_entities=num_entities, num_relations=279)
+
+
+def make_reference(num_entities: int) -> Callable[[], None]:
+    """Return a step of PyKEEN's RotatE."""
+    factory = make_factory(num_entities)
+    return workloads.make_step(workloads.pykeen_rotate(factory), factory)
 
 
 def make(
@@ -28,8 +40,7 @@ def make(
     dtype: torch.dtype = torch.float16,
 ) -> Callable[[], None]:
     """Return a step of AdaMF-MAT with frozen features and sparse gradients."""
-    triples = workloads.random_triples(num_entities, 279, 4 * num_entities)
-    factory = CoreTriplesFactory(triples, num_entities=num_entities, num_relations=279)
+    factory = make_factory(num_entities)
     multimodal = workloads.with_features(factory, {"textual": FEATURE_DIM}, dtype=dtype)
     model = workloads.adamf(multimodal, dim=dim, trainable_features=False, sparse=True)
     return workloads.make_step(
@@ -61,13 +72,18 @@ def main(rounds: int, entities: tuple[int, ...], threads: int | None, path: Path
         click.echo(summarize(seconds, reference))
         results[title] = {"ratios": ratios(seconds, reference), "seconds": seconds}
         del steps
-    click.echo(f"\nPeak memory of the process: {peak_gb():.1f} GB")
+    for num in entities:
+        steps = {"PyKEEN RotatE": make_reference(num), "AdaMF-MAT, pool": make(num)}
+        seconds = take_turns(steps, max(1, rounds // 2))
+        click.echo(f"\n{num:,} entities\n{summarize(seconds, 'PyKEEN RotatE')}")
+        results[f"pykeen, {num} entities"] = {"ratios": ratios(seconds, "PyKEEN RotatE"), "seconds": seconds}
+        del steps
     others = {}
     for name, values in (("num_negatives", (32, 128, 512)), ("dim", (64, 250, 500))):
         seconds = take_turns({f"{name} = {value}": make(15_000, **{name: value}) for value in values}, rounds)
         click.echo("\n" + summarize(seconds, next(iter(seconds))))
         others |= {key: statistics.median(times) for key, times in seconds.items()}
-    report(path, {**results, "median_seconds": others, "peak_gb": peak_gb()})
+    report(path, {**results, "median_seconds": others})
 
 
 if __name__ == "__main__":

@@ -104,6 +104,11 @@ def describe_machine() -> dict[str, Any]:
 
 
 def report(path: Path | None, results: Mapping[str, Any]) -> None:
-    """Write the results, if they are wanted."""
+    """Tell the machine, and write the results if they are wanted."""
+    machine = describe_machine()
+    click.echo(
+        f"\nPeak memory of this process: {peak_gb():.1f} GB. {machine['processor']}, {machine['num_threads']} threads, "
+        f"PyTorch {machine['torch']}, PyKEEN {machine['pykeen']}, Python {machine['python']}."
+    )
     if path is not None:
-        write_json(path, {**results, "environment": describe_machine()})
+        write_json(path, {**results, "process_peak_gb": peak_gb(), "environment": machine})

@@ -61,6 +61,7 @@ def test_evaluation(tmp_path):
 @pytest.mark.slow
 def test_scaling(tmp_path):
     results = run("scaling.py", "--entities", "2000", "--entities", "4000", path=tmp_path / "results.json")
+    assert_ratios(results["pykeen, 2000 entities"]["ratios"])
     for negatives in ("pool", "independent"):
         assert set(results[negatives]["ratios"]) == {"4,000 entities"}
         assert_ratios(results[negatives]["ratios"])

@@ -103,9 +103,10 @@ def test_corrupted_triples(name, batch_size, num_negatives):
     model = cls(triples_factory=factory, embedding_dim=4, random_seed=0, **kwargs).double()
     torch.manual_seed(batch_size)
     positives = factory.mapped_triples[:batch_size].clone()
-    # the head is the tail; and a distance of exactly zero: a head that rotates into itself
+    # the head is the tail; and a distance of exactly zero: a head that rotates into itself. Fused entities, which
+    # PyKEEN calculates twice, may differ from themselves by rounding, in any direction.
     positives[0, 2] = positives[0, 0]
-    if isinstance(model.relation_representations[0].raw, torch.Tensor):
+    if cls is LpRotatE:
         model.relation_representations[0].raw.data[positives[0, 1]] = 0.0
     negatives = positives.unsqueeze(dim=1).repeat(1, num_negatives, 1)
     column = 2 * torch.randint(2, (batch_size, num_negatives, 1))
