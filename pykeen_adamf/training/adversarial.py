@@ -21,7 +21,7 @@ from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import FloatTensor, LongTensor, SyntheticKind
 from .checkpointing import GeneratorCheckpointingLoop
 from .fused import prefer_fused
-from .generator_step import GeneratorTrainingCallback, LossMeter
+from .generator_step import NON_FINITE_GENERATOR_LOSS, GeneratorTrainingCallback, LossMeter
 from .generators import TrainableGenerators
 from .negatives import negative_sampling_loss, score_negatives, score_positives
 from .objectives import (
@@ -36,8 +36,6 @@ from .options import HPO_RANGES, check_choice, check_kinds, check_positive, chec
 from .synthesis import Synthesizer
 
 __all__ = ["MATTrainingLoop"]
-
-NON_FINITE_GENERATOR_LOSS = "The generators' loss is not finite. Try a smaller generator_lr."
 
 
 class MATTrainingLoop(GeneratorCheckpointingLoop):

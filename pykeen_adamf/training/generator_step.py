@@ -1,7 +1,7 @@
 """The generators' part of a training step, as a training callback."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from pykeen.training.callbacks import TrainingCallback
 from pykeen.triples.instances import SLCWABatch
@@ -9,9 +9,12 @@ from pykeen.triples.instances import SLCWABatch
 from ..typing import FloatTensor
 
 __all__ = [
+    "NON_FINITE_GENERATOR_LOSS",
     "GeneratorTrainingCallback",
     "LossMeter",
 ]
+
+NON_FINITE_GENERATOR_LOSS: Final = "The generators' loss is not finite. Try a smaller generator_lr."
 
 
 class LossMeter:
