@@ -22,6 +22,12 @@ CONTENDERS = {
     "adamf_mat_trainable": "AdaMF-MAT, trainable features",
 }
 
+#: The same, with features multiplied in half precision.
+HALF = "_bfloat16"
+HALF_CONTENDERS = {
+    f"{name}{HALF}": f"{label}, bfloat16 products" for name, label in CONTENDERS.items() if name != "rotate"
+}
+
 
 def count(name: str) -> tuple[float, float]:
     """Count the floating-point operations of matrix products, and the bytes between memory and processor, of a step.
@@ -53,7 +59,8 @@ def make(name: str, directory: Path | None, num_entities: int | None = None) -> 
     if name == "rotate":
         return workloads.make_step(workloads.lp_rotate(factory), factory, negative_sampler="filteredbernoulli")
     multimodal = workloads.with_features(factory, workloads.DB15K_DIMS)
-    model = workloads.adamf(multimodal, trainable_features=name.endswith("trainable"))
+    compute_dtype = "bfloat16" if name.endswith(HALF) else None
+    model = workloads.adamf(multimodal, trainable_features="trainable" in name, compute_dtype=compute_dtype)
     return workloads.make_step(model, multimodal, workloads.MATTrainingLoop, negative_sampler="filteredbernoulli")
 
 
@@ -82,7 +89,7 @@ def main(rounds: int, directory: Path | None, threads: int | None, path: Path | 
         click.echo(json.dumps(peak_gb()))
         return
     steps = {REFERENCE: make(REFERENCE, directory)} | {
-        label: make(name, directory) for name, label in CONTENDERS.items()
+        label: make(name, directory) for name, label in {**CONTENDERS, **HALF_CONTENDERS}.items()
     }
     seconds = take_turns(steps, rounds)
     click.echo(summarize(seconds, REFERENCE))
@@ -103,6 +110,7 @@ def main(rounds: int, directory: Path | None, threads: int | None, path: Path | 
         path,
         {
             "ratios": {name: relative[label] for name, label in CONTENDERS.items()},
+            "ratios_bfloat16": {name: relative[label] for name, label in HALF_CONTENDERS.items()},
             "peak_gb": peaks["adamf_mat_trainable"],
             "peaks_gb": peaks,
             "seconds": seconds,

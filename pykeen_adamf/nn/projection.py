@@ -124,7 +124,10 @@ class _ProjectRows(torch.autograd.Function):
                     grad_weight.addmm_(part.t(), rows.get(start, stop))
                 else:
                     grad_weight += torch.mm(part.t(), rows.get(start, stop))
-            if needs_table:
+            if grad_rows is not None and presence is None and ctx.dtype == table.dtype:
+                # straight to where it belongs
+                torch.mm(part, factor, out=grad_rows[start:stop])
+            elif needs_table:
                 product = rows.mask(torch.mm(part, factor), start, stop).to(table.dtype)
                 if grad_rows is not None:
                     grad_rows[start:stop] = product
