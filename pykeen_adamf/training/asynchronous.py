@@ -10,6 +10,7 @@ import torch
 from class_resolver import HintOrType
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
 from pykeen.training import NonFiniteLossError, SLCWATrainingLoop
+from pykeen.training.callbacks import MultiTrainingCallback
 from pykeen.triples import CoreTriplesFactory
 from pykeen.triples.instances import BatchedSLCWAInstances, SLCWABatch
 from torch.utils.data import DataLoader
@@ -118,8 +119,12 @@ class AsynchronousSLCWATrainingLoop(SLCWATrainingLoop):
         return loss.detach()  # type: ignore[return-value]
 
     # docstr-coverage: inherited
-    def _train_epoch(self, *args: Any, **kwargs: Any) -> float:
-        loss = float(super()._train_epoch(*args, **kwargs))
+    def _train_epoch(self, batches: Any, callbacks: MultiTrainingCallback, *args: Any, **kwargs: Any) -> float:
+        for callback in callbacks.callbacks:
+            # PyKEEN forgets these, so that clipping of gradients would fail
+            for inner in getattr(callback, "pre_step_callbacks", ()):
+                inner.register_training_loop(self)
+        loss = float(super()._train_epoch(batches, callbacks, *args, **kwargs))
         if self.asynchronous and not math.isfinite(loss):
             raise NonFiniteLossError("Loss is non-finite.")
         return loss
