@@ -51,7 +51,7 @@ def count(name: str) -> tuple[float, float]:
     return projections + 4 * layers, moved + table * (2 + (8 if trainable else 0))
 
 
-def make(name: str, directory: Path | None, num_entities: int | None = None) -> Callable[[], None]:
+def make(name: str, directory: Path | None) -> Callable[[], None]:
     """Return the step of a contender."""
     factory, _ = workloads.load_triples(directory)
     if name == REFERENCE:

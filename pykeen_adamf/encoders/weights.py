@@ -36,6 +36,7 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     try:
         device = torch.device(device)
         torch.empty(0, device=device)
+    # what torch raises depends on why: not compiled in, no such device type, no such index
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         raise EncodingError(f"There is no device {str(device)!r} here: {error}. Use cpu, or leave it out.") from error
     return device

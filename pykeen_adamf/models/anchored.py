@@ -8,7 +8,6 @@ import torch
 from pykeen.models import ERModel
 from pykeen.nn.representation import Representation
 from pykeen.typing import InductiveMode
-from torch.nn import functional as F
 from typing_extensions import Self
 
 from ..nn.anchored import AnchoredInteraction, find_anchors, unique_with_inverse
@@ -145,13 +144,13 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         others: LongTensor | None,
     ) -> FloatTensor:
         """Score pairs of an entity and a relation with all other entities; no slices are needed for it."""
-        table, is_complex = self._get_entity_table().get(self.entity_representations[0])
-        known = F.embedding(entities.to(table.device), table)
-        if is_complex:
-            known = torch.complex(*known.chunk(2, dim=-1))
+        shared = self._get_entity_table().get(self.entity_representations[0])
+        known = shared.get(entities.to(shared.table.device))
         relation = self.relation_representations[0](relations)
         anchors = interaction.anchor(known, relation, torch.full_like(entities, is_head, dtype=torch.bool))
-        return interaction.score_all(anchors, table if others is None else table[others.to(table.device)])
+        return interaction.score_all(
+            anchors, shared.table if others is None else shared.table[others.to(shared.table.device)]
+        )
 
     def _get_anchored_interaction(self, mode: InductiveMode | None) -> AnchoredInteraction | None:
         """Return the interaction, if it and the representations allow to score by anchors."""

@@ -6,8 +6,7 @@ import torch
 from pykeen.nn.representation import Representation
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ..nn.distance import as_planar
-from ..typing import FloatTensor
+from .shared_entities import SharedEntities
 
 __all__ = ["EntityTable"]
 
@@ -40,38 +39,35 @@ class EntityTable:
     def __init__(self) -> None:
         """Initialize without content."""
         self._key: tuple[Any, ...] | None = None
-        self._table: tuple[FloatTensor, bool] | None = None
+        self._entities: SharedEntities | None = None
 
     def is_current(self, representation: Representation) -> bool:
         """Return whether nothing has to be calculated."""
-        return self._table is not None and self._key is not None and self._key == _describe(representation)
+        return self._entities is not None and self._key is not None and self._key == _describe(representation)
 
-    def get(self, representation: Representation) -> tuple[FloatTensor, bool]:
+    def get(self, representation: Representation) -> SharedEntities:
         """Return the representations of all entities.
 
         :param representation: The entity representation.
-        :returns: shape: ``(num_entities, width)``
-            The representations; complex numbers as by :func:`pykeen_adamf.nn.distance.as_planar`. And whether they
-            are complex numbers.
+        :returns: The representations, with a row for each entity.
         """
         key = _describe(representation)
-        if key is not None and key == self._key and self._table is not None:
-            return self._table
+        if key is not None and key == self._key and self._entities is not None:
+            return self._entities
         # if possible, no inference tensor, which could not be used outside of inference mode
         with torch.inference_mode(mode=key is None), torch.no_grad():
-            x = representation(None)
-            table = (as_planar(x), True) if x.is_complex() else (x.contiguous(), False)
+            entities = SharedEntities.of(representation(None))
         if key is not None:
-            self._key, self._table = key, table
-        return table
+            self._key, self._entities = key, entities
+        return entities
 
     def clear(self) -> None:
         """Forget the representations."""
-        self._key = self._table = None
+        self._key = self._entities = None
 
     def __getstate__(self) -> dict[str, Any]:
         # neither copied nor saved with the model
-        return {"_key": None, "_table": None}
+        return {"_key": None, "_entities": None}
 
 
 def _describe(representation: Representation) -> tuple[Any, ...] | None:

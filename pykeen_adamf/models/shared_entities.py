@@ -71,13 +71,29 @@ class SharedEntities:
         # sparse gradients are those of selected rows
         if everything and not _is_sparse(representation):
             indices = None
-        parts: Mapping[str, FloatTensor] = {}
+        parts: Mapping[str, FloatTensor] | None = None
         if isinstance(representation, AdaptiveFusionRepresentation):
             x, parts = representation.forward_with_modalities(indices)
         else:
             x = representation(indices)
         row_of = None if indices is None else _number(indices, num_entities)
-        return cls(as_planar(x) if x.is_complex() else x, x.is_complex(), parts, row_of)
+        return cls.of(x, parts, row_of)
+
+    @classmethod
+    def of(
+        cls, x: FloatTensor, parts: Mapping[str, FloatTensor] | None = None, row_of: LongTensor | None = None
+    ) -> Self:
+        """Share representations that are calculated already.
+
+        :param x: shape: ``(num_rows, dim)``
+            The representations.
+        :param parts: shape of each: ``(num_rows, dim)``
+            The modality embeddings that they are fused from, if any.
+        :param row_of: shape: ``(num_entities,)``
+            The row of each entity, if there is not one for each.
+        :returns: The shared representations.
+        """
+        return cls(as_planar(x) if x.is_complex() else x.contiguous(), x.is_complex(), parts or {}, row_of)
 
     def select(self, entities: LongTensor) -> Self:
         """Select the representations of few entities, such that gradients with respect to these are small, too.

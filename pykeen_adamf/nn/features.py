@@ -67,7 +67,7 @@ class ProjectedFeatureRepresentation(Representation):
             and keeps the data type of the features. If there are no random features in it, it is not even copied: it
             may be a file that is mapped to memory.
         :param sparse: Whether the gradient of a trainable table is sparse, cf. :class:`torch.nn.Embedding`. Needs an
-            optimizer for it, such as :class:`pykeen_adamf.training.LazyAdam`.
+            optimizer for it, such as :class:`pykeen_adamf.optimizers.LazyAdam`.
         :param compute_dtype: ``"bfloat16"`` to multiply features with the projection in this data type, which is faster
             where the processor knows it, and less exact: also results and, for a thousand entities at a time,
             gradients are rounded to it.

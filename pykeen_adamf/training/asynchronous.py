@@ -1,9 +1,7 @@
 """A training loop which does not make the processor wait for the device in every step."""
 
-import gc
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -16,6 +14,7 @@ from pykeen.triples.instances import BatchedSLCWAInstances, SLCWABatch
 from torch.utils.data import DataLoader
 from typing_extensions import Self
 
+from ..garbage import cheap_garbage_collection
 from ..sampling import FilteredBernoulliNegativeSampler
 from .negatives import ONE_ENTITY_CORRUPTED
 
@@ -131,23 +130,5 @@ class AsynchronousSLCWATrainingLoop(SLCWATrainingLoop):
 
     # docstr-coverage: inherited
     def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
-        with _old_objects_are_no_garbage():
+        with cheap_garbage_collection():
             return super()._train(*args, **kwargs)
-
-
-@contextmanager
-def _old_objects_are_no_garbage() -> Iterator[None]:
-    """Within this context, garbage is only looked for among objects that are created in it.
-
-    PyKEEN collects garbage after each epoch. With everything that it imports, this takes a quarter of a second, which
-    is several times as long as an epoch on a small graph.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -153,8 +153,10 @@ def test_no_synchronization():
     batch = next(iter(loader))
     torch.cuda.set_sync_debug_mode("error")
     try:
-        loop._forward_pass(batch, 0, 16, 16, 0.0, None)
+        loss = loop._forward_pass(batch, 0, 16, 16, 0.0, None)
         loop.optimizer.step()
         loop.step_generators(batch, only_size_probing=False)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert loss.is_cuda
+    assert torch.isfinite(loss)

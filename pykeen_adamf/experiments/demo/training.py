@@ -1,6 +1,5 @@
 """Training and evaluating the models of the demonstration."""
 
-import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,11 @@ from pykeen.evaluation import RankBasedEvaluator
 from pykeen.pipeline import PipelineResult, pipeline
 from pykeen.training.callbacks import TrainingCallback
 
+from ...garbage import cheap_garbage_collection
 from ..results import METRICS
 from .contenders import Budget, Contender
 
-__all__ = ["ValidationCurve", "cheap_garbage_collection", "single_thread", "train"]
+__all__ = ["ValidationCurve", "single_thread", "train"]
 
 
 class ValidationCurve(TrainingCallback):
@@ -67,21 +67,6 @@ def single_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(num_threads)
-
-
-@contextmanager
-def cheap_garbage_collection() -> Iterator[None]:
-    """Exempt everything that exists by now from garbage collection.
-
-    PyKEEN collects garbage after each epoch. With its hundreds of thousands of objects, most of them from imports, this
-    takes longer than an epoch on a small graph.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def train(
