@@ -13,7 +13,7 @@ from ..features import ModalityFeatures
 from ..typing import BoolTensor, FloatTensor, LongTensor, Missing
 from .projection import project_rows
 
-__all__ = ["ProjectedFeatureRepresentation"]
+__all__ = ["ProjectedFeatureRepresentation", "names_of_given_features"]
 
 
 @parse_docdata
@@ -107,7 +107,8 @@ class ProjectedFeatureRepresentation(Representation):
         return self.table.requires_grad
 
     @property
-    def _shares_features(self) -> bool:
+    def shares_features(self) -> bool:
+        """Return whether the table is the features themselves, rather than a copy that may differ."""
         return self.table.data_ptr() == self.features.matrix.data_ptr()
 
     # docstr-coverage: inherited
@@ -130,7 +131,7 @@ class ProjectedFeatureRepresentation(Representation):
 
     # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
-        if self.trainable and self._shares_features:
+        if self.trainable and self.shares_features:
             # somebody has unfrozen it; the features are not ours to change
             self.table.data = self.table.detach().clone()
         # without the mask, training would turn zeros into something else
@@ -150,7 +151,7 @@ class ProjectedFeatureRepresentation(Representation):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         key = f"{prefix}table"
         stored = state_dict.get(key)
-        if stored is not None and stored.shape == self.table.shape and self._shares_features:
+        if stored is not None and stored.shape == self.table.shape and self.shares_features:
             if torch.equal(stored.to(self.table), self.table):
                 # nothing to write, not even the same
                 state_dict = {**state_dict, key: self.table}
@@ -166,6 +167,19 @@ class ProjectedFeatureRepresentation(Representation):
         yield f"num_present={self.features.num_present}"
         yield f"missing={self.missing}"
         yield f"trainable={self.trainable}"
+
+
+def names_of_given_features(model: nn.Module) -> set[str]:
+    """Return which entries of a model's state are nothing but the features that it was created with.
+
+    :param model: The model.
+    :returns: The names in :meth:`torch.nn.Module.state_dict`.
+    """
+    return {
+        f"{name}.table" if name else "table"
+        for name, module in model.named_modules()
+        if isinstance(module, ProjectedFeatureRepresentation) and not module.trainable and module.shares_features
+    }
 
 
 def _resolve_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:

@@ -19,6 +19,7 @@ __all__ = [
     "adversarial_loss",
     "contrast",
     "generator_loss",
+    "self_adversarial_weights",
 ]
 
 #: How synthetic triples are weighted: by a softmax over the batch for each kind (reference code), or equally (paper).
@@ -31,8 +32,25 @@ GeneratorObjective: TypeAlias = Literal["non-saturating", "minimax"]
 GENERATOR_OBJECTIVES: Final[tuple[GeneratorObjective, ...]] = get_args(GeneratorObjective)
 
 
+def self_adversarial_weights(fake: FloatTensor, temperature: float) -> FloatTensor:
+    """Calculate the weights of synthetic triples: a softmax over the batch, through which no gradient flows.
+
+    :param fake: shape: ``(batch_size, num_groups)``
+        The scores of the synthetic triples.
+    :param temperature: The factor of the scores in the softmax.
+    :returns: shape: ``(batch_size, num_groups)``
+        The weights.
+    """
+    return F.softmax(temperature * fake.detach(), dim=0)
+
+
 def contrast(
-    real: FloatTensor, fake: FloatTensor, margin: float, temperature: float, weighting: AdversarialWeighting
+    real: FloatTensor,
+    fake: FloatTensor,
+    margin: float,
+    temperature: float,
+    weighting: AdversarialWeighting,
+    weights: FloatTensor | None = None,
 ) -> FloatTensor:
     r"""Contrast scores that ought to be high with scores that ought to be low.
 
@@ -51,6 +69,9 @@ def contrast(
     :param margin: The margin $\gamma$.
     :param temperature: The factor of the scores in the softmax. Only used for self-adversarial weighting.
     :param weighting: How to weight the second term.
+    :param weights: shape: ``(batch_size, m)``
+        The weights for self-adversarial weighting, if this is only a part of the batch. Defaults to those of
+        :func:`self_adversarial_weights`.
     :returns: shape: ``()``
         The loss.
     """
@@ -58,7 +79,8 @@ def contrast(
     fake_term = -F.logsigmoid(-margin - fake)
     if weighting == "uniform":
         return real_term.mean() + fake_term.mean()
-    weights = F.softmax(temperature * fake.detach(), dim=0)
+    if weights is None:
+        weights = self_adversarial_weights(fake, temperature)
     return (real_term.mean() + (weights * fake_term).sum(dim=0).mean()) / 2
 
 
@@ -68,6 +90,7 @@ def adversarial_loss(
     margin: float,
     temperature: float,
     weighting: AdversarialWeighting = "self-adversarial",
+    weights: Mapping[SyntheticKind, FloatTensor] | None = None,
 ) -> FloatTensor:
     """Calculate the discriminator's adversarial loss (eq. 10).
 
@@ -79,12 +102,16 @@ def adversarial_loss(
     :param temperature: The factor of the scores in the softmax of self-adversarial weighting.
     :param weighting: ``"self-adversarial"`` for the reference code's sum of one contrast for each kind, or
         ``"uniform"`` for the paper's single contrast with all synthetic triples.
+    :param weights: shape of each: ``(batch_size, num_groups)``
+        The weights of each kind for self-adversarial weighting, if this is only a part of the batch.
     :returns: shape: ``()``
         The loss.
     """
+    groups = _group(synthetic, weighting)
+    weights_of_groups = [None] * len(groups) if weights is None else [weights[kind] for kind in synthetic]
     return _sum(
-        contrast(positive.unsqueeze(dim=-1), fake, margin, temperature, weighting)
-        for fake in _group(synthetic, weighting)
+        contrast(positive.unsqueeze(dim=-1), fake, margin, temperature, weighting, weights=group_weights)
+        for fake, group_weights in zip(groups, weights_of_groups, strict=True)
     )
 
 
@@ -95,6 +122,7 @@ def generator_loss(
     temperature: float,
     weighting: AdversarialWeighting = "self-adversarial",
     objective: GeneratorObjective = "non-saturating",
+    weights: Mapping[SyntheticKind, FloatTensor] | None = None,
 ) -> FloatTensor:
     """Calculate the generators' loss.
 
@@ -107,11 +135,12 @@ def generator_loss(
     :param weighting: The weighting, cf. :func:`adversarial_loss`.
     :param objective: ``"non-saturating"`` for the reference code's swap of positive and synthetic triples, or
         ``"minimax"`` for the paper's negative adversarial loss (eq. 11).
+    :param weights: The weights of a part of a batch, cf. :func:`adversarial_loss`. Only used for ``"minimax"``.
     :returns: shape: ``()``
         The loss.
     """
     if objective == "minimax":
-        return -adversarial_loss(positive, synthetic, margin, temperature, weighting)
+        return -adversarial_loss(positive, synthetic, margin, temperature, weighting, weights)
     # the positives only contribute a constant, which the reference code never weights
     factor = 1.0 if weighting == "uniform" else 0.5
     return factor * _sum(

@@ -1,6 +1,7 @@
 """Synthetic embeddings for the entities of a batch, with an own source of randomness."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -9,7 +10,10 @@ from ..models import SyntheticScoringModel
 from ..nn.generator import ModalityGenerator
 from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
 
-__all__ = ["Synthesizer"]
+__all__ = ["Synthesizer", "SyntheticNoise"]
+
+#: The noise of heads and of tails by modality.
+SyntheticNoise: TypeAlias = Mapping[str, tuple[FloatTensor, FloatTensor]]
 
 
 class Synthesizer(nn.Module):
@@ -67,26 +71,34 @@ class Synthesizer(nn.Module):
         """
         return torch.randn(*shape, generator=self.random_state, device=self.random_state.device)
 
+    def draw(self, batch_size: int, num_groups: int) -> SyntheticNoise:
+        """Draw the noise of a batch: all at once, so that it does not depend on how the batch is split.
+
+        :param batch_size: The number of triples.
+        :param num_groups: The number of synthetic embeddings for each entity and modality.
+        :returns: shape of each: ``(batch_size, num_groups, noise_dim)``
+            The noise of heads and of tails, by modality.
+        """
+        shape = (batch_size, num_groups, self.noise_dim)
+        return {name: (self.draw_noise(*shape), self.draw_noise(*shape)) for name in self.generators}
+
     def forward(
-        self, model: SyntheticScoringModel, hrt_batch: LongTensor, num_groups: int
+        self, model: SyntheticScoringModel, hrt_batch: LongTensor, noise: SyntheticNoise
     ) -> tuple[SyntheticEmbeddings, SyntheticEmbeddings]:
         """Generate synthetic embeddings for the heads and tails of triples.
 
         :param model: The model, which provides the structural embeddings.
         :param hrt_batch: shape: ``(batch_size, 3)``
             The ID-based triples.
-        :param num_groups: The number of synthetic embeddings for each entity and modality.
+        :param noise: shape of each: ``(batch_size, num_groups, noise_dim)``
+            The noise, cf. :meth:`draw`.
         :returns: shape of each: ``(batch_size, num_groups, dim)``
             The synthetic embeddings of heads and of tails by modality.
         """
-        batch_size = hrt_batch.shape[0]
-        structural = [
-            model.structural_embeddings(hrt_batch[:, column]).unsqueeze(dim=1).expand(-1, num_groups, -1)
-            for column in (0, 2)
-        ]
+        structural = [model.structural_embeddings(hrt_batch[:, column]).unsqueeze(dim=1) for column in (0, 2)]
         head: dict[str, FloatTensor] = {}
         tail: dict[str, FloatTensor] = {}
         for name, generator in self.generators.items():
-            for condition, target in zip(structural, (head, tail), strict=True):
-                target[name] = generator(condition, self.draw_noise(batch_size, num_groups, self.noise_dim))
+            for condition, z, target in zip(structural, noise[name], (head, tail), strict=True):
+                target[name] = generator(condition.expand(-1, z.shape[1], -1), z)
         return head, tail

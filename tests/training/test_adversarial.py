@@ -3,10 +3,8 @@
 import pytest
 import torch
 from pykeen.losses import MarginRankingLoss, NSSALoss, SoftplusLoss
-from pykeen.models import RotatE
 from pykeen.pipeline import pipeline
 from pykeen.sampling import BasicNegativeSampler
-from pykeen.trackers import PythonResultTracker
 from pykeen.training import NonFiniteLossError, SLCWATrainingLoop
 from pykeen.training.callbacks import TrainingCallback
 
@@ -17,31 +15,7 @@ from pykeen_adamf.training.fused import prefer_fused
 from pykeen_adamf.training.negatives import negative_sampling_loss, score_negatives, score_positives
 
 from ..cases import make_factory
-
-
-def train(cls, *, loop_kwargs=None, train_kwargs=None, model_kwargs=None, lr: float = 0.01, epochs: int = 3):
-    """Train from scratch, and return the loop."""
-    factory = make_factory()
-    model = AdaMFRotatE(triples_factory=factory, embedding_dim=4, random_seed=7, **(model_kwargs or {}))
-    loop = cls(
-        model=model,
-        triples_factory=factory,
-        optimizer="adam",
-        optimizer_kwargs=dict(lr=lr),
-        # PyKEEN would replace the requested size of sub-batches by one that it finds
-        automatic_memory_optimization=not (train_kwargs or {}).get("sub_batch_size"),
-        **(loop_kwargs or {}),
-    )
-    loop.train(factory, num_epochs=epochs, batch_size=16, use_tqdm=False, **(train_kwargs or {}))
-    return loop
-
-
-def assert_equal_models(a, b, equal: bool = True):
-    pairs = list(zip(a.model.state_dict().items(), b.model.state_dict().items(), strict=True))
-    assert all(torch.equal(x, y) for (_, x), (_, y) in pairs) == equal
-
-
-SAMPLER = dict(negative_sampler=FilteredBernoulliNegativeSampler, negative_sampler_kwargs=dict(num_negs_per_pos=8))
+from .cases import SAMPLER, assert_equal_models, train
 
 
 @pytest.mark.parametrize("model_kwargs", [{}, dict(missing="mask", attention="per-modality"), dict(regularizer="lp")])
@@ -145,52 +119,6 @@ def test_order_of_updates():
     assert order.events == ["D", "G"] * num_batches
 
 
-def test_size_probing_does_not_train_the_generators():
-    """PyKEEN tries out whether batches fit in memory before training."""
-    loop = train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1)
-    before = [parameter.clone() for parameter in loop.synthesizer.parameters()]
-    loop._train(make_factory(), num_epochs=1, batch_size=16, only_size_probing=True, continue_training=True)
-    assert all(torch.equal(a, b) for a, b in zip(loop.synthesizer.parameters(), before, strict=True))
-
-
-def test_sub_batches_train_the_generators_on_the_whole_batch():
-    """With uniform weights, gradients of sub-batches add up to those of the batch."""
-    kwargs = dict(adversarial_weighting="uniform", generator_optimizer="sgd", adversarial_weight=0.5, **SAMPLER)
-    results = []
-    for sub_batch_size in (16, 4):
-        loop = train(MATTrainingLoop, loop_kwargs=kwargs, epochs=1, lr=1e-8)
-        batch = dict(positives=make_factory().mapped_triples[:16])
-        noise = torch.randn(16, 4, 1, 64, generator=torch.Generator().manual_seed(0))
-        queue = [x for rows in noise.split(sub_batch_size) for x in rows.unbind(dim=1)]
-        loop.synthesizer.draw_noise = lambda *shape, queue=queue: queue.pop(0)
-        loop._reset_generators()
-        loop._sub_batch_size = sub_batch_size
-        loop.step_generators(batch, only_size_probing=True)
-        results.append([parameter.grad for parameter in loop.synthesizer.parameters()])
-    for whole, parts in zip(*results, strict=True):
-        torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-6)
-
-
-def test_tracking_and_progress(monkeypatch):
-    """The losses of both players reach the result tracker and the progress bar."""
-    shown = []
-    monkeypatch.setattr("tqdm.std.tqdm.set_postfix", lambda self, values=None, **kwargs: shown.append(values))
-    tracker = PythonResultTracker()
-    factory = make_factory()
-    model = AdaMFRotatE(triples_factory=factory, embedding_dim=4, random_seed=7)
-    loop = MATTrainingLoop(model=model, triples_factory=factory, result_tracker=tracker, **SAMPLER)
-    loop.train(factory, num_epochs=2, batch_size=16)
-    names = {"kgc_loss", "adversarial_loss", "discriminator_loss", "generator_loss"}
-    for epoch in (1, 2):
-        assert names <= set(tracker.metrics[epoch])
-    assert [set(losses) for losses in loop.adversarial_losses_per_epoch] == [names, names]
-    assert any(names <= set(values) for values in shown if values)
-    losses = loop.adversarial_losses_per_epoch[0]
-    assert losses["discriminator_loss"] == pytest.approx(
-        losses["kgc_loss"] + 0.1 * losses["adversarial_loss"], rel=1e-4
-    )
-
-
 def test_default_sampler():
     """128 negatives for each positive, filtered; single options can be changed."""
     for kwargs, num in ((None, 128), (dict(num_negs_per_pos=5), 5)):
@@ -219,37 +147,6 @@ def test_train_arguments():
     assert set(MATTrainingLoop.hpo_default) >= {"adversarial_weight", "generator_lr", "num_groups", "num_negs_per_pos"}
 
 
-def test_resume(tmp_path):
-    """Generators, their optimizer and their randomness are part of a checkpoint."""
-    checkpoint = dict(checkpoint_name="c.pt", checkpoint_directory=tmp_path, checkpoint_frequency=0)
-    straight = train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=4)
-    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
-    resumed = train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=4, train_kwargs=checkpoint)
-    assert_equal_models(straight, resumed)
-    for a, b in zip(straight.synthesizer.parameters(), resumed.synthesizer.parameters(), strict=True):
-        assert torch.equal(a, b)
-    assert straight.adversarial_losses_per_epoch == resumed.adversarial_losses_per_epoch
-
-
-def test_early_stopping():
-    """Early stopping restores the best epoch."""
-    training, testing, validation = make_factory(num_triples=120).split([0.8, 0.1, 0.1], random_state=0)
-    result = pipeline(
-        training=training,
-        testing=testing,
-        validation=validation,
-        model="AdaMFRotatE",
-        model_kwargs=dict(embedding_dim=4),
-        training_loop="MAT",
-        stopper="early",
-        stopper_kwargs=dict(frequency=1, patience=1),
-        training_kwargs=dict(num_epochs=8, batch_size=32),
-        random_seed=0,
-        use_tqdm=False,
-    )
-    assert result.stopper.best_epoch >= 1
-
-
 def test_validation_loss_does_not_train():
     """PyKEEN can measure the loss on other triples after each epoch, through the same method."""
     _, validation = make_factory(num_triples=120).split(0.8, random_state=0)
@@ -265,48 +162,6 @@ def test_validation_loss_does_not_train():
     # the measurement draws negatives, so that only the number of generator steps can be compared
     steps = [{int(state["step"]) for state in loop.generators.optimizer.state.values()} for loop in (plain, measured)]
     assert steps[0] == steps[1]
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        (dict(adversarial_weight=-0.1), "adversarial_weight must be finite and not negative"),
-        (dict(adversarial_weight=float("nan")), "adversarial_weight must be finite and not negative"),
-        (dict(adversarial_weight=float("inf")), "adversarial_weight must be finite and not negative"),
-        (dict(num_groups=0), "num_groups must be a positive integer"),
-        (dict(num_groups=1.5), "num_groups must be a positive integer"),
-        (dict(adversarial_weight="0.1"), "adversarial_weight must be finite and not negative"),
-        (dict(num_groups=float("nan")), "num_groups must be a positive integer"),
-        (dict(num_groups=True), "num_groups must be a positive integer"),
-        (dict(noise_dim=0), "noise_dim must be a positive integer"),
-        (dict(hidden_dim=-1), "hidden_dim must be a positive integer"),
-        (dict(synthetic_kinds=[]), "synthetic_kinds must be some of"),
-        (dict(synthetic_kinds="head"), "synthetic_kinds must be some of"),
-        (dict(synthetic_kinds=["head", "relation"]), "synthetic_kinds must be some of"),
-        (dict(adversarial_weighting="none"), "adversarial_weighting must be one of"),
-        (dict(generator_objective="wasserstein"), "generator_objective must be one of"),
-        (dict(margin=float("inf")), "margin must be finite"),
-    ],
-)
-def test_bad_options(kwargs, message):
-    factory = make_factory()
-    model = AdaMFRotatE(triples_factory=factory, embedding_dim=4, random_seed=0)
-    with pytest.raises(ValueError, match=message):
-        MATTrainingLoop(model=model, triples_factory=factory, **kwargs)
-    if set(kwargs) <= {"adversarial_weight", "num_groups"}:
-        loop = MATTrainingLoop(model=model, triples_factory=factory)
-        with pytest.raises(ValueError, match=message):
-            loop.train(factory, **kwargs)
-
-
-def test_models_without_the_contract():
-    factory = make_factory()
-    for model in (
-        RotatE(triples_factory=factory, random_seed=0),
-        AdaMFRotatE(triples_factory=factory, embedding_dim=4, use_structural=False, random_seed=0),
-    ):
-        with pytest.raises(ValueError, match=r"cannot be trained with modality adversarial training.*AdaMFRotatE"):
-            MATTrainingLoop(model=model, triples_factory=factory)
 
 
 @pytest.mark.parametrize("loss", [MarginRankingLoss(), SoftplusLoss()])

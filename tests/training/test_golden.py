@@ -154,7 +154,8 @@ def test_training(golden, reference):
         batch = dict(positives=positives, negatives=golden[f"step{step}/negatives"])
 
         reference.replay(noise)
-        positive, synthetic = loop.model.score_hrt(positives).squeeze(dim=-1), loop._score_synthetic(positives)
+        positive = loop.model.score_hrt(positives).squeeze(dim=-1)
+        synthetic = loop.adversary.score(positives, loop.adversary.draw(positives, loop.num_groups))
         expect("positive_scores", positive + loop.margin, tolerance)
         expect(
             "fake_scores", torch.stack([x.squeeze(dim=-1) for x in synthetic.values()], dim=-1) + loop.margin, tolerance

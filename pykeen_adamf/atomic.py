@@ -1,0 +1,31 @@
+"""Files that are either complete, or not there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["written_atomically"]
+
+
+@contextmanager
+def written_atomically(path: str | Path) -> Iterator[Path]:
+    """Write a file which appears at its place only once it is complete.
+
+    An interruption at any point leaves what has been at the path before. What a killed process leaves beside it is
+    overwritten by the next one, hence only one process at a time may write to the same path.
+
+    :param path: The path of the file.
+    :yields: The path to write to, in the same directory.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        # also after a loss of power, the name must not be there before the content
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

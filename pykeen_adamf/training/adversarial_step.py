@@ -1,0 +1,151 @@
+"""A step of adversarial training: first of the discriminator, then of the generators."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pykeen.training import NonFiniteLossError
+from pykeen.training.callbacks import MultiTrainingCallback
+from pykeen.triples.instances import SLCWABatch
+
+from ..models import SyntheticScoringModel
+from ..typing import FloatTensor
+from .adversary import Adversary, SyntheticBatch
+from .generator_step import GeneratorTrainingCallback
+from .generators import TrainableGenerators
+from .monitoring import AdversarialTrackingCallback, GeneratorMonitor, LossMeter, explain_non_finite_loss
+from .negatives import negative_sampling_loss, score_negatives, score_positives
+from .resumable import ResumableSLCWATrainingLoop
+
+__all__ = ["AdversarialStepLoop"]
+
+
+class AdversarialStepLoop(ResumableSLCWATrainingLoop):
+    """The part of the training loop that processes batches, cf. :class:`pykeen_adamf.training.MATTrainingLoop`."""
+
+    model: SyntheticScoringModel
+    adversarial_weight: float
+    num_groups: int
+    adversary: Adversary
+    generators: TrainableGenerators
+    monitor: GeneratorMonitor
+    meter: LossMeter
+
+    #: The mean losses of each epoch: ``kgc_loss``, ``adversarial_loss``, ``discriminator_loss``, ``generator_loss``
+    adversarial_losses_per_epoch: list[Mapping[str, float]]
+
+    #: where losses are shown
+    progress_bar: Any = None
+
+    #: whether the loss is only measured, and nothing to be trained
+    _measuring: bool = False
+
+    #: what was drawn for the current batch
+    _synthetic_batch: SyntheticBatch | None = None
+
+    # docstr-coverage: inherited
+    def _train_epoch(  # type: ignore[override]
+        self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
+    ) -> float:
+        # PyKEEN also calls this to measure the loss on other triples, where nothing must be trained
+        self._measuring = not kwargs.get("backward", True)
+        self.progress_bar = batches if hasattr(batches, "set_postfix") else None
+        if not self._measuring:
+            self._register_callbacks(callbacks, only_size_probing=kwargs["only_size_probing"])
+            self.meter.reset()
+        try:
+            loss = super()._train_epoch(batches, callbacks, sub_batch_size=sub_batch_size, **kwargs)
+            if self.asynchronous and not math.isfinite(self.meter.means().get("generator_loss", 0.0)):
+                raise NonFiniteLossError
+        except NonFiniteLossError as error:
+            raise NonFiniteLossError(explain_non_finite_loss(self.meter.means(), kwargs.get("epoch"))) from error
+        finally:
+            self._measuring = False
+            self._synthetic_batch = None
+        return loss
+
+    def _register_callbacks(self, callbacks: MultiTrainingCallback, only_size_probing: bool) -> None:
+        """Register the callbacks of adversarial training, once for each training."""
+        if any(isinstance(callback, GeneratorTrainingCallback) for callback in callbacks.callbacks):
+            return
+        if not only_size_probing:
+            tracking = AdversarialTrackingCallback()  # type: ignore[no-untyped-call]
+            tracking.register_training_loop(self)
+            callbacks.callbacks.insert(0, tracking)
+        # the last callback, i.e., after the model's update, as in algorithm 1
+        callbacks.register_callback(
+            GeneratorTrainingCallback(
+                only_size_probing=only_size_probing,
+                # to show a loss means to wait for it
+                update_progress_every=100 if self.asynchronous else 10,
+            )
+        )
+
+    # docstr-coverage: inherited
+    def _process_batch(
+        self,
+        batch: SLCWABatch,
+        start: int,
+        stop: int,
+        label_smoothing: float = 0.0,
+        slice_size: int | None = None,
+    ) -> FloatTensor:
+        if self.adversarial_weight == 0 or self._measuring:
+            return super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
+        if slice_size is not None:
+            raise AttributeError("Slicing is not possible for sLCWA training loops.")
+        batch_size = len(batch["positives"])
+        if start == 0 or self._synthetic_batch is None:
+            self._synthetic_batch = self.adversary.draw(
+                batch["positives"].to(self.device), self.num_groups, stop - start, generators=False
+            )
+        positives = batch["positives"][start:stop].to(self.device)
+        entities = positives[:, [0, 2]]
+        others = batch["negatives"][start:stop, ..., [0, 2]].to(self.device)
+        with self.model.sharing(torch.cat([entities.flatten(), others.flatten()])):
+            negative = score_negatives(self.model, batch, start, stop)
+            with self.model.sharing(entities):
+                positive = score_positives(self.model, positives)
+                kgc_loss = negative_sampling_loss(
+                    self.model, self.loss, batch, start, stop, positive, negative, label_smoothing
+                )
+                synthetic_batch = self._synthetic_batch.part(start, stop)
+                loss = self.adversary.discriminator_loss(positive.squeeze(dim=-1), positives, synthetic_batch)
+        share = (stop - start) / batch_size
+        if self.loss.reduction != "mean":
+            # parts of a batch are added up, rather than averaged
+            loss = share * loss
+        total = kgc_loss + self.adversarial_weight * loss
+        weight = share if self.loss.reduction == "mean" else 1.0
+        for name, value in (("kgc_loss", kgc_loss), ("adversarial_loss", loss), ("discriminator_loss", total)):
+            self.meter.add(share, **{name: value * (weight / share)})
+        return total
+
+    def step_generators(self, batch: SLCWABatch, only_size_probing: bool) -> None:
+        """Make one step of the generators, with new noise (lines 10 to 14 of algorithm 1).
+
+        :param batch: The batch.
+        :param only_size_probing: Whether to leave the parameters as they are.
+        :raises NonFiniteLossError: if the generators' loss is not finite
+        """
+        if self.adversarial_weight == 0:
+            return
+        positives = batch["positives"].to(self.device)
+        part_size = self._sub_batch_size or len(positives)
+        synthetic_batch = self.adversary.draw(positives, self.num_groups, part_size, generators=True)
+        with self.generators.gradients() as accumulate:
+            for start in range(0, len(positives), part_size):
+                stop = min(start + part_size, len(positives))
+                part = positives[start:stop]
+                with self.model.sharing(part[:, [0, 2]]):
+                    with torch.no_grad():
+                        positive = score_positives(self.model, part).squeeze(dim=-1)
+                    loss = self.adversary.generator_loss(positive, part, synthetic_batch.part(start, stop))
+                share = len(part) / len(positives)
+                self.meter.add(share, generator_loss=loss)
+                if not self.asynchronous and not torch.isfinite(loss):
+                    raise NonFiniteLossError(explain_non_finite_loss(self.meter.means()))
+                accumulate(share * loss)
+        if not only_size_probing:
+            self.generators.optimizer.step()

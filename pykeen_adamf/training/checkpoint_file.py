@@ -1,0 +1,110 @@
+"""Checkpoint files: written atomically, and read without executing anything."""
+
+import pickle
+import random
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy
+import torch
+from pykeen.training.training_loop import CheckpointMismatchError
+
+from ..atomic import written_atomically
+
+__all__ = [
+    "get_random_state",
+    "load_tensors",
+    "read_checkpoint",
+    "set_random_state",
+    "to_plain",
+    "write_checkpoint",
+]
+
+#: The version of the format.
+FORMAT: Final = 1
+KEY_FORMAT: Final = "pykeen_adamf_checkpoint"
+
+
+def to_plain(value: Any) -> Any:
+    """Turn numbers of NumPy, and containers with such, into what can be read without executing anything."""
+    if isinstance(value, Mapping):
+        return {key: to_plain(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([to_plain(x) for x in value])
+    if isinstance(value, numpy.ndarray):
+        return torch.from_numpy(value.copy())
+    return value.item() if isinstance(value, numpy.generic) else value
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint.
+
+    :param path: The path of the file. An interruption leaves what has been there before.
+    :param state: The state: tensors, numbers, strings, and containers with such.
+    """
+    with written_atomically(path) as temporary:
+        torch.save({KEY_FORMAT: FORMAT, **to_plain(state)}, temporary)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Read a file of :func:`torch.save`, refusing anything that would have to be executed.
+
+    :param path: The path of the file.
+    :returns: The content.
+    :raises CheckpointMismatchError: if it has anything but tensors, numbers, strings, and containers with such
+    """
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, RuntimeError, ValueError) as error:
+        raise CheckpointMismatchError(
+            f"{path} is no checkpoint of modality adversarial training: it is damaged, written by another training "
+            f"loop, or has more than numbers in it, which is not executed. Choose another checkpoint_name, or remove "
+            f"the file to start anew."
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointMismatchError(f"{path} is no checkpoint. Choose another checkpoint_name.")
+    return content
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    :param path: The path of the file.
+    :returns: The state.
+    :raises CheckpointMismatchError: if it is none, or of another format
+    """
+    state = load_tensors(path)
+    found = state.pop(KEY_FORMAT, None)
+    if found != FORMAT:
+        raise CheckpointMismatchError(
+            f"{path} has the format {found}, but this version of pykeen-adamf reads and writes {FORMAT}. Choose "
+            f"another checkpoint_name, or use the version that wrote it."
+        )
+    return state
+
+
+def get_random_state() -> dict[str, Any]:
+    """Return the states of all global random number generators."""
+    algorithm, keys, *position = numpy.random.get_state()  # noqa: NPY002
+    return {
+        "python": random.getstate(),
+        # torch reads neither arrays nor unsigned integers of 32 bits everywhere
+        "numpy": (algorithm, torch.from_numpy(numpy.asarray(keys).astype(numpy.int64)), *position),
+        "torch": torch.random.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None,
+    }
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """Set the states of all global random number generators.
+
+    :param state: The states, cf. :func:`get_random_state`. Those of devices that are not there are ignored.
+    """
+    random.setstate(state["python"])
+    algorithm, keys, *position = state["numpy"]
+    numpy.random.set_state((algorithm, keys.numpy().astype(numpy.uint32), *position))  # noqa: NPY002
+    torch.random.set_rng_state(state["torch"])
+    if state["cuda"] is not None and torch.cuda.device_count() == len(state["cuda"]):
+        torch.cuda.set_rng_state_all(state["cuda"])

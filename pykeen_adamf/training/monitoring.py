@@ -1,0 +1,177 @@
+"""What can be seen of adversarial training while it runs, and what to change if it goes wrong."""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, cast
+
+import torch
+from pykeen.training.callbacks import TrainingCallback
+from torch import nn
+
+from ..typing import SyntheticEmbeddings
+
+__all__ = [
+    "AdversarialTrackingCallback",
+    "GeneratorMonitor",
+    "LossMeter",
+    "explain_non_finite_loss",
+    "mean_modality_weights",
+]
+
+logger = logging.getLogger(__name__)
+
+#: Of how many entities, evenly spaced, the weights of modalities are averaged after each epoch.
+NUM_TRACKED_ENTITIES: Final = 512
+
+GENERATOR_LOSS: Final = "generator_loss"
+
+
+class LossMeter:
+    """Mean losses over batches, accumulated on the device: nobody waits for their values until they are read."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, torch.Tensor] = {}
+        self._weights: dict[str, float] = {}
+
+    def add(self, weight: float, **losses: torch.Tensor) -> None:
+        """Add losses.
+
+        :param weight: The weight of these losses, i.e., the share of the batch that they are from.
+        :param losses: shape of each: ``()``
+            The losses by name.
+        """
+        for name, loss in losses.items():
+            value = weight * loss.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._weights[name] = self._weights.get(name, 0.0) + weight
+
+    def means(self) -> Mapping[str, float]:
+        """Return the weighted means since the last reset."""
+        return {name: value.item() / self._weights[name] for name, value in self._sums.items()}
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._sums.clear()
+        self._weights.clear()
+
+
+class GeneratorMonitor:
+    """Looks whether generators still generate anything different."""
+
+    def __init__(self, threshold: float) -> None:
+        """Initialize the monitor.
+
+        :param threshold: Below which variance of its output, relative to its mean square, a generator has collapsed.
+        """
+        self.threshold = threshold
+        self._latest: list[SyntheticEmbeddings] = []
+        self._collapsed: set[str] = set()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._latest.clear()
+        self._collapsed.clear()
+
+    def observe(self, *synthetic: SyntheticEmbeddings) -> None:
+        """Remember the generators' latest output; nothing is calculated here.
+
+        :param synthetic: shape of each: ``(batch_size, num_groups, dim)``
+            The synthetic embeddings by modality.
+        """
+        self._latest = [{name: x.detach() for name, x in part.items()} for part in synthetic]
+
+    def statistics(self) -> dict[str, float]:
+        """Return statistics of the latest output, and warn once of each generator that has collapsed.
+
+        :returns: For each modality, ``generator.NAME.variance`` and ``generator.NAME.relative_variance``: the variance
+            over entities and noise, averaged over dimensions, and the same divided by the mean of the squares.
+        """
+        result: dict[str, float] = {}
+        for name in self._latest[0] if self._latest else ():
+            x = torch.cat([part[name].flatten(end_dim=-2) for part in self._latest])
+            if len(x) < 2:
+                continue
+            variance = x.var(dim=0).mean().item()
+            relative = variance / max(x.square().mean().item(), torch.finfo(x.dtype).tiny)
+            result[f"generator.{name}.variance"] = variance
+            result[f"generator.{name}.relative_variance"] = relative
+            if relative < self.threshold and name not in self._collapsed:
+                self._collapsed.add(name)
+                logger.warning(
+                    "The generator of %s embeddings has collapsed: the variance of its output is %.2g of its mean "
+                    "square, i.e., whatever the entity and the noise, it generates nearly the same. Try a smaller "
+                    "generator_lr, or a smaller adversarial_weight; collapse_threshold=0 turns this warning off.",
+                    name,
+                    relative,
+                )
+        return result
+
+
+def mean_modality_weights(model: nn.Module, num_entities: int = NUM_TRACKED_ENTITIES) -> dict[str, float]:
+    """Return the mean weight of each modality, over some entities.
+
+    :param model: The model. If it does not weight modalities, there is nothing to return.
+    :param num_entities: Of how many entities at most; these are evenly spaced.
+    :returns: The weights as ``modality_weight.NAME``.
+    """
+    weigh = getattr(model, "modality_weights", None)
+    if weigh is None:
+        return {}
+    step = max(1, math.ceil(cast(Any, model).num_entities / num_entities))
+    weights = weigh(torch.arange(0, cast(Any, model).num_entities, step, device=cast(Any, model).device))
+    names = cast(Any, model).modalities
+    return {f"modality_weight.{name}": x for name, x in zip(names, weights.mean(dim=0).tolist(), strict=True)}
+
+
+def explain_non_finite_loss(losses: Mapping[str, float], epoch: int | None = None) -> str:
+    """Tell which loss is not finite, and what to change.
+
+    :param losses: The losses by name.
+    :param epoch: The epoch, if known.
+    :returns: The message.
+    """
+    broken = [name for name, value in losses.items() if not math.isfinite(value)]
+    when = "" if epoch is None else f" in epoch {epoch}"
+    values = ", ".join(f"{name}={value:.3g}" for name, value in losses.items())
+    if broken == [GENERATOR_LOSS]:
+        return f"The generators' loss is not finite{when} ({values}). Try a smaller generator_lr."
+    return (
+        f"The loss is not finite{when}{f' ({values})' if values else ''}. Try a smaller learning rate, gradient "
+        f"clipping (gradient_clipping_max_norm), or a smaller adversarial_weight; and look at the features, if some of "
+        f"them are very large."
+    )
+
+
+class AdversarialLoop(Protocol):
+    """What the callback needs of a training loop."""
+
+    model: nn.Module
+    meter: LossMeter
+    monitor: GeneratorMonitor
+    adversarial_losses_per_epoch: list[Mapping[str, float]]
+
+    def learning_rates(self) -> Mapping[str, float]:
+        """Return the learning rates in force."""
+
+
+class AdversarialTrackingCallback(TrainingCallback):
+    """Let the result tracker know the losses of both players, the weights of modalities, and what is generated.
+
+    It has to be the first callback, since a stopper may replace the model by the best one.
+    """
+
+    # docstr-coverage: inherited
+    def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:  # noqa: D102
+        loop = cast(AdversarialLoop, self.training_loop)
+        losses = loop.meter.means()
+        loop.meter.reset()
+        if losses:
+            loop.adversarial_losses_per_epoch.append(losses)
+        metrics = {
+            **losses,
+            **mean_modality_weights(loop.model),
+            **loop.monitor.statistics(),
+            **loop.learning_rates(),
+        }
+        self.result_tracker.log_metrics(metrics=metrics, step=epoch)

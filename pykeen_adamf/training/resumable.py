@@ -1,0 +1,218 @@
+"""A training loop which can be interrupted at any time, and continued with the same result."""
+
+import inspect
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from pykeen.stoppers import EarlyStopper, NopStopper, Stopper
+from pykeen.training import TrainingLoop
+from pykeen.training.callbacks import MultiTrainingCallback
+from pykeen.triples import CoreTriplesFactory
+
+from ..nn.features import names_of_given_features
+from .asynchronous import AsynchronousSLCWATrainingLoop
+from .checkpoint_file import (
+    get_random_state,
+    load_tensors,
+    read_checkpoint,
+    set_random_state,
+    to_plain,
+    write_checkpoint,
+)
+from .configuration import check_configuration, describe_run
+
+__all__ = ["ResumableSLCWATrainingLoop"]
+
+
+class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
+    """PyKEEN's sLCWA training loop with checkpoints from which training continues bit by bit.
+
+    PyKEEN's own checkpoints lack what a subclass trains beside the model, refuse to be continued once a scheduler has
+    changed the learning rate, forget the best model of an early stopper, are damaged if writing is interrupted, and
+    are read by executing what is in them. These here have everything, are replaced atomically, and are read as plain
+    numbers. They are refused if anything that decides about the result differs, cf.
+    :func:`pykeen_adamf.training.configuration.describe_run`.
+
+    With an early stopper, training ends with the best model, and with what belongs to it, also if all epochs were
+    trained.
+
+    What user-defined callbacks keep for themselves is not part of a checkpoint.
+    """
+
+    #: the arguments of the current call of :meth:`train`
+    _arguments: Mapping[str, Any]
+    _triples_factory: CoreTriplesFactory
+    _stopper: Stopper | None = None
+
+    #: what the current call was configured with, once it is known
+    _configuration: Mapping[str, str] | None = None
+
+    #: where the best model of an early stopper is kept
+    _best_path: Path | None = None
+
+    #: where files for the time of training are
+    _directory: Path
+
+    #: the size of sub-batches in use, which PyKEEN only searches when training starts
+    _sub_batch_size: int | None = None
+
+    def extra_state(self) -> dict[str, Any]:
+        """Return the state of what a subclass trains beside the model, as of now."""
+        return {}
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Load a state, cf. :meth:`extra_state`."""
+
+    def best_extra_state(self) -> dict[str, Any]:
+        """Return the parameters of what a subclass trains beside the model, to be kept with the best model."""
+        return {}
+
+    def load_best_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Load parameters, cf. :meth:`best_extra_state`."""
+
+    def describe_options(self) -> dict[str, str]:
+        """Describe the options of a subclass, which must be the same to continue training."""
+        return {}
+
+    def train(self, triples_factory: CoreTriplesFactory, *args: Any, **kwargs: Any) -> list[float] | None:
+        """Train the model, cf. :meth:`pykeen.training.TrainingLoop.train`.
+
+        :param triples_factory: The training triples.
+        :param args: Additional parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
+        :param kwargs: Additional keyword-based parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
+        :returns: The losses per epoch.
+        :raises CheckpointMismatchError: if there is a checkpoint, but of another configuration, or damaged
+        """
+        bound = inspect.signature(TrainingLoop.train).bind(self, triples_factory, *args, **kwargs)
+        arguments = dict(bound.arguments)
+        del arguments["self"]
+        if isinstance(arguments.get("stopper"), NopStopper):
+            # it has nothing to keep, but PyKEEN warns that this is not in the checkpoint
+            del arguments["stopper"]
+        if arguments.get("checkpoint_name") and arguments.get("batch_size") is None and self._searches_batch_size:
+            raise ValueError(
+                "With a checkpoint, a batch_size must be given: PyKEEN would search for one when training is "
+                "continued, and reset the model for it."
+            )
+        self._arguments, self._triples_factory = arguments, triples_factory
+        self._stopper, self._configuration, self._best_path = arguments.get("stopper"), None, None
+        with ExitStack() as stack:
+            self._directory = Path(stack.enter_context(TemporaryDirectory()))
+            return super().train(**arguments)
+
+    @property
+    def _searches_batch_size(self) -> bool:
+        return self.automatic_memory_optimization and self.device.type != "cpu"
+
+    # docstr-coverage: inherited
+    def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
+        if kwargs.get("only_size_probing"):
+            return super()._train(*args, **kwargs)
+        if kwargs.get("continue_training") and kwargs.get("sub_batch_size") is None:
+            kwargs["sub_batch_size"] = self._sub_batch_size
+        path = kwargs.get("best_epoch_model_file_path")
+        self._best_path = None if path is None else Path(path)
+        result = super()._train(*args, **kwargs)
+        # PyKEEN itself does so only after having continued from a checkpoint
+        if self._best_path is not None and self._best_path.is_file():
+            self._load_best(load_tensors(self._best_path))
+            if isinstance(self._stopper, EarlyStopper) and self._stopper.clean_up_checkpoint:
+                assert self._stopper.best_model_path is not None
+                self._stopper.best_model_path.unlink(missing_ok=True)
+        return result
+
+    # docstr-coverage: inherited
+    def _train_epoch(  # type: ignore[override]
+        self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
+    ) -> float:
+        if kwargs.get("backward", True):
+            self._sub_batch_size = sub_batch_size
+        return super()._train_epoch(batches, callbacks, sub_batch_size=sub_batch_size, **kwargs)
+
+    # docstr-coverage: inherited
+    def _save_state(
+        self,
+        path: Any,
+        stopper: Stopper | None = None,
+        best_epoch_model_checkpoint_file_path: Path | None = None,
+        triples_factory: CoreTriplesFactory | None = None,
+    ) -> None:
+        assert self.optimizer is not None
+        if self._best_path is not None and Path(path) == self._best_path:
+            # the stopper has found a new best model; nothing else of it is needed later
+            best = {"epoch": self._epoch, "model": self._model_state(), "extra": self.best_extra_state()}
+            torch.save(to_plain(best), path)
+            return
+        has_best = self._best_path is not None and self._best_path.is_file()
+        state = {
+            "configuration": dict(self._describe()),
+            "epoch": self._epoch,
+            "losses": self.losses_per_epochs,
+            "sub_batch_size": self._sub_batch_size,
+            "model": self._model_state(),
+            "optimizer": self.optimizer.state_dict(),
+            "lr_scheduler": None if self.lr_scheduler is None else self.lr_scheduler.state_dict(),
+            "extra": self.extra_state(),
+            "random": get_random_state(),
+            # the name under which PyKEEN looks for it
+            "stopper_dict": {} if self._stopper is None else dict(self._stopper.get_summary_dict()),
+            "best": load_tensors(self._best_path) if has_best and self._best_path is not None else None,
+        }
+        write_checkpoint(Path(path), state)
+
+    # docstr-coverage: inherited
+    def _load_state(
+        self, path: Any, triples_factory: CoreTriplesFactory | None = None
+    ) -> tuple[Path | None, int | None]:
+        path = Path(path)
+        if path == self._best_path:
+            self._load_best(load_tensors(path))
+            return None, None
+        state = read_checkpoint(path)
+        check_configuration(path, state["configuration"], self._describe())
+        assert self.optimizer is not None
+        self._epoch = state["epoch"]
+        self.losses_per_epochs, self._sub_batch_size = state["losses"], state["sub_batch_size"]
+        self._load_model(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.lr_scheduler is not None:
+            self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        self.load_extra_state(state["extra"])
+        best = state["best"]
+        best_path = None
+        if best is not None:
+            best_path = self._directory / "best_model.pt"
+            torch.save(best, best_path)
+            if state["stopper_dict"].get("stopped"):
+                self._load_best(best)
+            elif isinstance(self._stopper, EarlyStopper):
+                # its own file was that of another process
+                assert self._stopper.best_model_path is not None
+                torch.save({**self.model.state_dict(), **best["model"]}, self._stopper.best_model_path)
+        set_random_state(state["random"])
+        return best_path, None if best is None else best["epoch"]
+
+    def _describe(self) -> Mapping[str, str]:
+        """Describe what decides about the result; only once, since it has to look at all features."""
+        if self._configuration is None:
+            self._configuration = {
+                **describe_run(self, self._triples_factory, self._arguments, self._stopper),
+                **self.describe_options(),
+            }
+        return self._configuration
+
+    def _model_state(self) -> dict[str, torch.Tensor]:
+        """Return the state of the model without what the triples factory has, and the checkpoint only has to check."""
+        given = names_of_given_features(self.model)
+        return {name: x for name, x in self.model.state_dict().items() if name not in given}
+
+    def _load_model(self, state: Mapping[str, torch.Tensor]) -> None:
+        self.model.load_state_dict({**self.model.state_dict(), **state})
+
+    def _load_best(self, best: Mapping[str, Any]) -> None:
+        self._load_model(best["model"])
+        self.load_best_extra_state(best["extra"])
