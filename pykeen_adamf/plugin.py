@@ -51,14 +51,21 @@ REGISTRATIONS: Sequence[Registration] = (
     # already done by the entry points, unless this module is imported before PyKEEN
     Registration("pykeen.datasets", "dataset_resolver", "datasets", ["DB15K", "EmojiKG", "MKGW", "MKGY"]),
     Registration("pykeen.sampling", "negative_sampler_resolver", "sampling", ["FilteredBernoulliNegativeSampler"]),
-    Registration("pykeen.nn", "interaction_resolver", "nn.interaction", ["LpRotatEInteraction"]),
+    Registration(
+        "pykeen.nn", "interaction_resolver", "nn", ["IKRLInteraction", "LpRotatEInteraction", "TBKGCInteraction"]
+    ),
     Registration(
         "pykeen.nn",
         "representation_resolver",
         "nn",
-        ["AdaptiveFusionRepresentation", "PhaseRepresentation", "ProjectedFeatureRepresentation"],
+        [
+            "AdaptiveFusionRepresentation",
+            "CrossModalRepresentation",
+            "PhaseRepresentation",
+            "ProjectedFeatureRepresentation",
+        ],
     ),
-    Registration("pykeen.models", "model_resolver", "models", ["AdaMFRotatE", "LpRotatE"]),
+    Registration("pykeen.models", "model_resolver", "models", ["AdaMFRotatE", "IKRL", "LpRotatE", "TBKGC"]),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
     Registration("pykeen.training", "training_loop_resolver", "training", ["MATTrainingLoop"]),
 )
@@ -109,7 +116,10 @@ def register() -> None:
     for registration in REGISTRATIONS:
         when_imported(registration.host, partial(_register, registration))
     when_imported("pykeen.pipeline.api", _respect_loss_defaults)
+    when_imported("pykeen.pipeline.api", _save_bundles)
     when_imported("pykeen.optimizers", _tune_lazy_adam)
+    when_imported("pykeen.hpo.hpo", partial(_adapt, name="hpo_pipeline"))
+    when_imported("pykeen.ablation.ablation", partial(_adapt, name="prepare_ablation"))
 
 
 def _register(registration: Registration, host: ModuleType) -> None:
@@ -143,6 +153,24 @@ def _tune_lazy_adam(host: ModuleType) -> None:
         defaults.setdefault(LazyAdam, defaults.get(host.optimizer_resolver.lookup("adam"), {}))
 
 
+def _adapt(host: ModuleType, name: str) -> None:
+    """Let a function of PyKEEN's hyper-parameter optimization go through :mod:`pykeen_adamf.hpo`.
+
+    That module, and the models and training loops that it needs, are imported when the function is called.
+    """
+    function = getattr(host, name, None)
+    if isinstance(function, wrapt.FunctionWrapper):
+        return
+    if function is None:
+        logger.warning("This version of PyKEEN is not known: its %s knows nothing of MAT's options.", host.__name__)
+        return
+
+    def adapted(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+        return getattr(importlib.import_module(f"{__package__}.hpo"), f"adapt_{name}")(wrapped, args, kwargs)
+
+    wrapt.wrap_function_wrapper(host, name, adapted)
+
+
 def _respect_loss_defaults(api: ModuleType) -> None:
     """Let the pipeline use the default loss of this package's models.
 
@@ -168,6 +196,25 @@ def _respect_loss_defaults(api: ModuleType) -> None:
         return wrapped(*args, **kwargs)
 
     wrapt.wrap_function_wrapper(api, "_build_model_helper", with_default_loss)
+
+
+def _save_bundles(api: ModuleType) -> None:
+    """Let the result of a pipeline save a model of this package as a bundle, too, which needs no unpickling."""
+    name = "save_to_directory"
+    method = vars(getattr(api, "PipelineResult", object)).get(name)
+    if isinstance(method, wrapt.FunctionWrapper):
+        return
+    if method is None:
+        logger.warning("This version of PyKEEN is not known: save models with pykeen_adamf.bundle.save.")
+        return
+
+    def with_bundle(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        # it needs all of PyKEEN
+        from .bundle.result import save_result
+
+        save_result(wrapped, instance, *args, **kwargs)
+
+    wrapt.wrap_function_wrapper(api, f"PipelineResult.{name}", with_bundle)
 
 
 register()

@@ -24,7 +24,13 @@ from .features import (
     write_features,
 )
 
-__all__ = ["MultimodalTriplesFactory"]
+__all__ = [
+    "MultimodalTriplesFactory",
+    "check_modality_name",
+    "labels_by_id",
+    "read_label_ids",
+    "without_features",
+]
 
 UnknownLabels = Literal["raise", "ignore"]
 
@@ -83,9 +89,9 @@ class MultimodalTriplesFactory(TriplesFactory):
             mapped_triples=mapped_triples, entity_to_id=entity_to_id, relation_to_id=relation_to_id, **kwargs
         )
         # the only place where labels are turned into rows
-        labels = _labels_by_id(self.entity_to_id)
+        labels = labels_by_id(self.entity_to_id)
         self.features = {
-            _check_name(name): as_features(source, labels, name).align(labels, unknown=unknown_labels)
+            check_modality_name(name): as_features(source, labels, name).align(labels, unknown=unknown_labels)
             for name, source in features.items()
         }
 
@@ -163,7 +169,7 @@ class MultimodalTriplesFactory(TriplesFactory):
     def apply_condenser(self, condenser: TripleCondenser) -> Self:  # noqa: D102
         if not condenser:
             return self
-        base = TriplesFactory.apply_condenser(_without_features(self), condenser)
+        base = TriplesFactory.apply_condenser(without_features(self), condenser)
         # condensing drops entities, and with them their features
         return self.from_triples_factory(base, features=self.features, unknown_labels="ignore")
 
@@ -172,7 +178,7 @@ class MultimodalTriplesFactory(TriplesFactory):
         self, entity_to_id: Mapping[str, int], relation_to_id: Mapping[str, int]
     ) -> Self:
         base = super().with_labels(entity_to_id=entity_to_id, relation_to_id=relation_to_id)
-        labels = _labels_by_id(base.entity_to_id, num=self.num_entities)
+        labels = labels_by_id(base.entity_to_id, num=self.num_entities)
         # entities that do not get a label are dropped on purpose
         return self.from_triples_factory(
             base,
@@ -213,14 +219,12 @@ class MultimodalTriplesFactory(TriplesFactory):
     @classmethod
     def _from_path_binary(cls, path: Path) -> MutableMapping[str, Any]:
         data = super()._from_path_binary(path)
-        # PyKEEN lets pandas guess: a label such as "NA" would come back as NaN, and "1984" as a number
         for name in (cls.file_name_entity_to_id, cls.file_name_relation_to_id):
-            df = pandas.read_csv(path / f"{name}.tsv.gz", sep="\t", dtype={"label": str}, keep_default_na=False)
-            data[name] = dict(zip(df["label"], df["id"].tolist(), strict=True))
+            data[name] = read_label_ids(path / f"{name}.tsv.gz")
         modalities = path / cls.file_name_modalities
         if not modalities.is_file():
             raise FeatureError(f"{path} was saved without features. Load it with TriplesFactory.from_path_binary.")
-        labels = _labels_by_id(data[cls.file_name_entity_to_id])
+        labels = labels_by_id(data[cls.file_name_entity_to_id])
         data["features"] = {
             name: read_features(path / cls.file_name_features.format(name=name), labels=labels)
             for name in json.loads(modalities.read_text())
@@ -228,8 +232,24 @@ class MultimodalTriplesFactory(TriplesFactory):
         return data
 
 
-def _labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> list[str]:
-    """Return labels in the order of IDs; IDs without an entity get a name that no entity has."""
+def read_label_ids(path: Path) -> dict[str, int]:
+    """Read the IDs of labels from a file of a saved factory.
+
+    :param path: The path of the file.
+    :returns: The ID of each label.
+    """
+    # PyKEEN lets pandas guess: a label such as "NA" would come back as NaN, and "1984" as a number
+    df = pandas.read_csv(path, sep="\t", dtype={"label": str}, keep_default_na=False)
+    return dict(zip(df["label"], df["id"].tolist(), strict=True))
+
+
+def labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> list[str]:
+    """Return labels in the order of IDs; IDs without an entity get a name that no entity has.
+
+    :param entity_to_id: The ID of each label.
+    :param num: The number of IDs, if it is not one more than the largest.
+    :returns: One label for each ID.
+    """
     if num is None:
         num = max(entity_to_id.values()) + 1
     labels = [f"\0{i}" for i in range(num)]
@@ -239,8 +259,13 @@ def _labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> li
     return labels
 
 
-def _check_name(name: str) -> str:
-    """Check that a name can be used for a modality."""
+def check_modality_name(name: str) -> str:
+    """Check that a name can be used for a modality.
+
+    :param name: The name.
+    :returns: The same name.
+    :raises FeatureError: if it cannot
+    """
     # models keep modalities in a ModuleDict, whose own attributes cannot be keys
     if not re.fullmatch(r"[\w-]+", name) or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
         raise FeatureError(
@@ -250,7 +275,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _without_features(factory: TriplesFactory) -> TriplesFactory:
+def without_features(factory: TriplesFactory) -> TriplesFactory:
     """Return the same factory without features."""
     return TriplesFactory(
         mapped_triples=factory.mapped_triples,

@@ -6,6 +6,7 @@ from .. import __version__
 from .compare import compare
 from .demo import demo
 from .encode import encode
+from .explain import explain
 
 __all__ = ["main"]
 
@@ -16,5 +17,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (demo, encode, compare):
+for command in (demo, encode, compare, explain):
     main.add_command(command)

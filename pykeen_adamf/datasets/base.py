@@ -38,7 +38,7 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
         self,
         directory: str | Path | None = None,
         features: Literal["published"] | Collection[str] | Mapping[str, FeatureSource | None] = "published",
-        validation: Literal["published", "holdout"] = "published",
+        validation: Literal["published", "holdout"] | None = None,
         validation_seed: int = 0,
         unknown_labels: Literal["raise", "ignore"] = "raise",
         create_inverse_triples: bool = False,
@@ -59,7 +59,8 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
               :class:`pykeen_adamf.features.ModalityFeatures`: exactly those. ``None`` stands for a published modality
               that is missing for every entity, such that a model has only random features for it.
         :param validation: ``"published"`` for the published validation triples, or ``"holdout"`` for as many triples
-            carved out of the training triples, disjoint from all others.
+            carved out of the training triples, disjoint from all others. Defaults to the published ones; but where
+            these leak, hyper-parameter optimization wants the choice to be made.
         :param validation_seed: The random seed of ``validation="holdout"``.
         :param unknown_labels: What to do with feature rows whose label is no entity: ``"raise"`` or ``"ignore"``.
         :param create_inverse_triples: Whether to create inverse triples for training.
@@ -67,13 +68,14 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
         :param cache_root: Where to store downloads. Defaults to PyKEEN's dataset directory.
         :raises ValueError: if an option has an unknown value
         """
-        if validation not in {"published", "holdout"}:
+        if validation not in {"published", "holdout", None}:
             raise ValueError(f"validation must be 'published' or 'holdout', but is {validation!r}")
         if isinstance(features, str) and features != "published":
             raise ValueError(f"features must be 'published', names, or a mapping, but is {features!r}")
         self.directory = self._find_directory(directory)
         self.feature_selection = features
-        self.validation_split = validation
+        self.validation_split = validation or "published"
+        self.validation_chosen = validation is not None
         self.validation_seed = validation_seed
         self.unknown_labels: Literal["raise", "ignore"] = unknown_labels
         self._create_inverse_triples = create_inverse_triples

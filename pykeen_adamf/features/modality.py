@@ -50,6 +50,9 @@ class ModalityFeatures:
     #: where the features come from, for messages
     source: str = "features"
 
+    #: the absolute path of the file that they were read from, if any
+    path: str | None = None
+
     @classmethod
     def from_matrix(
         cls,

@@ -1,5 +1,6 @@
 """Reading features from files, never executing anything stored in them."""
 
+import dataclasses
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -167,7 +168,8 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     row_labels = labels if stored_labels is None else stored_labels
     if row_labels is None:
         raise FeatureError(f"{path} has no labels. Pass the labels of its rows, in row order.")
-    return ModalityFeatures.from_matrix(matrix, row_labels, presence=presence, source=str(path))
+    features = ModalityFeatures.from_matrix(matrix, row_labels, presence=presence, source=str(path))
+    return dataclasses.replace(features, path=str(path.absolute()))
 
 
 def as_features(source: FeatureSource, labels: Sequence[str], name: str) -> ModalityFeatures:

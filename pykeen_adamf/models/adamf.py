@@ -1,13 +1,13 @@
 """The AdaMF model."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from class_resolver import HintOrType, OptionalKwargs
 from pykeen.losses import Loss, NSSALoss
-from pykeen.nn.representation import Embedding
 from pykeen.regularizers import Regularizer
 from pykeen.triples import KGInfo
 from pykeen.typing import Hint, Initializer
@@ -15,19 +15,17 @@ from torch import nn
 
 from ..constants import ATTENTIONS, FUSIONS, MISSING, STRUCTURAL
 from ..nn.adaptive_fusion import AdaptiveFusionRepresentation
-from ..nn.features import ProjectedFeatureRepresentation
 from ..nn.interaction import LpRotatEInteraction
 from ..nn.phase import PhaseRepresentation
-from ..triples import MultimodalTriplesFactory
-from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
+from ..typing import FloatTensor, LongTensor
 from .initialization import get_embedding_range
+from .multimodal import MultimodalModel, embed_modalities, select_features
 from .sparse import use_sparse_gradients
-from .synthetic import SyntheticScoringModel
 
 __all__ = ["AdaMFRotatE"]
 
 
-class AdaMFRotatE(SyntheticScoringModel):
+class AdaMFRotatE(MultimodalModel):
     r"""Adaptive multi-modal fusion with RotatE, the model of AdaMF-MAT (`Zhang et al., 2024`_).
 
     An entity has a learned structural embedding and, for each modality $m$, a projection of its features (eq. 2, 3):
@@ -119,24 +117,20 @@ class AdaMFRotatE(SyntheticScoringModel):
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
         :raises ValueError: if the triples factory has no features, or not the requested ones
         """
-        features = _select_features(triples_factory, modalities)
+        features = select_features(triples_factory, modalities, model="AdaMF")
         bound = get_embedding_range(embedding_dim, kwargs, default_margin=self.loss_default_kwargs["margin"])
         if entity_initializer is None:
             entity_initializer = partial(nn.init.uniform_, a=-bound, b=bound)
-        # entities are deduplicated before fusion; looking for duplicates once is enough
-        common = dict(shape=2 * embedding_dim, unique=False)
-        bases: dict[str, type] = {STRUCTURAL: Embedding} if use_structural else {}
-        bases_kwargs: dict[str, dict[str, Any]] = {STRUCTURAL: dict(initializer=entity_initializer, **common)}
-        for name, modality in features.items():
-            bases[name] = ProjectedFeatureRepresentation
-            bases_kwargs[name] = dict(
-                features=modality,
-                missing=missing,
-                trainable=trainable_features,
-                sparse=sparse,
-                compute_dtype=compute_dtype,
-                **common,
-            )
+        names = [STRUCTURAL, *features] if use_structural else list(features)
+        bases, bases_kwargs = embed_modalities(
+            features,
+            dims=dict.fromkeys(names, 2 * embedding_dim),
+            structural=dict(initializer=entity_initializer),
+            missing=missing,
+            trainable=trainable_features,
+            sparse=sparse,
+            compute_dtype=compute_dtype,
+        )
         super().__init__(
             triples_factory=triples_factory,
             interaction=LpRotatEInteraction,
@@ -166,11 +160,6 @@ class AdaMFRotatE(SyntheticScoringModel):
         assert isinstance(representation, AdaptiveFusionRepresentation)
         return representation
 
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Return the names of the modalities, in the order of their weights."""
-        return self.fused.modalities
-
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
         """Return the weights of the modalities for entities.
 
@@ -182,47 +171,10 @@ class AdaMFRotatE(SyntheticScoringModel):
         with torch.no_grad():
             return self.fused.modality_weights(indices)
 
-    # docstr-coverage: inherited
-    @property
-    def synthetic_dims(self) -> Mapping[str, int]:  # noqa: D102
-        if STRUCTURAL not in self.modalities:
-            return {}
-        return {name: self.fused.dim for name in self.modalities if name != STRUCTURAL}
+    def without_modality(self, name: str) -> AbstractContextManager[None]:
+        """Within this context, predict as if the entities had all modalities but one.
 
-    # docstr-coverage: inherited
-    @property
-    def structural_dim(self) -> int:  # noqa: D102
-        return self.fused.dim
-
-    # docstr-coverage: inherited
-    def structural_embeddings(self, indices: LongTensor) -> FloatTensor:  # noqa: D102
-        return self._modality_embeddings(STRUCTURAL, indices)
-
-    # docstr-coverage: inherited
-    def synthetic_representations(  # noqa: D102
-        self, indices: LongTensor, synthetic: SyntheticEmbeddings
-    ) -> list[FloatTensor]:
-        return [self.fused.fuse_synthetic(indices, synthetic, real=self._modality_embeddings)]
-
-    def _modality_embeddings(self, name: str, indices: LongTensor) -> FloatTensor:
-        if self._shared is not None:
-            return self._shared.get_part(name, indices)
-        result: FloatTensor = self.fused.bases[name](indices)
-        return result
-
-
-def _select_features(triples_factory: KGInfo, modalities: Sequence[str] | None) -> Mapping[str, Any]:
-    """Select the features to use."""
-    if not isinstance(triples_factory, MultimodalTriplesFactory):
-        raise ValueError(
-            f"AdaMF needs features beside the triples, but got a {type(triples_factory).__name__}. Use a multi-modal "
-            f"dataset such as DB15K, or add features with MultimodalTriplesFactory.from_triples_factory.",
-        )
-    available = triples_factory.features
-    if not available:
-        raise ValueError("The triples factory has no features. Use LpRotatE to train on triples alone.")
-    names = tuple(available if modalities is None else modalities)
-    unknown = sorted(set(names).difference(available))
-    if unknown or not names or isinstance(modalities, str):
-        raise ValueError(f"modalities must be some of {list(available)}, but is {modalities!r}.")
-    return {name: available[name] for name in names}
+        :param name: The name of the modality.
+        :returns: The context, cf. :meth:`pykeen_adamf.nn.AdaptiveFusionRepresentation.without`.
+        """
+        return self.fused.without(name)

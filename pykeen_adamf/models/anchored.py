@@ -1,6 +1,6 @@
 """Models whose interaction compares entities with anchors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -31,6 +31,22 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
 
     # created when it is needed, so that models which were saved without still work
     _entity_table: EntityTable | None = None
+
+    #: the keyword-based parameters that make another model like this one, together with the loss and the triples
+    #: factory; or None if this was unpickled from a file of an earlier version
+    creation_kwargs: Mapping[str, Any] | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Take note of the parameters; initializers have done their work soon, and often cannot be pickled."""
+        model: Self = super().__new__(cls)
+        # there are none when a model is copied or unpickled
+        if "triples_factory" in kwargs:
+            model.__dict__["creation_kwargs"] = {
+                name: value
+                for name, value in kwargs.items()
+                if name not in {"triples_factory", "loss", "loss_kwargs"} and not name.endswith("initializer")
+            }
+        return model
 
     @contextmanager
     def sharing(self, entities: LongTensor) -> Iterator[None]:
@@ -144,7 +160,7 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         others: LongTensor | None,
     ) -> FloatTensor:
         """Score pairs of an entity and a relation with all other entities; no slices are needed for it."""
-        shared = self._get_entity_table().get(self.entity_representations[0])
+        shared = self.represent_all()
         known = shared.get(entities.to(shared.table.device))
         relation = self.relation_representations[0](relations)
         anchors = interaction.anchor(known, relation, torch.full_like(entities, is_head, dtype=torch.bool))
@@ -170,6 +186,10 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
             # not worth to calculate all
             return None
         return self._get_anchored_interaction(mode)
+
+    def represent_all(self) -> SharedEntities:
+        """Return the representations of all entities, which are calculated once for many predictions."""
+        return self._get_entity_table().get(self.entity_representations[0])
 
     def _get_entity_table(self) -> EntityTable:
         if self._entity_table is None:

@@ -77,6 +77,8 @@ def _describe(representation: Representation) -> tuple[Any, ...] | None:
         return None
     return (
         _OptimizerSteps.count,
+        # what fusion leaves out for now
+        tuple(getattr(part, "excluded", None) for part in representation.modules()),
         tuple((x.data_ptr(), x.device, x.dtype, x.shape, x._version, _probe(x)) for x in tensors),
     )
 

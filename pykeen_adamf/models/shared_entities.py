@@ -8,8 +8,8 @@ from pykeen.nn.representation import Representation
 from torch.nn import functional as F
 from typing_extensions import Self
 
-from ..nn.adaptive_fusion import AdaptiveFusionRepresentation
 from ..nn.distance import as_planar
+from ..nn.modality import ModalityRepresentation
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["SharedEntities"]
@@ -72,7 +72,7 @@ class SharedEntities:
         if everything and not _is_sparse(representation):
             indices = None
         parts: Mapping[str, FloatTensor] | None = None
-        if isinstance(representation, AdaptiveFusionRepresentation):
+        if isinstance(representation, ModalityRepresentation):
             x, parts = representation.forward_with_modalities(indices)
         else:
             x = representation(indices)

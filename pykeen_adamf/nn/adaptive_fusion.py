@@ -1,6 +1,7 @@
 """Representations fused from several modalities."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,13 +14,14 @@ from torch import nn
 from ..constants import ATTENTIONS, FUSIONS
 from ..typing import Attention, BoolTensor, FloatTensor, Fusion, LongTensor, SyntheticEmbeddings
 from .fusion import attention_weights, fuse, mean_weights
+from .modality import ModalityRepresentation, replace_modalities
 from .weighted_sum import fuse_adaptively
 
 __all__ = ["AdaptiveFusionRepresentation"]
 
 
 @parse_docdata
-class AdaptiveFusionRepresentation(Representation):
+class AdaptiveFusionRepresentation(ModalityRepresentation):
     r"""Adaptive fusion of the embeddings of several modalities (eq. 4 and 5 of the AdaMF-MAT paper).
 
     .. math ::
@@ -35,6 +37,10 @@ class AdaptiveFusionRepresentation(Representation):
         link: https://arxiv.org/abs/2402.15444
         github: zjukg/AdaMF-MAT
     """
+
+    #: The modalities that are left out for now, see :meth:`without`. Representations that were saved before there was
+    #: such a thing have none.
+    excluded: frozenset[str] = frozenset()
 
     @update_docstring_with_resolver_keys(ResolverKey("bases", "pykeen.nn.representation_resolver"))
     def __init__(
@@ -96,11 +102,6 @@ class AdaptiveFusionRepresentation(Representation):
             )
         self.reset_parameters()
 
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Return the names of the modalities, in the order of the weights."""
-        return tuple(self.bases)
-
     # docstr-coverage: inherited
     def reset_parameters(self) -> None:  # noqa: D102
         # note: the bases reset themselves
@@ -117,6 +118,46 @@ class AdaptiveFusionRepresentation(Representation):
             ],
             dim=-1,
         )
+
+    def _participation(self, indices: LongTensor) -> BoolTensor | None:
+        """Return which modalities take part in the fusion of entities, or None if all do.
+
+        :param indices: shape: ``s``
+            The entities.
+        :returns: shape: ``(*s, num_modalities)``
+            A new mask, with at least one modality for each entity.
+        """
+        if not self.mask_missing and not self.excluded:
+            return None
+        presence = self._presence(indices)
+        if not self.excluded:
+            return presence
+        if not self.mask_missing:
+            presence = torch.ones_like(presence)
+        kept = torch.tensor([name not in self.excluded for name in self.bases], device=presence.device)
+        others = presence & kept
+        return torch.where(others.any(dim=-1, keepdim=True), others, presence)
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """Within this context, leave a modality out of the fusion of every entity that has anything else.
+
+        The weights of the other modalities are those of a softmax, or mean, over these alone. Entities which miss all
+        others (and ``mask_missing``) stay as they are. Contexts within one another leave several modalities out.
+
+        :param name: The name of the modality.
+        :raises ValueError: if there is no such modality, or no other one
+        """
+        if name not in self.bases:
+            raise ValueError(f"There is no modality {name!r} to leave out, but there are {list(self.bases)}.")
+        outer = self.excluded
+        if len(outer | {name}) == len(self.bases):
+            raise ValueError(f"The modality {name!r} cannot be left out: nothing else would be left to fuse.")
+        self.excluded = outer | {name}
+        try:
+            yield
+        finally:
+            self.excluded = outer
 
     def weigh(self, x: FloatTensor, presence: BoolTensor | None = None) -> FloatTensor:
         """Calculate the weights of modality embeddings.
@@ -135,11 +176,11 @@ class AdaptiveFusionRepresentation(Representation):
     def _embed(self, indices: LongTensor | None) -> tuple[list[FloatTensor], BoolTensor | None]:
         """Return the modality embeddings, and which of them take part."""
         embeddings = [base(indices) for base in self.bases.values()]
-        if not self.mask_missing:
+        if not self.mask_missing and not self.excluded:
             return embeddings, None
         if indices is None:
             indices = torch.arange(self.max_id, device=embeddings[0].device)
-        return embeddings, self._presence(indices.to(embeddings[0].device))
+        return embeddings, self._participation(indices.to(embeddings[0].device))
 
     def _fuse(self, embeddings: Sequence[FloatTensor], presence: BoolTensor | None) -> FloatTensor:
         """Fuse modality embeddings, shape of each: ``(*batch_dims, dim)``."""
@@ -160,18 +201,10 @@ class AdaptiveFusionRepresentation(Representation):
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
         return self._fuse(*self._embed(indices))
 
-    def forward_with_modalities(
+    # docstr-coverage: inherited
+    def forward_with_modalities(  # noqa: D102
         self, indices: LongTensor | None = None
     ) -> tuple[FloatTensor, Mapping[str, FloatTensor]]:
-        """Return representations, and what they are fused from.
-
-        There is neither a regularizer nor dropout in it.
-
-        :param indices: shape: ``s``
-            The entities, or ``None`` for all.
-        :returns: shapes: ``(*s, *self.shape)`` and, of each, ``(*s, dim)``
-            The representations, and the modality embeddings by modality.
-        """
         embeddings, presence = self._embed(indices)
         x = self._fuse(embeddings, presence)
         if self.normalizer is not None:
@@ -189,34 +222,19 @@ class AdaptiveFusionRepresentation(Representation):
         embeddings, presence = self._embed(indices)
         return self.weigh(torch.stack(embeddings, dim=-2), presence)
 
-    def fuse_synthetic(
+    # docstr-coverage: inherited
+    def fuse_synthetic(  # noqa: D102
         self,
         indices: LongTensor,
         synthetic: SyntheticEmbeddings,
         real: Callable[[str, LongTensor], FloatTensor] | None = None,
     ) -> FloatTensor:
-        """Return representations with some modalities replaced by synthetic ones.
-
-        :param indices: shape: ``(batch_size,)``
-            The entities which keep their other modalities.
-        :param synthetic: shape of each: ``(batch_size, num_groups, dim)``
-            The synthetic embeddings by modality. They always take part in the fusion.
-        :param real: Called for the embeddings of other modalities, with the name of the modality and the entities.
-            Defaults to calculating them.
-        :returns: shape: ``(batch_size, num_groups, *self.shape)``
-            The representations.
-        """
-        num_groups = next(iter(synthetic.values())).shape[1]
-        presence = self._presence(indices) if self.mask_missing else None
-        columns = []
-        for column, (name, base) in enumerate(self.bases.items()):
-            if name in synthetic:
-                columns.append(synthetic[name])
-                if presence is not None:
+        presence = self._participation(indices)
+        if presence is not None:
+            for column, name in enumerate(self.bases):
+                if name in synthetic:
                     presence[..., column] = True
-            else:
-                embeddings = base(indices) if real is None else real(name, indices)
-                columns.append(embeddings.unsqueeze(dim=1).expand(-1, num_groups, -1))
+        columns = replace_modalities(self.bases, indices, synthetic, real)
         return self._fuse(columns, None if presence is None else presence.unsqueeze(dim=1))
 
     # docstr-coverage: inherited

@@ -11,7 +11,15 @@ from pykeen.predict import predict_target
 from pykeen.training import LCWATrainingLoop, training_loop_resolver
 
 import pykeen_adamf.models
-from pykeen_adamf.models import AdaMFRotatE, AnchoredScoringModel, LpRotatE, SyntheticScoringModel
+from pykeen_adamf.models import (
+    IKRL,
+    TBKGC,
+    AdaMFRotatE,
+    AnchoredScoringModel,
+    LpRotatE,
+    MultimodalModel,
+    SyntheticScoringModel,
+)
 from pykeen_adamf.training import MATTrainingLoop
 
 from ..cases import make_factory
@@ -28,13 +36,21 @@ MODELS = {
     "AdaMF-frozen": (AdaMFRotatE, dict(trainable_features=False)),
     "AdaMF-S+V": (AdaMFRotatE, dict(modalities=["visual"])),
     "AdaMF-V+T": (AdaMFRotatE, dict(use_structural=False)),
+    "IKRL": (IKRL, {}),
+    "IKRL-textual": (IKRL, dict(modalities=["textual"], missing="zero")),
+    "TBKGC": (TBKGC, {}),
+    "TBKGC-frozen": (TBKGC, dict(trainable_features=False)),
     "AdaMF-regularized": (AdaMFRotatE, dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1))),
 }
 
 
 def test_every_model_is_tested():
     classes = {getattr(pykeen_adamf.models, name) for name in pykeen_adamf.models.__all__}
-    concrete = {cls for cls in classes if isinstance(cls, type)} - {AnchoredScoringModel, SyntheticScoringModel}
+    concrete = {cls for cls in classes if isinstance(cls, type)} - {
+        AnchoredScoringModel,
+        MultimodalModel,
+        SyntheticScoringModel,
+    }
     assert concrete == {cls for cls, _ in MODELS.values()}
 
 

@@ -10,14 +10,13 @@ import pandas
 from matplotlib.figure import Figure
 from pykeen.triples import TriplesFactory
 
-from ...constants import STRUCTURAL, TEXTUAL, VISUAL
 from ...datasets import EmojiKG
+from ...explaining.plotting import COLORS, draw_weights
 from ...models import AdaMFRotatE
 
-__all__ = ["modality_weights", "plot_curves", "plot_weights"]
+__all__ = ["COLORS", "modality_weights", "plot_curves", "plot_weights"]
 
-#: colors that can be told apart with any kind of color vision (Okabe and Ito)
-COLORS = {STRUCTURAL: "#999999", VISUAL: "#0072B2", TEXTUAL: "#E69F00"}
+#: as those of modalities, colors that can be told apart with any kind of color vision
 CURVE_COLORS = ["#999999", "#0072B2", "#D55E00"]
 
 
@@ -56,17 +55,9 @@ def plot_weights(weights: Mapping[str, pandas.DataFrame]) -> Figure:
     axes = figure.subplots(len(weights), len(groups), squeeze=False, sharex=True)
     for row, (name, frame) in zip(axes, weights.items(), strict=True):
         for ax, group in zip(row, groups, strict=True):
-            part = frame[frame["by"] == group].iloc[::-1]
-            left = numpy.zeros(len(part))
-            for modality in part.columns[2:]:
-                ax.barh(part["of"], part[modality], left=left, color=COLORS.get(modality), label=modality)
-                for y, (start, width) in enumerate(zip(left, part[modality], strict=True)):
-                    if width >= 0.08:
-                        ax.text(start + width / 2, y, f"{width:.0%}", ha="center", va="center", fontsize=8)
-                left = left + part[modality].to_numpy()
+            part = frame[frame["by"] == group]
+            draw_weights(ax, part["of"], part[part.columns[2:]])
             ax.set_title(f"{name}, by {group}", fontsize=10)
-            ax.set_xlim(0, 1)
-            ax.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle("Modality weights")

@@ -1,0 +1,192 @@
+"""Reading bundles, without executing anything stored in them."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from pykeen.losses import loss_resolver
+from pykeen.models import model_resolver
+from pykeen.triples import CoreTriplesFactory
+from pykeen.typing import DeviceHint
+from pykeen.utils import NoRandomSeedNecessary, resolve_device
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from .. import __version__
+from ..features import FeatureSource
+from ..models import AnchoredScoringModel
+from ..nn import ProjectedFeatureRepresentation
+from .arguments import restore_arguments, restore_instance
+from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, WEIGHTS_NAME, BundleError, digest_file
+from .training_triples import read_triples
+
+__all__ = ["Bundle", "load"]
+
+#: How far scores may be from those when the bundle was written, relative to the largest. Other processors and versions
+#: of PyTorch round differently; an option that was not restored makes a much larger difference.
+TOLERANCE: Final = 1e-2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model that predicts, with the labels and features that it was trained with.
+
+    >>> from pykeen.predict import predict_target
+    >>> bundle = load("directory")  # doctest: +SKIP
+    >>> predict_target(
+    ...     model=bundle.model, head="berlin", relation="capital_of", triples_factory=bundle.training
+    ... ).df  # doctest: +SKIP
+    """
+
+    #: the model, in evaluation mode
+    model: AnchoredScoringModel
+
+    #: the training triples with labels and features
+    training: CoreTriplesFactory
+
+    #: what the bundle's ``model.json`` says
+    configuration: Mapping[str, Any]
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of the packages that the bundle was written by."""
+        versions: Mapping[str, str] = self.configuration["versions"]
+        return versions
+
+
+def load(
+    directory: str | Path, device: DeviceHint = None, *, features: Mapping[str, FeatureSource] | None = None
+) -> Bundle:
+    """Load a model that was saved by :func:`save`, or by PyKEEN's ``PipelineResult.save_to_directory``.
+
+    Nothing is unpickled, and everything is checked against the digests from when it was written.
+
+    :param directory: The directory of the bundle.
+    :param device: The device. Defaults to a GPU, if there is one.
+    :param features: Where to read the features of modalities from, if they are not where they were: paths, matrices, or
+        features. They must be the same as those that the model was trained with.
+    :returns: The model, in evaluation mode, and what it was trained with.
+    :raises BundleError: if there is no bundle, it is incomplete or damaged, its features have changed, or it was
+        written by a version that is not compatible with this one
+    """
+    directory = Path(directory)
+    configuration = _read_configuration(directory)
+    try:
+        return _load(directory, configuration, device, features or {})
+    except BundleError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{directory / CONFIGURATION_NAME} is damaged: {error!r}") from error
+
+
+def _read_configuration(directory: Path) -> dict[str, Any]:
+    """Read the configuration, and check whether this version understands it."""
+    path = directory / CONFIGURATION_NAME
+    try:
+        configuration = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(
+            f"{directory} has no {CONFIGURATION_NAME}, i.e., is no bundle, or an incomplete one. Was the model saved "
+            f"by an earlier version of pykeen-adamf, without its training triples, or is it not of pykeen-adamf?"
+        ) from error
+    except ValueError as error:
+        raise BundleError(f"{path} is damaged: {error}") from error
+    if not isinstance(configuration, dict) or configuration.get("format") != FORMAT:
+        raise BundleError(f"{path} does not describe a model of pykeen-adamf.")
+    if configuration.get("format_version") != FORMAT_VERSION:
+        raise BundleError(
+            f"{directory} has the format version {configuration.get('format_version')!r}, but this version of "
+            f"pykeen-adamf reads {FORMAT_VERSION}. {_compare_versions(configuration)}"
+        )
+    return configuration
+
+
+def _compare_versions(configuration: Mapping[str, Any]) -> str:
+    """Tell by which version a bundle was written."""
+    versions = configuration.get("versions")
+    there = versions.get("pykeen-adamf") if isinstance(versions, dict) else None
+    return f"It was written by pykeen-adamf {there}, and this is {__version__}."
+
+
+def _load(
+    directory: Path, configuration: dict[str, Any], device: DeviceHint, features: Mapping[str, FeatureSource]
+) -> Bundle:
+    path = directory / WEIGHTS_NAME
+    if not path.is_file():
+        raise BundleError(f"The bundle {directory} is incomplete: {path} is missing.")
+    if digest_file(path) != configuration["weights_sha256"]:
+        raise BundleError(f"{path} is damaged, or does not belong to {CONFIGURATION_NAME}: its digest differs.")
+    training = read_triples(directory, configuration["triples"], features)
+    model = _create(configuration, training)
+    _set_weights(model, path, configuration)
+    model.eval()
+    _check_probes(model, configuration, directory)
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Bundle(model=model.to(resolve_device(device)), training=training, configuration=configuration)
+
+
+def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> AnchoredScoringModel:
+    """Create a model, whatever its parameters."""
+    cls = model_resolver.lookup_dict.get(configuration["model"])
+    if cls is None or not issubclass(cls, AnchoredScoringModel):
+        raise BundleError(
+            f"There is no model of pykeen-adamf named {configuration['model']!r} here. "
+            f"{_compare_versions(configuration)} If it is a class of your own, register it with "
+            f"pykeen.models.model_resolver before."
+        )
+    kwargs = restore_arguments(configuration["model_kwargs"])
+    seed = kwargs.pop("random_seed", None)
+    loss = restore_instance(configuration["loss"], loss_resolver, "loss")
+    # neither is the state of the random number generator ours to change
+    with torch.random.fork_rng(devices=[]):
+        try:
+            model = cls(triples_factory=training, loss=loss, random_seed=NoRandomSeedNecessary, **kwargs)
+        except (TypeError, ValueError) as error:
+            raise BundleError(
+                f"{cls.__name__} cannot be created with the arguments of the bundle: {error} "
+                f"{_compare_versions(configuration)}"
+            ) from error
+    model._random_seed = seed
+    model.creation_kwargs = {**(model.creation_kwargs or {}), "random_seed": seed}
+    return model
+
+
+def _set_weights(model: AnchoredScoringModel, path: Path, configuration: Mapping[str, Any]) -> None:
+    """Set parameters and buffers, with their data types."""
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise BundleError(f"{path} is damaged: {error}") from error
+    for name, dtype in configuration["tables_of_features"].items():
+        module = model.get_submodule(name.rpartition(".")[0])
+        if not isinstance(module, ProjectedFeatureRepresentation):
+            raise TypeError(f"{name} is no table of features")
+        state[name] = module.features.matrix.to(getattr(torch, dtype))
+    own = model.state_dict(keep_vars=True)
+    for name in own.keys() & state.keys():
+        if own[name].dtype != state[name].dtype:
+            own[name].data = own[name].data.to(state[name].dtype)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise BundleError(f"{path} does not fit the model: {error} {_compare_versions(configuration)}") from error
+    frozen = set(configuration["frozen"])
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+
+
+def _check_probes(model: AnchoredScoringModel, configuration: Mapping[str, Any], directory: Path) -> None:
+    """Check that the model scores as it did when the bundle was written."""
+    probes = configuration["probes"]
+    if not probes["triples"]:
+        return
+    before = torch.tensor(probes["scores"])
+    after = model.predict_hrt(torch.tensor(probes["triples"])).flatten().to(before)
+    if not bool((after - before).abs().max() <= TOLERANCE * before.abs().max()):
+        raise BundleError(
+            f"The model in {directory} does not score as it did when it was saved. {_compare_versions(configuration)}"
+        )

@@ -1,0 +1,196 @@
+"""Writing bundles."""
+
+import json
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from pykeen.models import model_resolver
+from pykeen.triples import CoreTriplesFactory
+from pykeen.utils import normalize_path
+from safetensors.torch import save_file
+from torch import nn
+
+from .. import __version__
+from ..models import AnchoredScoringModel
+from ..nn import ProjectedFeatureRepresentation
+from ..triples import MultimodalTriplesFactory
+from .arguments import describe_arguments, describe_instance
+from .layout import (
+    CONFIGURATION_NAME,
+    FORMAT,
+    FORMAT_VERSION,
+    TRIPLES_NAME,
+    WEIGHTS_NAME,
+    BundleError,
+    digest_file,
+    discard,
+)
+from .training_triples import FeatureStorage, describe_triples, write_triples
+
+__all__ = [
+    "save",
+    "write_model",
+]
+
+#: How many training triples are scored, to see whether a loaded model does the same.
+NUM_PROBES: Final = 8
+
+
+def save(
+    model: nn.Module,
+    triples_factory: CoreTriplesFactory,
+    directory: str | Path,
+    *,
+    features: FeatureStorage = "copy",
+) -> Path:
+    """Save a model with all that it needs to predict.
+
+    ::
+
+        directory/
+            model.json            the configuration, versions, and digests of everything else
+            model.safetensors     parameters and buffers
+            training_triples/     triples, labels and features, as by PyKEEN's ``to_path_binary``
+
+    Nothing of it has to be unpickled, cf. :func:`pykeen_adamf.bundle.load`. Frozen features are stored once. The bundle
+    can be loaded only if it is complete, and all of its files belong together.
+
+    :param model: The model. Generators of modality adversarial training are no part of it.
+    :param triples_factory: The training triples.
+    :param directory: The directory, which is created if necessary. A bundle which is there is replaced.
+    :param features: ``"copy"`` to store the features in the bundle, or ``"reference"`` to store only the paths of the
+        files that they were read from, and digests.
+    :returns: The directory.
+    :raises BundleError: if the model or its arguments cannot be described, the triples factory is not the one that the
+        model was created with, or features are to be referred to that do not come from a file
+    """
+    if features not in {"copy", "reference"}:
+        raise BundleError(f"features must be 'copy' or 'reference', but is {features!r}")
+    _write(model, triples_factory, normalize_path(directory, mkdir=True), features, with_triples=True)
+    return Path(directory)
+
+
+def write_model(model: nn.Module, triples_factory: CoreTriplesFactory, directory: str | Path) -> None:
+    """Make a bundle of a directory that has the training triples already.
+
+    :param model: The model.
+    :param triples_factory: The training triples, as they are stored in the directory.
+    :param directory: The directory.
+    :raises BundleError: if the model cannot be described; nothing is written then
+    """
+    _write(model, triples_factory, normalize_path(directory), "copy", with_triples=False)
+
+
+def _write(
+    model: nn.Module, factory: CoreTriplesFactory, directory: Path, features: FeatureStorage, with_triples: bool
+) -> None:
+    """Write everything beside its place, and put it there when it is complete."""
+    configuration = _describe(model, factory, features)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".bundle-") as name:
+        temporary = Path(name)
+        if with_triples:
+            write_triples(factory, temporary / TRIPLES_NAME, features)
+        weights = temporary / WEIGHTS_NAME
+        save_file(_collect_weights(model, set(configuration["tables_of_features"])), weights)
+        configuration["weights_sha256"] = digest_file(weights)
+        (temporary / CONFIGURATION_NAME).write_text(json.dumps(configuration, indent=2), encoding="utf-8")
+        old = temporary / "old"
+        old.mkdir()
+        discard(directory)
+        # if this is interrupted, there is no configuration, i.e., no bundle
+        for name in (TRIPLES_NAME, WEIGHTS_NAME, CONFIGURATION_NAME):
+            new, place = temporary / name, directory / name
+            if new.exists() and place.exists():
+                place.rename(old / name)
+            if new.exists():
+                new.rename(place)
+
+
+def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureStorage) -> dict[str, Any]:
+    """Describe everything but the weights."""
+    if not isinstance(model, AnchoredScoringModel):
+        raise BundleError(
+            f"Only models of pykeen-adamf and their subclasses can be saved as bundles, but this is a "
+            f"{type(model).__name__}. Use PyKEEN's PipelineResult.save_to_directory, or save its state_dict."
+        )
+    _check_fit(model, factory)
+    name: str = model_resolver.normalize_cls(type(model))
+    if model_resolver.lookup_dict.get(name) is not type(model):
+        raise BundleError(
+            f"PyKEEN does not know {type(model).__name__} by name. Register it with "
+            f"pykeen.models.model_resolver.register({type(model).__name__}), also before loading."
+        )
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "pykeen-adamf": __version__,
+            "pykeen": version("pykeen"),
+            "torch": torch.__version__,
+        },
+        "model": name,
+        "model_kwargs": describe_arguments(model),
+        "loss": describe_instance(model.loss, "the loss"),
+        "frozen": [key for key, parameter in model.named_parameters() if not parameter.requires_grad],
+        "tables_of_features": _find_tables_of_features(model),
+        "triples": describe_triples(factory, features),
+        "probes": _probe(model, factory),
+    }
+
+
+def _check_fit(model: AnchoredScoringModel, factory: CoreTriplesFactory) -> None:
+    """Check that a factory is the one that the model was created with, as far as the model depends on it."""
+    for name in ("num_entities", "num_relations"):
+        if getattr(model, name) != getattr(factory, name):
+            raise BundleError(
+                f"The model has {name}={getattr(model, name)}, but the triples factory "
+                f"{name}={getattr(factory, name)}. Use the factory which the model was created with."
+            )
+    available = factory.features.values() if isinstance(factory, MultimodalTriplesFactory) else ()
+    for key, module in _find_projections(model):
+        if not any(module.features is features or module.features == features for features in available):
+            raise BundleError(
+                f"The triples factory has not the features of the model's {key}. Use the factory which the model was "
+                f"created with."
+            )
+
+
+def _find_projections(model: nn.Module) -> list[tuple[str, ProjectedFeatureRepresentation]]:
+    return [(key, x) for key, x in model.named_modules() if isinstance(x, ProjectedFeatureRepresentation)]
+
+
+def _find_tables_of_features(model: nn.Module) -> dict[str, str]:
+    """Return the data types of tables that are still the features, which are stored already, by name in the state."""
+    return {
+        f"{key}.table": str(x.table.dtype).removeprefix("torch.")
+        for key, x in _find_projections(model)
+        if x.table.data_ptr() == x.features.matrix.data_ptr()
+        or bool(torch.equal(x.table.detach().cpu(), x.features.matrix.to(x.table.dtype)))
+    }
+
+
+def _probe(model: AnchoredScoringModel, factory: CoreTriplesFactory) -> dict[str, Any]:
+    """Score some triples, as for predictions."""
+    triples, training = factory.mapped_triples[:NUM_PROBES], model.training
+    scores = model.predict_hrt(triples).flatten()
+    model.train(training)
+    # training may have diverged
+    finite = scores.isfinite().cpu()
+    return {"triples": triples[finite].tolist(), "scores": scores.cpu()[finite].tolist()}
+
+
+def _collect_weights(model: nn.Module, without: set[str]) -> dict[str, torch.Tensor]:
+    """Return the parameters and buffers to store."""
+    weights: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
+    for name, x in model.state_dict().items():
+        if name not in without:
+            x = x.detach().cpu().contiguous()
+            # each tensor has to have memory of its own, all of it
+            storage = x.untyped_storage()
+            weights[name] = x.clone() if storage.nbytes() > x.nbytes or storage.data_ptr() in seen else x
+            seen.add(storage.data_ptr())
+    return weights

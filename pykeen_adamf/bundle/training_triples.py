@@ -1,0 +1,172 @@
+"""Training triples with labels and features: written as PyKEEN does, and read without PyKEEN's pickle."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import pandas
+import torch
+from pykeen.triples import CoreTriplesFactory, TriplesFactory
+
+from ..features import FeatureError, FeatureSource, ModalityFeatures, as_features, read_features
+from ..triples import (
+    MultimodalTriplesFactory,
+    check_modality_name,
+    labels_by_id,
+    read_label_ids,
+    without_features,
+)
+from .layout import TRIPLES_NAME, BundleError, digest_features, digest_labels, digest_triples
+
+__all__ = [
+    "FeatureStorage",
+    "describe_triples",
+    "read_triples",
+    "write_triples",
+]
+
+#: Whether a bundle has the features, or only says where they are.
+FeatureStorage: TypeAlias = Literal["copy", "reference"]
+
+#: The kinds of triples factories: with labels and features, with labels, and without.
+KINDS: Final[Mapping[str, type[CoreTriplesFactory]]] = {
+    "features": MultimodalTriplesFactory,
+    "labels": TriplesFactory,
+    "ids": CoreTriplesFactory,
+}
+
+
+def write_triples(factory: CoreTriplesFactory, directory: Path, features: FeatureStorage) -> None:
+    """Write a triples factory.
+
+    :param factory: The factory.
+    :param directory: The directory, which is to be created.
+    :param features: Whether to write its features, too.
+    """
+    if isinstance(factory, MultimodalTriplesFactory) and features == "reference":
+        factory = without_features(factory)
+    factory.to_path_binary(directory)
+
+
+def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> dict[str, Any]:
+    """Describe a triples factory, such that it can be checked that what is read is what was written.
+
+    :param factory: The factory.
+    :param features: Whether the bundle has the features, or refers to the files that they are from.
+    :returns: The description, such that it can be written as JSON.
+    :raises BundleError: if features are to be referred to, and are not those of a file
+    """
+    description: dict[str, Any] = {
+        "kind": next(kind for kind, cls in KINDS.items() if isinstance(factory, cls)),
+        "num_entities": factory.num_entities,
+        "num_relations": factory.real_num_relations,
+        "create_inverse_triples": factory.create_inverse_triples,
+        "num_triples": factory.num_triples,
+        "sha256": digest_triples(factory),
+    }
+    if isinstance(factory, TriplesFactory):
+        description["labels_sha256"] = digest_labels(factory)
+    if isinstance(factory, MultimodalTriplesFactory):
+        description["features"] = [
+            {
+                "name": name,
+                "file": _stored_path(name) if features == "copy" else _check_reference(name, modality),
+                "stored": features,
+                "dim": modality.dim,
+                "num_present": modality.num_present,
+                "sha256": digest_features(modality),
+            }
+            for name, modality in factory.features.items()
+        ]
+    return description
+
+
+def _stored_path(name: str) -> str:
+    """Return where a bundle has the features of a modality."""
+    return f"{TRIPLES_NAME}/{MultimodalTriplesFactory.file_name_features.format(name=name)}"
+
+
+def _check_reference(name: str, modality: ModalityFeatures) -> str:
+    """Return the path of the file that features are from, if they can be read from it again."""
+    if modality.path is None:
+        raise BundleError(f"The {name} features do not come from a file. Save with features='copy'.")
+    try:
+        read = read_features(modality.path, labels=modality.labels).align(modality.labels, unknown="ignore")
+    except FeatureError as error:
+        raise BundleError(f"The {name} features cannot be referred to: {error}") from error
+    if digest_features(read) != digest_features(modality):
+        raise BundleError(
+            f"The {name} features are no longer those of {modality.path}: the file has changed, or entities have got "
+            f"other IDs or labels. Save with features='copy'."
+        )
+    return modality.path
+
+
+def read_triples(
+    directory: Path, description: Mapping[str, Any], features: Mapping[str, FeatureSource]
+) -> CoreTriplesFactory:
+    """Read a triples factory, and check that it is what was written.
+
+    :param directory: The directory of the bundle.
+    :param description: The description, cf. :func:`describe_triples`.
+    :param features: Where to read features from, by modality, if not from where the description says.
+    :returns: The factory.
+    :raises BundleError: if something is missing, damaged, or has changed
+    """
+    factory = _read_factory(directory, description)
+    if digest_triples(factory) != description["sha256"]:
+        raise BundleError(f"The training triples in {directory} have changed since the bundle was written.")
+    if isinstance(factory, TriplesFactory) and digest_labels(factory) != description["labels_sha256"]:
+        raise BundleError(f"The labels or their IDs in {directory} have changed since the bundle was written.")
+    modalities = {part["name"]: part for part in description.get("features", ())}
+    unknown = set(features).difference(modalities)
+    if unknown:
+        raise BundleError(f"There are no modalities {sorted(unknown)} in the bundle, but {list(modalities)}.")
+    if not isinstance(factory, TriplesFactory) or KINDS[description["kind"]] is not MultimodalTriplesFactory:
+        return factory
+    labels = labels_by_id(factory.entity_to_id)
+    return MultimodalTriplesFactory.from_triples_factory(
+        factory,
+        features={
+            name: _read_modality(part, features.get(name, directory / part["file"]), labels)
+            for name, part in modalities.items()
+        },
+    )
+
+
+def _read_factory(directory: Path, description: Mapping[str, Any]) -> CoreTriplesFactory:
+    """Read a triples factory without features; PyKEEN would unpickle the file beside them."""
+    path = directory / TRIPLES_NAME
+    kwargs: dict[str, Any] = {"create_inverse_triples": description["create_inverse_triples"]}
+    try:
+        data = pandas.read_csv(path / CoreTriplesFactory.triples_file_name, sep="\t", dtype="int64").to_numpy(copy=True)
+        if description["kind"] == "ids":
+            sizes = {name: description[name] for name in ("num_entities", "num_relations")}
+            return CoreTriplesFactory(torch.from_numpy(data), **sizes, **kwargs)
+        return TriplesFactory(
+            torch.from_numpy(data),
+            read_label_ids(path / f"{TriplesFactory.file_name_entity_to_id}.tsv.gz"),
+            read_label_ids(path / f"{TriplesFactory.file_name_relation_to_id}.tsv.gz"),
+            **kwargs,
+        )
+    except FileNotFoundError as error:
+        raise BundleError(f"The bundle {directory} is incomplete: {error.filename} is missing.") from error
+    except Exception as error:
+        # readers of damaged files raise almost anything
+        raise BundleError(f"The training triples in {path} are damaged: {error!r}") from error
+
+
+def _read_modality(description: Mapping[str, Any], source: FeatureSource, labels: list[str]) -> ModalityFeatures:
+    """Read the features of a modality, and check that they are the same."""
+    name = check_modality_name(description["name"])
+    where = source if isinstance(source, str | Path) else f"the given {type(source).__name__}"
+    hint = f"If the file was moved, pass features={{{name!r}: PATH}}." if description["stored"] == "reference" else ""
+    try:
+        # the file may have more entities, and an order of its own
+        result = as_features(source, labels, name).align(labels, unknown="ignore")
+    except FeatureError as error:
+        raise BundleError(f"The {name} features of the bundle cannot be read: {error} {hint}".strip()) from error
+    if digest_features(result) != description["sha256"]:
+        raise BundleError(f"{where} has not the {name} features that the model was trained with. {hint}".strip())
+    return dataclasses.replace(result, source=f"{where}")

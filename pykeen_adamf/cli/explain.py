@@ -1,0 +1,109 @@
+"""The command that explains predictions."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["explain"]
+
+
+@click.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--entity", "entities", multiple=True, metavar="LABEL", help="An entity to explain; repeatable.")
+@click.option(
+    "--triple",
+    "triples",
+    multiple=True,
+    nargs=3,
+    metavar="HEAD RELATION TAIL",
+    help="A triple to explain, be it true or not; repeatable.",
+)
+@click.option(
+    "--relation",
+    "relations",
+    multiple=True,
+    metavar="LABEL",
+    help="A relation to explain; repeatable. If nothing is to be explained, all of them, and their average.",
+)
+@click.option(
+    "--triples",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.tsv",
+    help="Average over the triples in this file, which has head, relation and tail in each line, separated by tabs.",
+)
+@click.option(
+    "--dataset", metavar="NAME", help="Average over the test triples of this dataset, e.g., the one trained on."
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where to write the table to rather than printing it: a .tsv, .csv or .json file.",
+)
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw a .png or .svg file, too."
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Triples to rank at once. If not given, what fits.")
+@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+@click.option("--no-progress", is_flag=True, help="Show no progress bar.")
+def explain(
+    directory: Path,
+    entities: tuple[str, ...],
+    triples: tuple[tuple[str, str, str], ...],
+    relations: tuple[str, ...],
+    path: Path | None,
+    dataset: str | None,
+    output: Path | None,
+    plot: Path | None,
+    batch_size: int | None,
+    device: str | None,
+    no_progress: bool,
+) -> None:
+    """Explain a model's predictions: how it weights modalities, and what changes without each of them.
+
+    DIRECTORY is one that the model was saved to, e.g., by PyKEEN's pipeline. Without a modality, all entities are
+    represented by their others; ranks are filtered by all known triples: those of training, and of --triples or
+    --dataset.
+    """
+    if path is not None and dataset is not None:
+        raise click.UsageError("Use either --triples or --dataset.")
+    if sum(map(bool, (entities, triples, relations))) > 1 and (output or plot):
+        raise click.UsageError("Entities, triples and relations have tables of their own: write one at a time.")
+    # importing PyKEEN takes seconds; --help should not
+    from ..datasets.download import DownloadError
+    from ..experiments.demo.quiet import quiet
+    from ..explaining.directory import explain_directory
+    from ..explaining.output import TABLE_SUFFIXES, check_path, format_table, write_table
+    from ..explaining.plotting import PICTURE_SUFFIXES, plot_explanation, require_matplotlib
+
+    try:
+        # now rather than after everything is calculated
+        if output is not None:
+            check_path(output, TABLE_SUFFIXES)
+        if plot is not None:
+            check_path(plot, PICTURE_SUFFIXES)
+            require_matplotlib()
+        with quiet():
+            explanations = explain_directory(
+                directory,
+                entities=entities,
+                triples=triples,
+                relations=relations,
+                path=path,
+                dataset=dataset,
+                batch_size=batch_size,
+                device=device,
+                progress=not no_progress,
+            )
+        for explanation in explanations:
+            click.echo(f"{explanation.title}:")
+            if output is None:
+                click.echo(f"\n{format_table(explanation.table)}\n")
+            else:
+                click.echo(f"Wrote {write_table(explanation.table, output)}")
+            if plot is not None:
+                plot_explanation(explanation.table, plot)
+                click.echo(f"Wrote {plot}")
+    except (DownloadError, ImportError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,113 @@
+"""Entities, relations and triples by label or ID."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy
+import torch
+from pykeen.triples import CoreTriplesFactory, TriplesFactory
+
+from ..typing import LongTensor, NumpyArray
+
+__all__ = ["Triples", "resolve_entities", "resolve_relations", "resolve_triples"]
+
+#: Triples of IDs or labels, shape: ``(n, 3)``, or a triples factory with them.
+Triples: TypeAlias = LongTensor | NumpyArray | CoreTriplesFactory | Sequence[Sequence[str | int]]
+
+#: How many labels an error suggests.
+NUM_SUGGESTIONS = 3
+
+
+def resolve_entities(entities: Iterable[str | int] | LongTensor | None, factory: TriplesFactory) -> LongTensor:
+    """Find entities.
+
+    :param entities: Their labels or IDs, or ``None`` for all.
+    :param factory: The triples factory which knows them.
+    :returns: shape: ``(n,)``
+        Their IDs.
+    :raises ValueError: if there is no such entity
+    """
+    if entities is None:
+        return torch.arange(factory.num_entities)
+    return _resolve_all(entities, factory.entity_to_id, factory.num_entities, "entity")
+
+
+def resolve_relations(relations: Iterable[str | int] | LongTensor, factory: TriplesFactory) -> LongTensor:
+    """Find relations.
+
+    :param relations: Their labels or IDs.
+    :param factory: The triples factory which knows them.
+    :returns: shape: ``(n,)``
+        Their IDs.
+    :raises ValueError: if there is no such relation
+    """
+    return _resolve_all(relations, factory.relation_to_id, factory.real_num_relations, "relation")
+
+
+def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
+    """Find the entities and relations of triples.
+
+    :param triples: shape: ``(n, 3)``
+        The triples, as labels, IDs, or a triples factory. If the labels of this one have other IDs, they are looked up.
+    :param factory: The triples factory which knows the entities and relations.
+    :returns: shape: ``(n, 3)``
+        Their IDs.
+    :raises ValueError: if there is no such entity or relation, or the shape is another one
+    """
+    if isinstance(triples, CoreTriplesFactory):
+        triples = _get_triples(triples, factory)
+    if isinstance(triples, (torch.Tensor, numpy.ndarray)):
+        shape = tuple(triples.shape)
+        columns = list(triples.T) if triples.ndim == 2 else []
+    else:
+        rows = [(row,) if isinstance(row, (str, int)) else tuple(row) for row in triples]
+        shape = (len(rows), *{len(row) for row in rows}) if rows else (0, 3)
+        columns = list(zip(*rows, strict=True)) if len(shape) == 2 else []
+    if len(shape) != 2 or shape[1] != 3:
+        raise ValueError(f"Triples must have three columns, head, relation and tail, but their shape is {shape}.")
+    if not shape[0]:
+        return torch.zeros(0, 3, dtype=torch.long)
+    head, relation, tail = columns
+    return torch.stack(
+        [resolve_entities(head, factory), resolve_relations(relation, factory), resolve_entities(tail, factory)], dim=-1
+    )
+
+
+def _get_triples(triples: CoreTriplesFactory, factory: TriplesFactory) -> LongTensor | NumpyArray:
+    """Return the triples of a factory: IDs if they mean the same, and otherwise labels."""
+    if isinstance(triples, TriplesFactory) and (
+        triples.entity_to_id != factory.entity_to_id or triples.relation_to_id != factory.relation_to_id
+    ):
+        return triples.label_triples(triples.mapped_triples)
+    return triples.mapped_triples
+
+
+def _resolve_all(values: Any, ids: Mapping[str, int], num: int, kind: str) -> LongTensor:
+    """Find the IDs of labels or IDs."""
+    if isinstance(values, (torch.Tensor, numpy.ndarray)) and len(values):
+        if isinstance(values, torch.Tensor):
+            values = values.numpy(force=True)
+        if values.dtype.kind in "iu":
+            for extremum in (values.min(), values.max()):
+                _resolve(int(extremum), ids, num, kind)
+            return torch.as_tensor(values, dtype=torch.long)
+        values = values.tolist()
+    # a label is no sequence of labels
+    values = [values] if isinstance(values, (str, int)) else values
+    return torch.as_tensor([_resolve(value, ids, num, kind) for value in values], dtype=torch.long)
+
+
+def _resolve(value: Any, ids: Mapping[str, int], num: int, kind: str) -> int:
+    """Find the ID of a label or ID."""
+    if isinstance(value, str):
+        if value in ids:
+            return ids[value]
+        matches = difflib.get_close_matches(value, ids, n=NUM_SUGGESTIONS)
+        hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+        raise ValueError(f"There is no {kind} {value!r} in the triples that the model was trained on.{hint}")
+    if isinstance(value, (int, numpy.integer)) and not isinstance(value, bool):
+        if 0 <= value < num:
+            return int(value)
+        raise ValueError(f"There is no {kind} with the ID {value}: IDs are at least 0 and less than {num:,}.")
+    raise ValueError(f"The {kind} {value!r} must be a label or an ID, but is a {type(value).__name__}.")

@@ -1,0 +1,102 @@
+"""What explanations need of a model."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, runtime_checkable
+
+import torch
+from pykeen.models import Model
+from pykeen.triples import TriplesFactory
+
+from ..typing import FloatTensor, LongTensor
+
+__all__ = ["ModalityModel", "ModalityWeighting", "check_model", "get_weights", "predicting"]
+
+
+@runtime_checkable
+class ModalityModel(Protocol):
+    """A model that can predict without one of its modalities; this, and to be one of PyKEEN's, is all that it takes."""
+
+    @property
+    def modalities(self) -> Sequence[str]:
+        """Return the names of the modalities."""
+
+    def without_modality(self, name: str) -> AbstractContextManager[None]:
+        """Within this context, predict as if the entities had all modalities but one.
+
+        :param name: The name of the modality.
+        :returns: The context.
+        """
+
+
+@runtime_checkable
+class ModalityWeighting(ModalityModel, Protocol):
+    """A model which moreover weights the modalities of each entity."""
+
+    def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
+        """Return the weights of the modalities for entities.
+
+        :param indices: shape: ``s``
+            The entities, or ``None`` for all.
+        :returns: shape: ``(*s, num_modalities)``
+            The weights in the order of :attr:`modalities`; for each entity they sum to one.
+        """
+
+
+def check_model(model: Model, triples_factory: TriplesFactory) -> ModalityModel:
+    """Check that a model can be explained, and that the triples factory is one for it.
+
+    :param model: The model.
+    :param triples_factory: The triples factory.
+    :returns: The model.
+    :raises ValueError: if the model has no modalities, or other entities or relations than the triples factory
+    """
+    if not isinstance(model, ModalityModel):
+        raise ValueError(
+            f"{type(model).__name__} cannot be explained by modality: this takes a model with `modalities` and "
+            f"`without_modality`, such as AdaMFRotatE.",
+        )
+    if not isinstance(triples_factory, TriplesFactory):
+        raise ValueError(
+            f"A {type(triples_factory).__name__} has no labels. Use the triples factory that the model was trained on."
+        )
+    sizes = [
+        (model.num_entities, model.num_real_relations),
+        (triples_factory.num_entities, triples_factory.real_num_relations),
+    ]
+    if sizes[0] != sizes[1]:
+        described = ["{:,} entities and {:,} relations".format(*size) for size in sizes]
+        raise ValueError(
+            f"The model has {described[0]}, but the triples factory {described[1]}. Use the one that the model was "
+            f"trained on.",
+        )
+    return model
+
+
+def get_weights(model: ModalityModel, indices: LongTensor) -> FloatTensor:
+    """Return the weights of the modalities for entities.
+
+    :param model: The model.
+    :param indices: shape: ``(n,)``
+        The entities, on the model's device.
+    :returns: shape: ``(n, num_modalities)``
+        The weights in double precision and main memory, NaN if the model has none.
+    """
+    if not isinstance(model, ModalityWeighting):
+        return torch.full((len(indices), len(model.modalities)), float("nan"), dtype=torch.float64)
+    return model.modality_weights(indices).double().cpu()
+
+
+@contextmanager
+def predicting(model: Model) -> Iterator[None]:
+    """Within this context, the model predicts, and nothing has gradients; afterwards it is trained further, or not.
+
+    :param model: The model.
+    """
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)

@@ -1,0 +1,73 @@
+"""Explanations as text, and as files."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import pandas
+
+from ..atomic import written_atomically
+
+__all__ = ["TABLE_SUFFIXES", "check_path", "format_table", "write_table"]
+
+#: The suffixes of files that tables are written to.
+TABLE_SUFFIXES: Final = (".tsv", ".csv", ".json")
+
+#: What a row of each kind of table is about, from its first column.
+KEYS: Final = {"entity": ["entity"], "head": ["head", "relation", "tail"], "relation": ["relation", "num_triples"]}
+
+
+def check_path(path: str | Path, suffixes: Collection[str]) -> Path:
+    """Check that a file can be written, before anything takes long.
+
+    :param path: The path of the file.
+    :param suffixes: The suffixes that it may have.
+    :returns: The path.
+    :raises ValueError: if it has another suffix
+    :raises OSError: if there is no such directory, or it may not be written to
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path} must end in {' or '.join(suffixes)}.")
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise OSError(f"Cannot write {path}: choose a file in a directory that exists and that you may write to.")
+    return path
+
+
+def write_table(table: pandas.DataFrame, path: str | Path) -> Path:
+    """Write a table to a file, which appears at its place only once it is complete.
+
+    :param table: The table.
+    :param path: The path of the file: tab-separated (``.tsv``), comma-separated (``.csv``), or a list with an object
+        for each row (``.json``).
+    :returns: The path.
+    :raises ValueError: if it has another suffix
+    :raises OSError: if it cannot be written
+    """
+    path = check_path(path, TABLE_SUFFIXES)
+    suffix = path.suffix.lower()
+    with written_atomically(path) as temporary:
+        if suffix == ".json":
+            table.to_json(temporary, orient="records", indent=2, force_ascii=False, double_precision=15)
+        else:
+            table.to_csv(temporary, sep="\t" if suffix == ".tsv" else ",", index=False, encoding="utf-8")
+    return path
+
+
+def format_table(table: pandas.DataFrame) -> str:
+    """Format a table as text, with the same label in consecutive rows written once.
+
+    :param table: The result of :func:`explain_entities`, :func:`explain_triples` or :func:`explain_relations`.
+    :returns: The text.
+    """
+    keys = KEYS[table.columns[0]]
+    formats = {
+        name: "{:,.1f}".format if "rank" in name else "{:+.3f}".format if name.endswith("change") else "{:.3f}".format
+        for name in table.columns
+        if pandas.api.types.is_float_dtype(table[name])
+    }
+    shown = table.rename(columns=lambda name: name.replace("_", " "))
+    return shown.set_index([*(key.replace("_", " ") for key in keys), "modality"]).to_string(
+        formatters={name.replace("_", " "): function for name, function in formats.items()}
+    )

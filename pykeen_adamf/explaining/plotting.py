@@ -1,0 +1,218 @@
+"""Explanations as pictures; drawing needs matplotlib, i.e., the extra ``plots``."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy
+import pandas
+
+from ..atomic import written_atomically
+from ..constants import STRUCTURAL, TEXTUAL, VISUAL
+from .output import check_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLORS",
+    "PICTURE_SUFFIXES",
+    "draw_weights",
+    "plot_changes",
+    "plot_explanation",
+    "plot_weights",
+    "require_matplotlib",
+]
+
+#: Colors that can be told apart with any kind of color vision (Okabe and Ito).
+COLORS: Final[Mapping[str, str]] = {STRUCTURAL: "#999999", VISUAL: "#0072B2", TEXTUAL: "#E69F00"}
+OTHER_COLORS: Final = ("#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+
+#: The suffixes of files that pictures are written to.
+PICTURE_SUFFIXES: Final = (".png", ".svg")
+
+#: More rows could be neither read nor written.
+MAX_ROWS: Final = 200
+
+#: Longer labels are shortened in the middle.
+MAX_LABEL: Final = 48
+
+#: Narrower parts of a bar have no room for a number.
+MIN_NUMBER: Final = 0.08
+
+
+class _Panel(NamedTuple):
+    """One of the plots beside one another."""
+
+    title: str
+
+    #: a row for each thing that is explained, and a column for each modality
+    table: pandas.DataFrame
+
+
+def plot_weights(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
+    """Plot the weights of modalities, cf. figure 5 of the AdaMF-MAT paper.
+
+    :param explanation: The result of :func:`explain_entities`, :func:`explain_triples` or :func:`explain_relations`.
+    :param path: Where to write the figure to, a ``.png`` or ``.svg`` file.
+    :returns: The figure.
+    :raises ImportError: if matplotlib is not installed
+    :raises ValueError: if there are no weights, nothing or too much to plot, or the path has another suffix
+    """
+    panels = _find_weights(explanation)
+    if not panels:
+        raise ValueError("There are no weights to plot: the model does not weight its modalities.")
+    return _plot(panels, [], path)
+
+
+def plot_changes(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
+    """Plot what changes without each modality: scores, and ranks of triples, or mean reciprocal ranks of relations.
+
+    :param explanation: The result of :func:`explain_triples` or :func:`explain_relations`.
+    :param path: Where to write the figure to, a ``.png`` or ``.svg`` file.
+    :returns: The figure.
+    :raises ImportError: if matplotlib is not installed
+    :raises ValueError: if there are no changes, nothing or too much to plot, or the path has another suffix
+    """
+    panels = _find_changes(explanation)
+    if not panels:
+        raise ValueError("There are no changes to plot: explain triples or relations rather than entities.")
+    return _plot([], panels, path)
+
+
+def plot_explanation(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
+    """Plot weights and changes side by side, as far as there are any.
+
+    :param explanation: The result of :func:`explain_entities`, :func:`explain_triples` or :func:`explain_relations`.
+    :param path: Where to write the figure to, a ``.png`` or ``.svg`` file.
+    :returns: The figure.
+    :raises ImportError: if matplotlib is not installed
+    :raises ValueError: if there is nothing or too much to plot, or the path has another suffix
+    """
+    return _plot(_find_weights(explanation), _find_changes(explanation), path)
+
+
+def draw_weights(ax: "Axes", labels: Iterable[str], weights: pandas.DataFrame) -> None:
+    """Draw weights as stacked bars, the first row on top.
+
+    :param ax: Where to draw.
+    :param labels: The labels of the rows.
+    :param weights: The weights, with a column for each modality.
+    """
+    position = numpy.arange(len(weights))[::-1]
+    left = numpy.zeros(len(weights))
+    for modality, color in _choose_colors(weights.columns).items():
+        widths = weights[modality].to_numpy()
+        ax.barh(position, widths, left=left, color=color, label=modality)
+        for y, start, width in zip(position, left, widths, strict=True):
+            if width >= MIN_NUMBER:
+                ax.text(start + width / 2, y, f"{width:.0%}", ha="center", va="center", fontsize=8)
+        left = left + widths
+    ax.set_yticks(position, [_shorten(label) for label in labels])
+    ax.set_xlim(0, 1)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def require_matplotlib() -> "type[Figure]":
+    """Return the class of figures.
+
+    :returns: The class.
+    :raises ImportError: if matplotlib is not installed
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('Plots need matplotlib. Install it with: pip install "pykeen-adamf[plots]"') from error
+    return Figure
+
+
+def _find_weights(explanation: pandas.DataFrame) -> list[_Panel]:
+    """Find the weights, if there are any."""
+    titles = {"weight": "Weights"}
+    if "weight" not in explanation:
+        titles = {"head_weight": "Weights of the head", "tail_weight": "Weights of the tail"}
+    if explanation[list(titles)].isna().all(axis=None):
+        return []
+    return [_Panel(title, _tabulate(explanation, name)) for name, title in titles.items()]
+
+
+def _find_changes(explanation: pandas.DataFrame) -> list[_Panel]:
+    """Find the changes, if there are any."""
+    titles = {"score_change": "Change of the score"}
+    if "mrr" in explanation:
+        titles["mrr_change"] = "Change of the MRR"
+    for side in ("head", "tail"):
+        if f"{side}_rank" in explanation:
+            change = explanation[f"{side}_rank_without"] - explanation[f"{side}_rank"]
+            explanation = explanation.assign(**{f"{side}_rank_change": change})
+            titles[f"{side}_rank_change"] = f"Change of the {side}'s rank"
+    if "score_change" not in explanation:
+        return []
+    return [_Panel(f"{title} if left out", _tabulate(explanation, name)) for name, title in titles.items()]
+
+
+def _tabulate(explanation: pandas.DataFrame, column: str) -> pandas.DataFrame:
+    """Return a column as a table, with a row for each label, and a column for each modality."""
+    if "entity" in explanation:
+        labels = explanation["entity"]
+    elif "head" in explanation:
+        labels = explanation["head"] + ", " + explanation["relation"] + ", " + explanation["tail"]
+    else:
+        labels = explanation["relation"] + " (n=" + explanation["num_triples"].astype(str) + ")"
+    frame = explanation.assign(label=labels).drop_duplicates(["label", "modality"])
+    table = frame.pivot(index="label", columns="modality", values=column)
+    return table.loc[frame["label"].unique(), frame["modality"].unique()]
+
+
+def _plot(weights: Sequence[_Panel], changes: Sequence[_Panel], path: str | Path | None) -> "Figure":
+    """Plot panels side by side."""
+    figure_class = require_matplotlib()
+    if path is not None:
+        path = check_path(path, PICTURE_SUFFIXES)
+    panels = [*weights, *changes]
+    if not panels or panels[0].table.empty:
+        raise ValueError("There is nothing to plot.")
+    labels, modalities = panels[0].table.index, panels[0].table.columns
+    if len(labels) > MAX_ROWS:
+        raise ValueError(f"{len(labels):,} rows are too many to plot. Select at most {MAX_ROWS} of them.")
+    height = 0.15 + 0.15 * len(modalities) if changes else 0.35
+    figure = figure_class(figsize=(2.5 + 3.2 * len(panels), 1.4 + height * len(labels)), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for number, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
+        draw = draw_weights if number < len(weights) else _draw_changes
+        draw(ax, labels, panel.table)
+        ax.set_title(panel.title, fontsize=10)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+    if path is not None:
+        with written_atomically(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
+    return figure
+
+
+def _draw_changes(ax: "Axes", labels: Iterable[str], changes: pandas.DataFrame) -> None:
+    """Draw changes as groups of bars, the first row on top."""
+    position = numpy.arange(len(changes))[::-1]
+    height = 0.8 / len(changes.columns)
+    for number, (modality, color) in enumerate(_choose_colors(changes.columns).items()):
+        offset = (len(changes.columns) - 1) / 2 - number
+        ax.barh(position + height * offset, changes[modality], height=height, color=color, label=modality)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.locator_params(axis="x", nbins=6)
+    ax.set_yticks(position, [_shorten(label) for label in labels])
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _choose_colors(modalities: Iterable[str]) -> dict[str, str]:
+    """Choose a color for each modality."""
+    others = itertools.cycle(OTHER_COLORS)
+    return {modality: COLORS.get(modality) or next(others) for modality in modalities}
+
+
+def _shorten(label: str) -> str:
+    """Return a label that fits, and that is not taken for a formula."""
+    if len(label) > MAX_LABEL:
+        label = f"{label[: MAX_LABEL // 2]}…{label[-MAX_LABEL // 2 + 1 :]}"
+    return label.replace("$", r"\$")

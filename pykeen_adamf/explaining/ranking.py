@@ -1,0 +1,136 @@
+"""Scores and filtered ranks of triples."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from pykeen.models import Model
+from typing_extensions import Self
+
+from ..chunking import row_chunks
+from ..typing import FloatTensor, LongTensor
+
+__all__ = ["RankedTriples", "Ranker"]
+
+#: The scores that are calculated at once, if nothing else is said.
+MAX_SCORES: Final = 2**24
+
+
+@dataclasses.dataclass(frozen=True)
+class RankedTriples:
+    """The scores and ranks of triples, all of shape ``(num_triples,)``, in double precision."""
+
+    scores: FloatTensor
+    head_ranks: FloatTensor
+    tail_ranks: FloatTensor
+
+
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """The known entities of each pair of a relation and another entity, sorted by pair."""
+
+    #: shape of both: ``(num_known,)``
+    pairs: LongTensor
+    entities: LongTensor
+
+    @classmethod
+    def index(cls, pairs: LongTensor, entities: LongTensor) -> Self:
+        order = pairs.argsort()
+        return cls(pairs[order], entities[order])
+
+    def hide(self, scores: FloatTensor, pairs: LongTensor) -> None:
+        """Replace scores of known entities by NaN.
+
+        :param scores: shape: ``(num_pairs, num_entities)``
+            The scores of all entities, which are changed.
+        :param pairs: shape: ``(num_pairs,)``
+            The pairs.
+        """
+        start = torch.searchsorted(self.pairs, pairs)
+        count = torch.searchsorted(self.pairs, pairs, right=True) - start
+        row = torch.arange(len(pairs), device=pairs.device).repeat_interleave(count)
+        # the first known one of each row, and how many come before
+        first = start - (count.cumsum(dim=0) - count)
+        position = first[row] + torch.arange(len(row), device=pairs.device)
+        scores[row, self.entities[position]] = float("nan")
+
+
+class Ranker:
+    """Ranks the same triples by a model, again and again, in different states of it.
+
+    The rank is the mean of the optimistic and the pessimistic one, PyKEEN's *realistic* rank, among all entities but
+    those which make up another known triple.
+    """
+
+    def __init__(self, model: Model, triples: LongTensor, known: LongTensor, batch_size: int | None = None) -> None:
+        """Find out once what is the same for all states.
+
+        :param model: The model.
+        :param triples: shape: ``(num_triples, 3)``
+            The triples to rank.
+        :param known: shape: ``(num_known, 3)``
+            The triples which are known to be true.
+        :param batch_size: >0
+            How many triples to rank at once; for each of them, there is a score of each entity. Defaults to as many as
+            have some 17 million scores.
+        :raises ValueError: if the batch size is not positive
+        """
+        if batch_size is None:
+            batch_size = max(1, MAX_SCORES // model.num_entities)
+        if batch_size < 1:
+            raise ValueError(f"The batch size must be positive, but is {batch_size}.")
+        self.model = model
+        self.batch_size = batch_size
+        self.triples = triples.to(model.device)
+        known = known.to(model.device)
+        self.known = {column: _Known.index(_number_pairs(known, column, model), known[:, column]) for column in (0, 2)}
+
+    @property
+    def num_steps(self) -> int:
+        """Return how often a call of :meth:`rank` ranks a triple."""
+        return 2 * len(self.triples)
+
+    def rank(self, advance: Callable[[int], object]) -> RankedTriples:
+        """Rank the triples by the model as it is now.
+
+        :param advance: Called with a number of triples as soon as they are ranked, in all :attr:`num_steps`.
+        :returns: The scores, and the ranks of heads and of tails.
+        :raises ValueError: if a score is no number
+        """
+        _, head_ranks = self._rank(0, advance)
+        scores, tail_ranks = self._rank(2, advance)
+        return RankedTriples(scores, head_ranks, tail_ranks)
+
+    def _rank(self, column: int, advance: Callable[[int], object]) -> tuple[FloatTensor, FloatTensor]:
+        """Score and rank the entities in one column."""
+        pairs = _number_pairs(self.triples, column, self.model)
+        # triples with the same pair are neighbors, and share their scores
+        order = pairs.argsort()
+        scores, ranks = torch.empty(2, len(pairs), dtype=torch.float64, device=pairs.device)
+        for start, stop in row_chunks(len(pairs), self.batch_size):
+            chosen = order[start:stop]
+            scores[chosen], ranks[chosen] = self._rank_batch(column, pairs[chosen], self.triples[chosen])
+            advance(stop - start)
+        return scores.cpu(), ranks.cpu()
+
+    def _rank_batch(self, column: int, pairs: LongTensor, triples: LongTensor) -> tuple[FloatTensor, FloatTensor]:
+        """Score and rank the entities in one column of triples which are sorted by their pairs."""
+        distinct, row, count = pairs.unique_consecutive(return_inverse=True, return_counts=True)
+        batch = triples[count.cumsum(dim=0) - 1]
+        table = self.model.predict_t(batch[:, :2]) if column == 2 else self.model.predict_h(batch[:, 1:])
+        if bool(table.isnan().any()):
+            raise ValueError("Some of the model's scores are no numbers, hence there are no ranks. Train it anew.")
+        scores = table[row, triples[:, column]]
+        self.known[column].hide(table, distinct)
+        # itself is among the candidates, be it known or not
+        is_hidden = table[row, triples[:, column]].isnan()
+        candidates = table[row]
+        optimistic = (candidates > scores.unsqueeze(dim=-1)).sum(dim=-1) + 1
+        pessimistic = (candidates >= scores.unsqueeze(dim=-1)).sum(dim=-1) + is_hidden
+        return scores.double(), (optimistic + pessimistic).double() / 2
+
+
+def _number_pairs(triples: LongTensor, column: int, model: Model) -> LongTensor:
+    """Return a number for each pair of a relation and the entity that is *not* in the column."""
+    return triples[:, 2 - column] * model.num_real_relations + triples[:, 1]

@@ -1,0 +1,123 @@
+"""What IKRL and TBKGC have in common."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from class_resolver import HintOrType, OptionalKwargs
+from pykeen.losses import Loss, NSSALoss
+from pykeen.nn.modules import Interaction
+from pykeen.regularizers import Regularizer
+from pykeen.triples import KGInfo
+from pykeen.typing import Hint, Initializer
+from torch import nn
+from torch.nn import functional as F
+
+from ..constants import STRUCTURAL
+from ..nn.cross_modal import CrossModalRepresentation
+from .multimodal import MultimodalModel, embed_modalities, select_features
+from .sparse import use_sparse_gradients
+
+__all__ = ["CrossModalModel"]
+
+#: How entities that miss a modality can be treated: an energy cannot be left out for some of them only.
+MISSING = ("random", "zero")
+
+
+class CrossModalModel(MultimodalModel):
+    """A model of translations between structural and multi-modal embeddings."""
+
+    #: The interaction, and whether it needs the sum of both embeddings
+    interaction_cls: ClassVar[type[Interaction[Any, Any, Any]]]
+    with_sum: ClassVar[bool]
+
+    #: The default strategy for optimizing the model's hyper-parameters
+    hpo_default: ClassVar[Mapping[str, Any]] = dict(
+        embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
+        missing=dict(type="categorical", choices=list(MISSING)),
+    )
+
+    #: The default loss function class
+    loss_default: ClassVar[type[Loss]] = NSSALoss
+    #: The default parameters for the default loss function class
+    loss_default_kwargs: ClassVar[Mapping[str, Any]] = dict(margin=12.0, adversarial_temperature=2.0)
+
+    # PyKEEN's command line makes an option of every annotation, hence none for kwargs
+    def __init__(  # type: ignore[no-untyped-def]
+        self,
+        *,
+        triples_factory: KGInfo,
+        embedding_dim: int = 200,
+        modalities: Sequence[str] | None = None,
+        missing: str = "random",
+        trainable_features: bool = True,
+        sparse: bool = False,
+        compute_dtype: str | None = None,
+        entity_initializer: Hint[Initializer] = None,
+        relation_initializer: Hint[Initializer] = None,
+        regularizer: HintOrType[Regularizer] = None,
+        regularizer_kwargs: OptionalKwargs = None,
+        **kwargs,
+    ) -> None:
+        """Initialize the model.
+
+        :param triples_factory: The training triples, with features.
+        :param embedding_dim: The embedding dimension, shared equally by the modalities in the multi-modal embedding.
+        :param modalities: The modalities to use, in addition to the structural one.
+        :param missing: What to do where an entity misses a modality: ``"random"`` or ``"zero"`` features, cf.
+            :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`.
+        :param trainable_features: Whether to fine-tune the features, as the reference code does.
+        :param sparse: Whether gradients of entity embeddings and features are sparse, cf.
+            :class:`pykeen_adamf.models.AdaMFRotatE`.
+        :param compute_dtype: The data type in which features are projected, if not single precision.
+        :param entity_initializer: The initializer of structural embeddings. Defaults to Glorot's, as in the reference
+            code; their length does not matter.
+        :param relation_initializer: The initializer of relation embeddings, with the same default.
+        :param regularizer: The regularizer of entity representations.
+        :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
+        :raises ValueError: if the triples factory has no features, or not the requested ones, or they cannot share the
+            dimension
+        """
+        features = select_features(triples_factory, self._choose(triples_factory, modalities), type(self).__name__)
+        if missing not in MISSING:
+            raise ValueError(f"missing must be one of {MISSING} for {type(self).__name__}, but is {missing!r}")
+        if embedding_dim % len(features):
+            raise ValueError(
+                f"{len(features)} modalities cannot equally share {embedding_dim} dimensions. Choose a multiple of "
+                f"{len(features)} as embedding_dim."
+            )
+        bases, bases_kwargs = embed_modalities(
+            features,
+            dims={STRUCTURAL: embedding_dim, **dict.fromkeys(features, embedding_dim // len(features))},
+            structural=dict(initializer=entity_initializer or nn.init.xavier_uniform_),
+            missing=missing,
+            trainable=trainable_features,
+            sparse=sparse,
+            compute_dtype=compute_dtype,
+        )
+        super().__init__(
+            triples_factory=triples_factory,
+            interaction=self.interaction_cls,
+            entity_representations=CrossModalRepresentation,
+            entity_representations_kwargs=dict(
+                bases=bases,
+                bases_kwargs=bases_kwargs,
+                with_sum=self.with_sum,
+                regularizer=regularizer,
+                regularizer_kwargs=regularizer_kwargs,
+            ),
+            relation_representations_kwargs=dict(
+                shape=embedding_dim,
+                initializer=relation_initializer or nn.init.xavier_uniform_,
+                # the length of embeddings does not matter
+                normalizer=F.normalize,
+                normalizer_kwargs=dict(dim=-1),
+            ),
+            **kwargs,
+        )
+        use_sparse_gradients(self.multimodal.bases.values(), sparse)
+
+    @classmethod
+    def _choose(cls, triples_factory: KGInfo, modalities: Sequence[str] | None) -> Sequence[str] | None:
+        """Choose the modalities, if the user did not."""
+        return modalities

@@ -1,0 +1,70 @@
+"""Hyper-parameter optimization knows this package, whichever module is imported first."""
+
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+import wrapt
+
+from pykeen_adamf import plugin
+
+#: Check that everybody who has imported the functions has those that know this package, which is not imported itself.
+CHECK = """
+import sys
+import pykeen.ablation, pykeen.ablation.ablation, pykeen.hpo, pykeen.hpo.cli, pykeen.hpo.hpo
+for module, name in (
+    (pykeen.hpo, "hpo_pipeline"),
+    (pykeen.hpo.hpo, "hpo_pipeline"),
+    (pykeen.hpo.cli, "hpo_pipeline"),
+    (pykeen.ablation, "prepare_ablation"),
+    (pykeen.ablation.ablation, "prepare_ablation"),
+):
+    function = getattr(module, name)
+    assert type(function).__name__ == "FunctionWrapper", (module, name)
+    # once only
+    assert type(function.__wrapped__).__name__ == "function", (module, name)
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "pykeen.hpo",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (
+                "pykeen.ablation.ablation",
+                "pykeen.cli",
+                "pykeen.hpo.hpo",
+                "pykeen.pipeline",
+                "pykeen_adamf.hpo",
+            )
+        ),
+    ],
+)
+def test_import_orders(first):
+    light = "" if first.startswith("pykeen_adamf.hpo") else "assert 'pykeen_adamf.hpo' not in sys.modules"
+    result = subprocess.run(
+        [sys.executable, "-c", f"import {first}\n{CHECK}\n{light}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_repeated_registration():
+    host = ModuleType("host")
+    host.hpo_pipeline = lambda: None
+    for _ in range(2):
+        plugin._adapt(host, "hpo_pipeline")
+    assert isinstance(host.hpo_pipeline, wrapt.FunctionWrapper)
+    assert not isinstance(host.hpo_pipeline.__wrapped__, wrapt.FunctionWrapper)
+
+
+def test_unknown_versions_of_pykeen(caplog):
+    """PyKEEN goes on working."""
+    plugin._adapt(ModuleType("host"), "hpo_pipeline")
+    assert "host knows nothing of MAT's options" in caplog.text
