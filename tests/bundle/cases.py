@@ -13,10 +13,21 @@ from pykeen.regularizers import LpRegularizer
 from pykeen.training import training_loop_resolver
 
 from pykeen_adamf.features import ModalityFeatures
-from pykeen_adamf.models import AdaMFRotatE, AnchoredScoringModel, LpRotatE
+from pykeen_adamf.models import IKRL, TBKGC, AdaMFRotatE, AnchoredScoringModel, LpRotatE
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from ..cases import DIMS, make_factory
+
+CROSS_MODAL: Mapping[str, Mapping[str, Any]] = {
+    "defaults": {},
+    "one modality, zero": dict(modalities=["textual"], missing="zero"),
+    "frozen, zero": dict(trainable_features=False, missing="zero"),
+    "frozen, random": dict(trainable_features=False),
+    "sparse": dict(sparse=True),
+    "bfloat16": dict(compute_dtype="bfloat16"),
+    "initializers": dict(entity_initializer=torch.nn.init.normal_, relation_initializer="uniform"),
+    "regularizer": dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1)),
+}
 
 #: For each model that is registered with PyKEEN, its options by a name of the case.
 CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
@@ -51,6 +62,8 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
         "initializer": dict(entity_initializer=lambda x: torch.nn.init.uniform_(x, -3, 3)),
         "margin": dict(loss=MarginRankingLoss(margin=2.0)),
     },
+    IKRL: CROSS_MODAL,
+    TBKGC: CROSS_MODAL,
 }
 
 #: All of them.

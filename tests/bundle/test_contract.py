@@ -9,14 +9,20 @@ from class_resolver import ClassResolver
 from pykeen.losses import InfoNCELoss, Loss, NSSALoss, loss_resolver
 from pykeen.models import model_resolver
 from pykeen.regularizers import CombinedRegularizer, LpRegularizer, regularizer_resolver
+from pykeen.triples import TriplesFactory
 
 from pykeen_adamf.bundle import load, save
 from pykeen_adamf.bundle.arguments import describe_instance, restore_instance
+from pykeen_adamf.bundle.layout import FORMAT_VERSION, digest_features, digest_labels, digest_triples
+from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.plugin import REGISTRATIONS
 
 from ..cases import make_factory
 from .cases import ALL, CASES, IDS, assert_same_predictions, make_half_factory, make_model
+
+#: of features, triples, entities' and relations' labels
+GOLDEN = ["b659c7c48b495c92", "87e4402078cc42f2", "2c09d395afb6e93c", "4da9064f2d94109c"]
 
 
 def test_every_registered_model_is_tested():
@@ -145,6 +151,15 @@ def test_every_loss_and_regularizer(instance):
     else:
         results = [x(scores) for x in (restored, instance)]
     torch.testing.assert_close(*results, rtol=1e-6, atol=0)
+
+
+def test_digests_stay_the_same():
+    """Later versions must read what has been written; if they cannot, count up the version of the format."""
+    matrix = torch.arange(6, dtype=torch.float16).view(3, 2)
+    features = ModalityFeatures.from_matrix(matrix, ["a", "ß", "🚀"], presence=[False, True, True])
+    factory = TriplesFactory(torch.tensor([[0, 0, 2], [1, 1, 0]]), {"🚀": 2, "a": 0, "ß": 1}, {"r": 0, "s": 1})
+    digests = [digest_features(features), digest_triples(factory), *digest_labels(factory).values()]
+    assert (FORMAT_VERSION, [digest[:16] for digest in digests]) == (1, GOLDEN)
 
 
 def test_frozen_features_are_tested_in_every_way():

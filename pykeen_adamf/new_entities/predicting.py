@@ -1,0 +1,159 @@
+"""Predictions for new entities."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy
+import pandas
+import torch
+from pykeen.models import Model
+from pykeen.triples import TriplesFactory
+
+from ..features import FeatureSource, ModalityFeatures, as_features, read_features
+from ..models import AnchoredScoringModel
+from ..nn import AnchoredInteraction
+from ..typing import FloatTensor
+from .representing import Absent, get_fused, represent_new_entities
+
+__all__ = ["Target", "predict_new_entities", "score_new_entities"]
+
+#: What to predict for new entities: the tails of triples which they are the heads of, or the heads.
+Target: TypeAlias = Literal["head", "tail"]
+
+
+def predict_new_entities(
+    model: Model,
+    triples_factory: TriplesFactory,
+    features: Mapping[str, FeatureSource],
+    relation: str | int,
+    target: Target = "tail",
+    *,
+    labels: Sequence[str] | None = None,
+    k: int | None = None,
+    absent: Absent = "average",
+) -> pandas.DataFrame:
+    """Predict which known entities belong to new ones.
+
+    .. warning::
+        Experimental: models are not trained for it, cf. :mod:`pykeen_adamf.new_entities`.
+
+    :param model: A model of multi-modal features with adaptive fusion.
+    :param triples_factory: The triples factory that it was trained on, which knows the labels.
+    :param features: The features of the new entities, by modality: a vector of one entity, a matrix with one row for
+        each, :class:`pykeen_adamf.features.ModalityFeatures`, or a path. Entities without a row, or with a row of NaN,
+        do not have the modality; so do all of them for modalities that are not given.
+    :param relation: The label or ID of the relation.
+    :param target: ``"tail"`` if the new entities are heads, and tails are to be predicted, or ``"head"``.
+    :param labels: The labels of the new entities, in the order of vectors and matrices. Defaults to those which the
+        features have, or numbers.
+    :param k: >0
+        How many known entities to return for each new one. Defaults to all.
+    :param absent: What to fuse instead of what new entities do not have, cf. :mod:`pykeen_adamf.new_entities`.
+    :returns: Columns ``new_entity`` (its label), ``{target}_id``, ``{target}_label`` and ``score``, for each new entity
+        with the best score first.
+    :raises ValueError: if the model has no modalities that could be fused, there is no such modality or relation, the
+        features are invalid, or a new entity has none
+    """
+    if target not in ("head", "tail"):
+        raise ValueError(f"target must be 'head' or 'tail', but is {target!r}")
+    if k is not None and k < 1:
+        raise ValueError(f"k must be positive, but is {k}")
+    _check_factory(model, triples_factory)
+    relation_id = _find_relation(relation, triples_factory)
+    names, aligned = _align(features, labels)
+    presence = {name: modality.presence for name, modality in aligned.items()}
+    representations = represent_new_entities(
+        model, {name: modality.matrix for name, modality in aligned.items()}, presence, names=names, absent=absent
+    )
+    scores = score_new_entities(model, representations, relation_id, target)
+    values, ids = scores.cpu().topk(min(k or model.num_entities, model.num_entities), dim=-1)
+    return pandas.DataFrame(
+        {
+            "new_entity": numpy.repeat(numpy.asarray(names, dtype=object), ids.shape[1]),
+            f"{target}_id": ids.flatten().numpy(),
+            f"{target}_label": [triples_factory.entity_id_to_label.get(i) for i in ids.flatten().tolist()],
+            "score": values.flatten().numpy(),
+        }
+    )
+
+
+@torch.no_grad()
+def score_new_entities(model: Model, representations: FloatTensor, relation: int, target: Target) -> FloatTensor:
+    """Score triples of new entities with all known ones.
+
+    As with PyKEEN's ``predict_t`` and ``predict_h``, the inverse relation is used for heads if the model has been
+    trained with inverse triples, and the model is set to evaluation mode.
+
+    :param model: The model.
+    :param representations: shape: ``(num_new, *shape)``
+        The representations of the new entities, cf. :func:`represent_new_entities`.
+    :param relation: The ID of the relation.
+    :param target: ``"tail"`` if the new entities are the heads, or ``"head"``.
+    :returns: shape: ``(num_new, num_entities)``
+        The scores.
+    :raises ValueError: if the model has no modalities that could be fused
+    """
+    get_fused(model.eval())
+    assert isinstance(model, AnchoredScoringModel)
+    known = model.represent_all()
+    is_head = target == "tail" or model.use_inverse_triples
+    index = torch.tensor([[relation]])
+    if model.use_inverse_triples:
+        index = model.relation_inverter.map(batch=index, index=0, invert=target == "head")
+    r = model.relation_representations[0](index.flatten().to(model.device))
+    interaction = model.interaction
+    if isinstance(interaction, AnchoredInteraction) and interaction.can_score_pairs:
+        sides = torch.full((len(representations),), is_head, device=model.device)
+        anchors = interaction.anchor(representations, r.expand_as(representations), sides)
+        scores = interaction.score_all(anchors, known.table)
+    else:
+        others = known.get_rows(torch.arange(model.num_entities, device=model.device))
+        pairs = [(x, others) if is_head else (others, x) for x in representations.unsqueeze(dim=1)]
+        scores = torch.stack([interaction(h=h, r=r, t=t) for h, t in pairs])
+    return scores.sigmoid() if model.predict_with_sigmoid else scores
+
+
+def _check_factory(model: Model, triples_factory: TriplesFactory) -> None:
+    for name in ("num_entities", "num_relations"):
+        if getattr(model, name) != getattr(triples_factory, name):
+            raise ValueError(
+                f"The model has {name}={getattr(model, name)}, but the triples factory "
+                f"{name}={getattr(triples_factory, name)}. Use the one that the model was trained on."
+            )
+
+
+def _find_relation(relation: str | int, triples_factory: TriplesFactory) -> int:
+    """Return the ID of a relation."""
+    if isinstance(relation, str) and relation in triples_factory.relation_to_id:
+        return triples_factory.relation_to_id[relation]
+    if not isinstance(relation, str) and 0 <= relation < triples_factory.real_num_relations:
+        return relation
+    matches = difflib.get_close_matches(str(relation), triples_factory.relation_to_id)
+    hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+    raise ValueError(f"There is no relation {relation!r} in the triples that the model was trained on.{hint}")
+
+
+def _align(
+    features: Mapping[str, FeatureSource], labels: Sequence[str] | None
+) -> tuple[list[str], dict[str, ModalityFeatures]]:
+    """Return the labels of new entities, and their features in this order."""
+    matrices = {
+        name: torch.atleast_2d(torch.as_tensor(x))
+        for name, x in features.items()
+        if isinstance(x, torch.Tensor | numpy.ndarray)
+    }
+    if labels is None and matrices:
+        if len(matrices) < len(features):
+            raise ValueError(f"Pass labels=... to tell whose features the rows of {list(matrices)} are.")
+        labels = [str(i) for i in range(max(map(len, matrices.values())))]
+    parts = {
+        name: read_features(x)
+        if labels is None and isinstance(x, str | Path)
+        else as_features(matrices.get(name, x), labels or (), name)
+        for name, x in features.items()
+    }
+    if labels is None:
+        labels = list(dict.fromkeys(label for part in parts.values() for label in part.labels))
+    return list(labels), {name: part.align(labels, unknown="ignore") for name, part in parts.items()}

@@ -1,0 +1,128 @@
+"""Representations of new entities by their features alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import torch
+from pykeen.models import Model
+from torch import nn
+
+from ..models import AnchoredScoringModel
+from ..nn import AdaptiveFusionRepresentation, ProjectedFeatureRepresentation
+from ..nn.fusion import fuse
+from ..nn.projection import project_rows
+from ..typing import BoolTensor, FloatTensor
+
+__all__ = ["Absent", "get_fused", "represent_new_entities"]
+
+#: What to fuse instead of what new entities do not have: what is to be expected, or nothing.
+Absent: TypeAlias = Literal["average", "left-out"]
+
+
+@torch.no_grad()
+def represent_new_entities(
+    model: Model,
+    features: Mapping[str, FloatTensor],
+    presence: Mapping[str, BoolTensor] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    absent: Absent = "average",
+) -> FloatTensor:
+    """Represent new entities by their features alone.
+
+    :param model: A model of multi-modal features with adaptive fusion.
+    :param features: shape of each: ``(num_new, feature_dim)``
+        The features by modality.
+    :param presence: shape of each: ``(num_new,)``
+        Which entities have the modality. Defaults to all.
+    :param names: What to call the entities in messages.
+    :param absent: What to fuse instead of what new entities do not have.
+    :returns: shape: ``(num_new, *shape)``
+        Representations such as those of known entities.
+    :raises ValueError: if the model has no modalities that could be fused, there is no such modality, the features have
+        another dimension than those that the model was trained with, or an entity has no modality
+    """
+    if absent not in ("average", "left-out"):
+        raise ValueError(f"absent must be 'average' or 'left-out', but is {absent!r}")
+    fused = get_fused(model)
+    num_new = _check_features(fused, features)
+    given, takes_part, columns = [], [], []
+    for name, base in fused.bases.items():
+        mask = torch.full((num_new,), name in features)
+        if presence is not None and name in presence:
+            mask &= presence[name].cpu()
+        x = _expect(base) if absent == "average" and not bool(mask.all()) else None
+        given.append(mask)
+        takes_part.append(mask if x is None else torch.ones_like(mask))
+        # not of the type of features, which may be another one
+        weight = base.projection.weight if isinstance(base, ProjectedFeatureRepresentation) else next(base.parameters())
+        embeddings = weight.new_zeros(num_new, fused.dim) if x is None else x.repeat(num_new, 1)
+        if bool(mask.any()):
+            embeddings[mask] = _project(base, features[name][mask])
+        columns.append(embeddings)
+    nobody = ~torch.stack(given).any(dim=0)
+    if bool(nobody.any()):
+        first = int(nobody.nonzero()[0])
+        shown = first if names is None else repr(names[first])
+        raise ValueError(f"The new entity {shown} has no features of any modality. Leave it out.")
+    x = torch.stack(columns, dim=-2)
+    joint = fuse(x, fused.weigh(x, torch.stack(takes_part, dim=-1).to(x.device)))
+    if fused.is_complex:
+        joint = torch.view_as_complex(joint.view(num_new, fused.dim // 2, 2))
+    return joint if fused.normalizer is None else fused.normalizer(joint)
+
+
+def get_fused(model: Model) -> AdaptiveFusionRepresentation:
+    """Return a model's representation of entities.
+
+    :param model: The model.
+    :returns: The representation.
+    :raises ValueError: if it is not fused adaptively from modalities
+    """
+    if isinstance(model, AnchoredScoringModel) and len(model.entity_representations) == 1:
+        representation = model.entity_representations[0]
+        if isinstance(representation, AdaptiveFusionRepresentation):
+            return representation
+    raise ValueError(
+        f"{type(model).__name__} cannot predict anything for entities that it was not trained with. Use a model that "
+        f"fuses features adaptively, such as AdaMFRotatE."
+    )
+
+
+def _check_features(fused: AdaptiveFusionRepresentation, features: Mapping[str, FloatTensor]) -> int:
+    """Check the features of new entities, and return the number of these."""
+    known = {name: base for name, base in fused.bases.items() if isinstance(base, ProjectedFeatureRepresentation)}
+    if not features or not set(features) <= set(known):
+        raise ValueError(f"Features of new entities must be of some of {list(known)}, but are of {list(features)}.")
+    for name, x in features.items():
+        dim = known[name].features.dim
+        if x.ndim != 2 or x.shape[1] != dim:
+            raise ValueError(
+                f"The {name} features of new entities have the shape {tuple(x.shape)}, but the model was trained with "
+                f"{dim} numbers for each entity. Use the same encoder."
+            )
+    lengths = {name: len(x) for name, x in features.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"There must be one row for each new entity, but the numbers of rows are {lengths}.")
+    return next(iter(lengths.values()))
+
+
+def _project(base: nn.Module, x: FloatTensor) -> FloatTensor:
+    """Project features as those of known entities."""
+    assert isinstance(base, ProjectedFeatureRepresentation)
+    weight, bias = base.projection.weight, base.projection.bias
+    return project_rows(x.to(weight.device), None, weight, bias, compute_dtype=base.compute_dtype)
+
+
+def _expect(base: nn.Module) -> FloatTensor | None:
+    """Return the embedding of a modality that an entity does not have, shape: ``(dim,)``; or None if it has no part."""
+    if not isinstance(base, ProjectedFeatureRepresentation):
+        structural: FloatTensor = base(None).mean(dim=0)
+        return structural
+    if base.missing == "mask":
+        return None
+    if base.missing == "zero":
+        return base.projection.bias
+    # the mean of the embeddings is the embedding of the mean; if nobody has the modality, all are random
+    embeddings: FloatTensor = base(None)
+    return (embeddings[base.presence] if base.features.num_present else embeddings).mean(dim=0)
