@@ -7,6 +7,7 @@ from .compare import compare
 from .demo import demo
 from .encode import encode
 from .explain import explain
+from .reproduce import reproduce
 
 __all__ = ["main"]
 
@@ -17,5 +18,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (demo, encode, compare, explain):
+for command in (demo, encode, compare, explain, reproduce):
     main.add_command(command)

@@ -59,7 +59,8 @@ def choose_rows(presence: BoolTensor, ratio: float, seed: int, degrees: LongTens
     :param ratio: Which part of the present rows to drop, between 0 and 1; their number is rounded as by :func:`round`.
     :param seed: The random seed.
     :param degrees: shape: ``(num_entities,)``
-        If given, rows of entities with a smaller degree are dropped first, and the seed only decides between equal ones.
+        If given, rows of entities with a smaller degree are dropped first, and the seed only decides between
+        equal ones.
     :returns: shape: ``(num_dropped,)``
         The rows to drop, in that order.
     :raises ValueError: if the ratio is not between 0 and 1, or there is not one degree for each entity

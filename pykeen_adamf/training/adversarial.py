@@ -144,7 +144,9 @@ class MATTrainingLoop(AdversarialStepLoop):
             "adversarial_temperature", adversarial_temperature, self.loss, "inverse_softmax_temperature"
         )
         generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
-        generator_optimizer_kwargs.setdefault("lr", self.optimizer.param_groups[0]["lr"])
+        group = self.optimizer.param_groups[0]
+        # a schedule may have changed the learning rate already
+        generator_optimizer_kwargs.setdefault("lr", group.get("initial_lr", group["lr"]))
         self.synthesizer = Synthesizer(
             structural_dim=self.model.structural_dim,
             synthetic_dims=self.model.synthetic_dims,
@@ -254,4 +256,6 @@ class MATTrainingLoop(AdversarialStepLoop):
         if not kwargs.get("continue_training", False):
             # as the super class does with the model and its optimizer
             self._reset_generators()
+            # and once more when training begins: a search for the size of batches draws noise before
+            self._is_new = self._is_new or not kwargs.get("only_size_probing", False)
         return super()._train(*args, **kwargs)

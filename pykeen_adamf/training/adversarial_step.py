@@ -1,6 +1,7 @@
 """A step of adversarial training: first of the discriminator, then of the generators."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,9 @@ class AdversarialStepLoop(ResumableSLCWATrainingLoop):
     #: whether the loss is only measured, and nothing to be trained
     _measuring: bool = False
 
+    #: whether training is about to begin
+    _is_new: bool = False
+
     #: what was drawn for the current batch
     _synthetic_batch: SyntheticBatch | None = None
 
@@ -53,6 +57,9 @@ class AdversarialStepLoop(ResumableSLCWATrainingLoop):
         self.progress_bar = batches if hasattr(batches, "set_postfix") else None
         if not self._measuring:
             self._register_callbacks(callbacks, only_size_probing=kwargs["only_size_probing"])
+            if self._is_new and not kwargs["only_size_probing"]:
+                self._is_new = False
+                self._reset_generators()
             self.meter.reset()
         try:
             loss = super()._train_epoch(batches, callbacks, sub_batch_size=sub_batch_size, **kwargs)
@@ -64,6 +71,10 @@ class AdversarialStepLoop(ResumableSLCWATrainingLoop):
             self._measuring = False
             self._synthetic_batch = None
         return loss
+
+    @abstractmethod
+    def _reset_generators(self) -> None:
+        """Reset the generators, their optimizer and their noise."""
 
     def _register_callbacks(self, callbacks: MultiTrainingCallback, only_size_probing: bool) -> None:
         """Register the callbacks of adversarial training, once for each training."""

@@ -1,47 +1,21 @@
 """A training loop which does not make the processor wait for the device in every step."""
 
 import math
-from collections.abc import Iterator
 from typing import Any, Literal
 
-import torch
 from class_resolver import HintOrType
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
 from pykeen.training import NonFiniteLossError, SLCWATrainingLoop
 from pykeen.training.callbacks import MultiTrainingCallback
 from pykeen.triples import CoreTriplesFactory
-from pykeen.triples.instances import BatchedSLCWAInstances, SLCWABatch
+from pykeen.triples.instances import SLCWABatch
 from torch.utils.data import DataLoader
-from typing_extensions import Self
 
 from ..garbage import cheap_garbage_collection
 from ..sampling import FilteredBernoulliNegativeSampler
-from .negatives import ONE_ENTITY_CORRUPTED
+from .instances import DeviceInstances, SharedInstances
 
 __all__ = ["AsynchronousSLCWATrainingLoop"]
-
-
-class DeviceInstances(BatchedSLCWAInstances):
-    """Training instances that are shuffled, selected and corrupted where the model is."""
-
-    def move(self, device: torch.device) -> Self:
-        """Move the triples, and what negatives are sampled from."""
-        self.mapped_triples = self.mapped_triples.to(device)
-        self.negative_sampler = self.negative_sampler.to(device)
-        return self
-
-    def __getitem__(self, item: Any) -> SLCWABatch:
-        """Get a batch."""
-        batch = super().__getitem__(item)
-        # a property of the sampler, which nobody has to look for
-        batch[ONE_ENTITY_CORRUPTED] = True  # type: ignore[typeddict-unknown-key]
-        return batch
-
-    def __iter__(self) -> Iterator[SLCWABatch]:
-        """Iterate over batches."""
-        order = torch.randperm(len(self.mapped_triples), device=self.mapped_triples.device)
-        for indices in order.split(self.batch_size)[: len(self)]:
-            yield self[indices]
 
 
 class AsynchronousSLCWATrainingLoop(SLCWATrainingLoop):
@@ -71,7 +45,20 @@ class AsynchronousSLCWATrainingLoop(SLCWATrainingLoop):
         drop_last: bool,
         **kwargs: Any,
     ) -> DataLoader[SLCWABatch]:
-        if not self.asynchronous or sampler is not None or kwargs.get("num_workers") or not self._can_sample_on_device:
+        num_workers = kwargs.get("num_workers") or 0
+        if sampler is None and num_workers > 1:
+            shared = SharedInstances.from_triples_factory(
+                triples_factory,
+                batch_size=batch_size,
+                drop_last=drop_last,
+                negative_sampler=self.negative_sampler,
+                negative_sampler_kwargs=self.negative_sampler_kwargs,
+                loss_weighter=self.loss_weighter,
+                loss_weighter_kwargs=self.loss_weighter_kwargs,
+            )
+            pin_memory = bool(kwargs.get("pin_memory", False))
+            return DataLoader(shared, batch_size=None, num_workers=num_workers, pin_memory=pin_memory)
+        if not self.asynchronous or sampler is not None or num_workers or not self._can_sample_on_device:
             return super()._create_training_data_loader(
                 triples_factory, sampler=sampler, batch_size=batch_size, drop_last=drop_last, **kwargs
             )

@@ -86,6 +86,8 @@ def negative_sampling_loss(
         None if value is None else value[start:stop].to(model.device)
         for value in (batch.get("masks"), batch.get("pos_weights"), batch.get("neg_weights"))
     )
+    if masks is not None and neg_weights is not None:
+        neg_weights = neg_weights[masks]
     value: FloatTensor = loss.process_slcwa_scores(
         positive_scores=positive_scores,
         negative_scores=negative_scores,

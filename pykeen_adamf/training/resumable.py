@@ -112,7 +112,12 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
     def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
         if kwargs.get("only_size_probing"):
             return super()._train(*args, **kwargs)
-        if kwargs.get("continue_training") and kwargs.get("sub_batch_size") is None:
+        if not kwargs.get("continue_training"):
+            # PyKEEN makes a new optimizer with the learning rate of this one, which the schedule has changed already,
+            # and will change again
+            for group in self.optimizer.param_groups:
+                group["lr"] = group.get("initial_lr", group["lr"])
+        elif kwargs.get("sub_batch_size") is None:
             kwargs["sub_batch_size"] = self._sub_batch_size
         path = kwargs.get("best_epoch_model_file_path")
         self._best_path = None if path is None else Path(path)

@@ -88,6 +88,14 @@ def test_one_modality(by):
     assert one.training.features["textual"] == all_.training.features["textual"]
 
 
+def test_modalities_are_dropped_independently():
+    """Entities that have both lose one, the other, both, or none."""
+    parts = make_factory(num_entities=40, num_triples=200, missing=0).split([0.8, 0.2], random_state=0)
+    features = drop_from_dataset(EagerMultimodalDataset(*parts), 0.5, seed=0).training.features
+    pairs = torch.stack([modality.presence for modality in features.values()], dim=-1)
+    assert len(pairs.unique(dim=0)) == 4
+
+
 def test_by_degree_of_training_triples():
     """Recounted by hand."""
     derived = drop_from_dataset(dataset, 0.5, seed=0, by="degree")

@@ -1,0 +1,127 @@
+"""The command that runs the experiments of the paper."""
+
+import re
+from pathlib import Path
+
+import click
+
+from .compare import _parse_features
+
+__all__ = ["reproduce"]
+
+
+def _parse_models(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str] | None:
+    """Split lists at commas, but not at those in parentheses, as in ``AdaMF (S+V+T, mean)``."""
+    names = [name.strip() for item in value for name in re.split(r",(?![^(]*\))", item)]
+    return names or None
+
+
+@click.command()
+@click.argument("experiment", metavar="EXPERIMENT")
+@click.option(
+    "--dataset", "datasets", multiple=True, default=["DB15K"], show_default=True, help="A dataset; repeatable."
+)
+@click.option(
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A directory with the dataset's files. If not given, they are downloaded.",
+)
+@click.option(
+    "--features",
+    multiple=True,
+    callback=_parse_features,
+    metavar="NAME=PATH",
+    help="A modality and the file with its features, or NAME=missing; repeatable. Defaults to the published features.",
+)
+@click.option(
+    "--models",
+    multiple=True,
+    callback=_parse_models,
+    metavar="NAME,...",
+    help="Some of the experiment's models, separated by commas; repeatable. If not given, all of them.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Random seeds of each model.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs, if not as configured.")
+@click.option(
+    "--embedding-dim",
+    type=click.IntRange(min=1),
+    help="The embedding dimension, if not as configured. Margins stay as they are.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Triples in a batch, if not as configured.")
+@click.option("--negatives", type=click.IntRange(min=1), help="Negatives for each triple, if not as configured.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="The learning rate of all models, if not as configured.",
+)
+@click.option(
+    "--test-triples", type=click.IntRange(min=1), help="Rank that many random test triples rather than all of them."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, with one thread each."
+)
+@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+@click.option("--retry", is_flag=True, help="Run again what has failed.")
+@click.option("--report-only", is_flag=True, help="Write the report of what is finished, and run nothing.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The directory to write to. Several processes and machines may share it.",
+)
+def reproduce(
+    experiment: str,
+    datasets: tuple[str, ...],
+    directory: Path | None,
+    features: dict[str, str | None],
+    models: list[str] | None,
+    seeds: int,
+    epochs: int | None,
+    embedding_dim: int | None,
+    batch_size: int | None,
+    negatives: int | None,
+    learning_rate: float | None,
+    test_triples: int | None,
+    workers: int,
+    device: str | None,
+    retry: bool,
+    report_only: bool,
+    output: Path,
+) -> None:
+    """Run an experiment of the AdaMF-MAT paper, or what is missing of it, and report the results.
+
+    EXPERIMENT is table2 (all models), table3 (ablations), figure3 (missing modalities), figure4 (groups of synthetic
+    triples), or figure5 (weights of modalities). Whatever is finished is never run again: an interrupted command
+    continues if it is repeated. More seeds, models or datasets may be added later.
+    """
+    # importing PyKEEN takes seconds; --help should not
+    from ..datasets.download import DownloadError
+    from ..experiments.paper import grid
+    from ..experiments.paper.contenders import Overrides
+
+    dataset_kwargs: dict[str, object] = {}
+    if directory is not None:
+        dataset_kwargs["directory"] = str(directory)
+    if features:
+        dataset_kwargs["features"] = features
+    try:
+        if report_only:
+            path = grid.report_only(experiment, output)
+        else:
+            path = grid.reproduce(
+                experiment,
+                output=output,
+                datasets=datasets,
+                models=models,
+                seeds=seeds,
+                dataset_kwargs=dataset_kwargs,
+                overrides=Overrides(epochs, embedding_dim, batch_size, negatives, learning_rate),
+                num_test_triples=test_triples,
+                num_workers=workers,
+                device=device,
+                retry=retry,
+                report=click.echo,
+            )
+    except (DownloadError, OSError, RuntimeError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Wrote {path}")

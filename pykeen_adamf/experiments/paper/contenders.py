@@ -1,0 +1,148 @@
+"""The models of the paper's experiments by name, and their configurations.
+
+A configuration is a file that ``pykeen experiments run`` reads: a dictionary with ``metadata``, and with ``pipeline``,
+the parameters of :func:`pykeen.pipeline.pipeline`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = [
+    "CONFIGURATIONS",
+    "CONTENDERS",
+    "Overrides",
+    "choose",
+    "find_configuration",
+    "load_configuration",
+    "merge",
+]
+
+#: The directory of the configurations: one folder for each dataset, and one for all others.
+CONFIGURATIONS: Final = Path(__file__).parent / "configurations"
+DEFAULT: Final = "default"
+
+#: The files' names without suffix by the name of the model, in the order of the paper's table 2.
+CONTENDERS: Final[Mapping[str, str]] = {
+    "TransE": "TransE",
+    "TransD": "TransD",
+    "DistMult": "DistMult",
+    "ComplEx": "ComplEx",
+    "PairRE": "PairRE",
+    "RotatE (PyKEEN)": "RotatE-PyKEEN",
+    "RotatE": "RotatE",
+    "IKRL": "IKRL",
+    "TBKGC": "TBKGC",
+    "AdaMF": "AdaMF",
+    "IKRL-MAT": "IKRL-MAT",
+    "TBKGC-MAT": "TBKGC-MAT",
+    "AdaMF-MAT": "AdaMF-MAT",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Overrides:
+    """What is to be different from the configurations; ``None`` leaves it as it is there."""
+
+    #: the number of epochs
+    epochs: int | None = None
+
+    #: the embedding dimension; margins stay as they are
+    embedding_dim: int | None = None
+
+    #: the number of triples in a batch
+    batch_size: int | None = None
+
+    #: the number of negatives for each positive triple
+    negatives: int | None = None
+
+    #: the learning rate of the model, not of the generators
+    learning_rate: float | None = None
+
+    def as_pipeline(self) -> dict[str, Any]:
+        """Return the parameters of PyKEEN's pipeline to change, to be merged into a configuration's."""
+        places = {
+            "epochs": ("training_kwargs", "num_epochs"),
+            "embedding_dim": ("model_kwargs", "embedding_dim"),
+            "batch_size": ("training_kwargs", "batch_size"),
+            "negatives": ("negative_sampler_kwargs", "num_negs_per_pos"),
+            "learning_rate": ("optimizer_kwargs", "lr"),
+        }
+        result: dict[str, Any] = {}
+        for name, (outer, inner) in places.items():
+            value = getattr(self, name)
+            if value is not None:
+                result.setdefault(outer, {})[inner] = value
+        return result
+
+
+def choose(kind: str, names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Check names, and return them without duplicates.
+
+    :param kind: What they name, for the message.
+    :param names: The names.
+    :param known: The names that there are.
+    :returns: The names, in their order.
+    :raises ValueError: if there is none, or an unknown one
+    """
+    known = list(known)
+    chosen = list(dict.fromkeys(names))
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen:
+        found = f"There is no {kind} {unknown[0]!r}" if unknown else f"No {kind} is chosen"
+        raise ValueError(f"{found}. Choose from: {'; '.join(known)}.")
+    return chosen
+
+
+def _normalize(name: str) -> str:
+    """Normalize the name of a dataset, as PyKEEN does."""
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def find_configuration(contender: str, dataset: str) -> Path:
+    """Find the file with a model's configuration.
+
+    :param contender: One of :data:`CONTENDERS`.
+    :param dataset: The name of the dataset.
+    :returns: The path of the file in the dataset's folder, or else in the one for all others.
+    :raises ValueError: if there is no such model
+    """
+    choose("model", [contender], CONTENDERS)
+    folders = [path for path in CONFIGURATIONS.iterdir() if _normalize(path.name) == _normalize(dataset)]
+    paths = [folder / f"{CONTENDERS[contender]}.json" for folder in [*folders, CONFIGURATIONS / DEFAULT]]
+    return next(path for path in paths if path.is_file())
+
+
+def load_configuration(contender: str, dataset: str) -> dict[str, Any]:
+    """Load a model's configuration for a dataset.
+
+    :param contender: One of :data:`CONTENDERS`.
+    :param dataset: The name of the dataset.
+    :returns: The configuration, with that dataset.
+    :raises ValueError: if there is no such model
+    """
+    path = find_configuration(contender, dataset)
+    configuration: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    configuration["metadata"]["title"] = f"{contender} on {dataset}"
+    configuration["metadata"]["source"] = f"{path.parent.name}/{path.name}"
+    configuration["pipeline"]["dataset"] = dataset
+    return configuration
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested dictionaries.
+
+    :param base: A dictionary.
+    :param changes: What is different. Dictionaries in it are merged, everything else is replaced.
+    :returns: A new dictionary, which shares nothing with the others.
+    """
+    result = deepcopy(dict(base))
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merge(result[key], value)
+        else:
+            result[key] = deepcopy(value)
+    return result

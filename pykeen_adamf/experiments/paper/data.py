@@ -1,0 +1,142 @@
+"""The data of the paper's experiments: loading, dropping, and describing them."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from pykeen.datasets import Dataset, dataset_resolver, get_dataset
+from pykeen.triples import CoreTriplesFactory, TriplesFactory
+
+from ...datasets.dropping import drop_from_dataset
+from ...training.configuration import describe_triples
+from ...triples import MultimodalTriplesFactory, without_features
+
+__all__ = ["describe_data", "digest_data", "drop_features", "get_modalities", "load_dataset", "name_dataset", "sample"]
+
+#: The random seed of the choice of test triples, the same for all runs, such that they can be compared one by one.
+SAMPLE_SEED = 0
+
+
+def name_dataset(name: str) -> str:
+    """Return how a dataset is called.
+
+    :param name: Its name in any spelling that PyKEEN knows.
+    :returns: The name of the benchmark, or of the dataset's class.
+    :raises ValueError: if there is no such dataset
+    """
+    try:
+        cls = dataset_resolver.lookup(name)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"There is no dataset {name!r}. The command `pykeen ls datasets` lists them all.") from error
+    return getattr(cls, "benchmark_name", cls.__name__)
+
+
+def load_dataset(name: str, dataset_kwargs: Mapping[str, Any]) -> Dataset:
+    """Load a dataset; the last one is remembered.
+
+    :param name: The name of the dataset.
+    :param dataset_kwargs: Its keyword-based parameters, as in JSON.
+    :returns: The dataset.
+    :raises ValueError: if there is no such dataset, or it has no such parameters
+    """
+    cls = dataset_resolver.lookup(name_dataset(name))
+    unknown = sorted(set(dataset_kwargs).difference(inspect.signature(cls).parameters))
+    if unknown:
+        raise ValueError(f"{name} has no parameter {unknown[0]!r}: leave it out, or choose another dataset.")
+    return _load(name, json.dumps(dataset_kwargs))
+
+
+@lru_cache(maxsize=1)
+def _load(name: str, dataset_kwargs: str) -> Dataset:
+    return get_dataset(dataset=name, dataset_kwargs=json.loads(dataset_kwargs))
+
+
+def get_modalities(dataset: Dataset) -> list[str]:
+    """Return the names of a dataset's modalities, without the structural one."""
+    training = dataset.training
+    return list(training.features) if isinstance(training, MultimodalTriplesFactory) else []
+
+
+def drop_features(dataset: Dataset, ratio: float, seed: int) -> Dataset:
+    """Drop a share of the existing features.
+
+    :param dataset: The dataset, which is not changed.
+    :param ratio: The share of each modality.
+    :param seed: The random seed. With the same one, what is dropped at a ratio is also dropped at higher ones.
+    :returns: The dataset without these features.
+    """
+    return drop_from_dataset(dataset, ratio, seed) if ratio else dataset
+
+
+def sample(factory: CoreTriplesFactory, num: int | None) -> CoreTriplesFactory:
+    """Choose some triples at random, the same ones each time.
+
+    :param factory: The factory.
+    :param num: How many of its triples, or ``None`` for all.
+    :returns: A factory with these triples.
+    """
+    if num is None or num >= factory.num_triples:
+        return factory
+    indices = torch.randperm(factory.num_triples, generator=torch.Generator().manual_seed(SAMPLE_SEED))[:num]
+    return factory.clone_and_exchange_triples(factory.mapped_triples[indices])
+
+
+def _digest_triples(factory: CoreTriplesFactory | None) -> str | None:
+    """Return a digest of triples."""
+    if factory is None:
+        return None
+    # features are those of the training triples
+    bare = without_features(factory) if isinstance(factory, TriplesFactory) else factory
+    return describe_triples(bare)["training triples"]
+
+
+def digest_data(dataset: Dataset) -> str:
+    """Return a digest of everything in a dataset: triples, labels, and features."""
+    content = [
+        describe_triples(dataset.training),
+        _digest_triples(dataset.testing),
+        _digest_triples(dataset.validation),
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def describe_data(dataset: Dataset, testing: CoreTriplesFactory) -> dict[str, Any]:
+    """Describe what a model was trained on and evaluated with.
+
+    :param dataset: The dataset.
+    :param testing: Those of its test triples which are ranked.
+    :returns: Digests of triples and features, the numbers of triples, and how many entities have which modalities.
+    """
+    training = dataset.training
+    digests = describe_triples(training)
+    multimodal = training if isinstance(training, MultimodalTriplesFactory) else None
+    coverage = None if multimodal is None else multimodal.coverage()
+    return {
+        "training": digests["training triples"],
+        "testing": _digest_triples(dataset.testing),
+        "validation": _digest_triples(dataset.validation),
+        "labels": digests.get("labels of entities and relations"),
+        "features": {
+            name: {"digest": digests[f"{name} features"], "dim": value.dim, "num_present": value.num_present}
+            for name, value in (multimodal.features if multimodal is not None else {}).items()
+        },
+        "counts": {
+            "entities": training.num_entities,
+            "relations": training.real_num_relations,
+            "training": training.num_triples,
+            "validation": 0 if dataset.validation is None else dataset.validation.num_triples,
+            "testing": dataset.testing.num_triples,
+            "evaluated": testing.num_triples,
+        },
+        "coverage": coverage
+        and {
+            "per_modality": dict(coverage.per_modality),
+            "num_complete": coverage.num_complete,
+            "num_none": coverage.num_none,
+        },
+        "validation_split": getattr(dataset, "validation_split", None),
+    }

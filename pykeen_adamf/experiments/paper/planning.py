@@ -1,0 +1,135 @@
+"""From what is asked for to the runs that it takes."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from .contenders import Overrides, load_configuration, merge
+from .data import digest_data, get_modalities, load_dataset, name_dataset
+from .experiments import Variant, check_modalities, get_variants
+
+__all__ = ["Run", "plan"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A model to be trained and evaluated."""
+
+    experiment: str
+    variant: str
+    dataset: str
+    seed: int
+
+    #: what distinguishes the points of a figure
+    parameters: Mapping[str, Any]
+
+    #: what :func:`pykeen.pipeline.pipeline_from_config` reads
+    configuration: Mapping[str, Any]
+
+    #: a digest of the dataset's content, before anything is dropped
+    data: str
+
+    #: the number of test triples to rank, or ``None`` for all
+    num_test_triples: int | None = None
+
+    @property
+    def missing_ratio(self) -> float:
+        """Return which share of the existing features is dropped."""
+        return float(self.parameters.get("missing_ratio", 0.0))
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """Return what this is in the experiment, whatever it is configured with."""
+        return self.dataset, self.variant, json.dumps(dict(self.parameters), sort_keys=True), self.seed
+
+    @cached_property
+    def id(self) -> str:
+        """Return a name for files: readable, and another one if anything that decides the result is different.
+
+        That is the content of the dataset, but neither where its files are nor the device, since several machines may
+        work on the same experiment.
+        """
+        pipeline = {key: value for key, value in self.configuration["pipeline"].items() if key != "dataset_kwargs"}
+        content = [self.experiment, *self.key, pipeline, self.data, self.num_test_triples]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        points = [f"{name} {value}" for name, value in self.parameters.items() if name not in {"mat", "model"}]
+        text = " ".join([self.dataset, self.variant, *points, f"seed {self.seed}"]).lower()
+        return f"{re.sub(r'[^a-z0-9.]+', '-', text)}-{digest[:10]}"
+
+    def describe(self) -> str:
+        """Return what this is, in one line."""
+        points = [f"{name} {value}" for name, value in self.parameters.items() if name not in {"mat", "model"}]
+        return ", ".join([self.variant, *points, self.dataset, f"seed {self.seed}"])
+
+
+def plan(
+    experiment: str,
+    *,
+    datasets: Sequence[str],
+    seeds: int,
+    models: Collection[str] | None = None,
+    dataset_kwargs: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
+    num_test_triples: int | None = None,
+) -> list[Run]:
+    """Plan the runs of an experiment.
+
+    :param experiment: The name of the experiment.
+    :param datasets: The names of datasets.
+    :param seeds: The number of random seeds, beginning with 0.
+    :param models: The names of the variants, or ``None`` for all of the experiment.
+    :param dataset_kwargs: The keyword-based parameters of the dataset.
+    :param overrides: What is to be different from the configurations.
+    :param num_test_triples: The number of test triples to rank, or ``None`` for all.
+    :returns: The runs, seed by seed, such that there is something to compare before all are finished.
+    :raises ValueError: if there is no such experiment, variant or dataset, or a dataset lacks what a variant is about
+    """
+    variants = get_variants(experiment, models)
+    names = list(dict.fromkeys(map(name_dataset, datasets)))
+    if not names:
+        raise ValueError("No dataset is chosen.")
+    if seeds < 1:
+        raise ValueError(f"There must be at least one seed, but seeds is {seeds}.")
+    if dataset_kwargs and len(names) > 1:
+        raise ValueError(f"Files can be given for one dataset at a time, but not for {' and '.join(names)} at once.")
+    runs = []
+    for name in names:
+        dataset = load_dataset(name, dataset_kwargs or {})
+        for variant in variants:
+            check_modalities(variant, name, get_modalities(dataset))
+        digest = digest_data(dataset)
+        runs += [
+            Run(
+                experiment=experiment,
+                variant=variant.name,
+                dataset=name,
+                seed=seed,
+                parameters=dict(variant.parameters),
+                configuration=_configure(variant, name, seed, dataset_kwargs or {}, overrides or Overrides()),
+                data=digest,
+                num_test_triples=num_test_triples,
+            )
+            for seed in range(seeds)
+            for variant in variants
+        ]
+    return runs
+
+
+def _configure(
+    variant: Variant, dataset: str, seed: int, dataset_kwargs: Mapping[str, Any], overrides: Overrides
+) -> dict[str, Any]:
+    """Return the configuration of a run."""
+    configuration = load_configuration(variant.contender, dataset)
+    changes = merge(overrides.as_pipeline(), variant.changes)
+    if dataset_kwargs:
+        changes["dataset_kwargs"] = dict(dataset_kwargs)
+    configuration["pipeline"] = merge(configuration["pipeline"], {**changes, "random_seed": seed})
+    configuration["metadata"]["title"] = f"{variant.name} on {dataset}"
+    if variant.missing_ratio:
+        # PyKEEN reads the rest, but cannot do this
+        configuration["metadata"]["missing_ratio"] = variant.missing_ratio
+    return configuration

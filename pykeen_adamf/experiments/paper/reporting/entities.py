@@ -1,0 +1,68 @@
+"""What the ranks alone do not say: labels of relations, and which entities have which modalities."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from pykeen.datasets import Dataset
+
+from ....triples import MultimodalTriplesFactory
+from ....typing import NumpyArray
+from ..data import describe_data, drop_features, load_dataset
+from .points import Point
+
+__all__ = ["DatasetMismatchError", "get_presence", "get_relation_labels", "load_for"]
+
+
+class DatasetMismatchError(ValueError):
+    """Raised if a dataset is not, or no longer, the one that models were trained on."""
+
+
+def load_for(points: Sequence[Point]) -> Dataset:
+    """Load the dataset of runs, as it is before anything is dropped.
+
+    :param points: The runs on one dataset.
+    :returns: The dataset.
+    :raises DatasetMismatchError: if its triples, labels or features are not those of the runs
+    :raises DownloadError: if it cannot be downloaded
+    :raises OSError: if its files cannot be read
+    :raises ValueError: if its files are not as they should be
+    """
+    pipeline = points[0].pipeline
+    dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs", {}))
+    here = describe_data(dataset, dataset.testing)
+    for point in points:
+        # what is dropped is found again in `get_presence`
+        names = ["training", "testing", "labels", *([] if point.missing_ratio else ["features"])]
+        for result in point.results.values():
+            different = [name for name in names if result["data"][name] != here[name]]
+            if different:
+                raise DatasetMismatchError(f"The {different[0]} of {point.dataset} here are not those of the runs.")
+    return dataset
+
+
+def get_relation_labels(dataset: Dataset) -> Mapping[int, str]:
+    """Return the labels of relations by ID."""
+    return {i: label for label, i in dataset.relation_to_id.items()}
+
+
+def get_presence(dataset: Dataset, point: Point, seed: int) -> NumpyArray | None:
+    """Return which entities had which modalities in a run.
+
+    :param dataset: The result of :func:`load_for`.
+    :param point: The runs.
+    :param seed: The random seed of one of them.
+    :returns: shape: ``(num_entities, num_modalities)``
+        Whether there were features, or ``None`` if there are no modalities.
+    :raises DatasetMismatchError: if the features are not those of the run
+    """
+    training = drop_features(dataset, point.missing_ratio, seed).training
+    if not isinstance(training, MultimodalTriplesFactory) or not training.features:
+        return None
+    found = {name: (features.dim, features.num_present) for name, features in training.features.items()}
+    recorded: Mapping[str, Any] = point.results[seed]["data"]["features"]
+    if found != {name: (features["dim"], features["num_present"]) for name, features in recorded.items()}:
+        raise DatasetMismatchError(f"The features of {point.dataset} here are not those of the runs.")
+    columns = [features.presence for features in training.features.values()]
+    presence: NumpyArray = torch.stack(columns, dim=-1).numpy()
+    return presence

@@ -1,0 +1,145 @@
+"""The runs of an experiment, by what is averaged over random seeds."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from ..experiments import EXPERIMENTS
+from ..record import FILE_NAME, read_experiment
+from ..running import RunFiles, read_result
+
+__all__ = ["Experiment", "Point", "read_points"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Point:
+    """A row of a table or a point of a figure: the runs that only differ by their random seed."""
+
+    dataset: str
+    variant: str
+    parameters: Mapping[str, Any]
+
+    #: what the runs are configured with, cf. :func:`pykeen.pipeline.pipeline_from_config`; the first seed's
+    pipeline: Mapping[str, Any]
+
+    #: the contents of the files of finished runs by seed
+    results: Mapping[int, Mapping[str, Any]]
+
+    #: the messages of failed runs by seed
+    failures: Mapping[int, str]
+
+    #: the seeds of runs that are asked for, but neither finished nor failed
+    missing: Sequence[int]
+
+    #: the paths of the ranks of finished runs by seed
+    rank_paths: Mapping[int, Path]
+
+    @property
+    def num_runs(self) -> int:
+        """Return the number of runs that are asked for."""
+        return len(self.results) + len(self.failures) + len(self.missing)
+
+    @property
+    def missing_ratio(self) -> float:
+        """Return which share of the existing features is dropped."""
+        return float(self.parameters.get("missing_ratio", 0.0))
+
+    @property
+    def place(self) -> str:
+        """Return where on the axis of a figure the point is, if there is one."""
+        names = {"missing_ratio": "missing ratio", "num_groups": "L ="}
+        # the variant says the others
+        parts = [f"{names.get(x, x)} {value}" for x, value in self.parameters.items() if x not in {"mat", "model"}]
+        return ", ".join(parts)
+
+    @property
+    def label(self) -> str:
+        """Return what tells the point from others of the same dataset."""
+        return f"{self.variant}, {self.place}" if self.place else self.variant
+
+    def get(self, metric: str) -> list[float]:
+        """Return a metric of both sides in percent, by seed."""
+        return [100 * float(result["metrics"]["both"]["realistic"][metric]) for result in self.results.values()]
+
+    def summarize(self, metric: str) -> tuple[float, float | None]:
+        """Return the mean of a metric in percent, and its standard deviation if there are several seeds."""
+        values = self.get(metric)
+        return float(numpy.mean(values)), float(numpy.std(values, ddof=1)) if len(values) > 1 else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What was asked for, and what of it there is."""
+
+    name: str
+
+    #: in the order of the paper
+    points: Sequence[Point]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Return the names of the datasets."""
+        return list(dict.fromkeys(point.dataset for point in self.points))
+
+    def on(self, dataset: str) -> list[Point]:
+        """Return the points of a dataset that have results."""
+        return [point for point in self.points if point.dataset == dataset and point.results]
+
+
+def read_points(directory: Path) -> Experiment:
+    """Read the runs of an experiment.
+
+    :param directory: The directory of the experiment.
+    :returns: The runs.
+    :raises ValueError: if there is no experiment, or a file in it is not readable
+    """
+    content = read_experiment(directory)
+    if content is None:
+        raise ValueError(f"{directory} has no {FILE_NAME}. Run the experiment there first.")
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for entry in content["runs"]:
+        key = entry["dataset"], entry["variant"], json.dumps(entry["parameters"], sort_keys=True)
+        groups.setdefault(key, []).append(entry)
+    order = [
+        (variant.name, json.dumps(dict(variant.parameters), sort_keys=True))
+        for variant in EXPERIMENTS.get(content["experiment"], ())
+    ]
+    datasets = list(dict.fromkeys(entry["dataset"] for entry in content["runs"]))
+
+    def place(key: tuple[str, str, str]) -> tuple[int, int]:
+        return datasets.index(key[0]), order.index(key[1:]) if key[1:] in order else len(order)
+
+    return Experiment(content["experiment"], [_read_point(directory, groups[key]) for key in sorted(groups, key=place)])
+
+
+def _read_point(directory: Path, entries: Sequence[Mapping[str, Any]]) -> Point:
+    """Read the runs of one point."""
+    results: dict[int, Mapping[str, Any]] = {}
+    failures, missing, rank_paths = {}, [], {}
+    for entry in sorted(entries, key=lambda entry: int(entry["seed"])):
+        files, seed = RunFiles(directory, entry["id"]), int(entry["seed"])
+        try:
+            result = read_result(files.result)
+        except ValueError as error:
+            raise ValueError(f"{files.result} is not readable ({error}). Remove it, and run it again.") from error
+        if result is None:
+            missing.append(seed)
+        elif result["error"] is not None:
+            failures[seed] = str(result["error"])
+        else:
+            results[seed], rank_paths[seed] = result, files.ranks
+    first = entries[0]
+    return Point(
+        dataset=first["dataset"],
+        variant=first["variant"],
+        parameters=first["parameters"],
+        pipeline=first["configuration"]["pipeline"],
+        results=results,
+        failures=failures,
+        missing=missing,
+        rank_paths=rank_paths,
+    )

@@ -1,0 +1,19 @@
+"""What differences between models amount to, triple by triple."""
+
+from .bootstrap import Interval, bootstrap_means
+from .breakdown import COVERAGE_CLASSES, classify_coverage
+from .comparison import METRICS, compare_ranks, rank_metrics
+from .ranks import RankFileError, Ranks, read_ranks
+
+__all__ = [
+    "COVERAGE_CLASSES",
+    "METRICS",
+    "Interval",
+    "RankFileError",
+    "Ranks",
+    "bootstrap_means",
+    "classify_coverage",
+    "compare_ranks",
+    "rank_metrics",
+    "read_ranks",
+]

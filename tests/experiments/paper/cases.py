@@ -1,0 +1,50 @@
+"""A small benchmark, and runs on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from pykeen_adamf.experiments.paper.contenders import Overrides
+from pykeen_adamf.experiments.paper.planning import Run, plan
+
+from ...datasets.cases import ENTITIES, write_benchmark
+
+#: The same as options of the command, but for the epochs.
+SMALL = ("--embedding-dim", "4", "--batch-size", "16", "--negatives", "4", "--device", "cpu")
+
+#: Small enough for a run to take a moment.
+OVERRIDES = Overrides(epochs=2, embedding_dim=4, batch_size=16, negatives=4)
+
+
+def write_dataset(directory: Path, modalities: tuple[str, ...] = ("visual", "textual"), seed: int = 0) -> Path:
+    """Write a benchmark with features of all entities."""
+    write_benchmark(directory)
+    rng = numpy.random.default_rng(seed)
+    for name in modalities:
+        numpy.save(directory / f"{name}.npy", rng.standard_normal((len(ENTITIES), 6)).astype("float32"))
+    return directory
+
+
+def plan_runs(directory: Path, experiment: str = "table2", **kwargs: Any) -> list[Run]:
+    """Plan runs on a benchmark in a directory."""
+    kwargs = (
+        dict(datasets=["DB15K"], seeds=1, overrides=OVERRIDES, dataset_kwargs=dict(directory=str(directory))) | kwargs
+    )
+    return plan(experiment, **kwargs)
+
+
+def without_times(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a run without what differs each time."""
+    return {key: value for key, value in result.items() if key != "seconds"}
+
+
+def result_files(output: Path) -> Iterator[Path]:
+    """Return the files with results."""
+    yield from sorted((output / "runs").glob("*.json"))
+
+
+def read_tables(output):
+    """Return the report without times and machines."""
+    return (output / "report.md").read_text(encoding="utf-8").partition("## Times and machines")[0]

@@ -1,0 +1,123 @@
+"""The configurations that come with the package."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from pykeen.experiments.cli import experiments as pykeen_experiments
+from pykeen.pipeline import pipeline_from_config
+
+from pykeen_adamf.experiments.demo.contenders import BUDGET
+from pykeen_adamf.experiments.demo.contenders import CONTENDERS as DEMO_CONTENDERS
+from pykeen_adamf.experiments.paper.contenders import (
+    CONFIGURATIONS,
+    CONTENDERS,
+    Overrides,
+    choose,
+    find_configuration,
+    load_configuration,
+    merge,
+)
+
+from .cases import OVERRIDES
+
+FILES = sorted(CONFIGURATIONS.glob("*/*.json"))
+FOLDERS = sorted({path.parent for path in FILES})
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_pykeen_reads(path, benchmark):
+    """It is complete: nothing but the size of the task is changed for PyKEEN's own function to run it."""
+    configuration = read(path)
+    assert set(configuration) == {"metadata", "pipeline"}
+    assert path.stem in CONTENDERS.values()
+    small = dict(dataset="DB15K", dataset_kwargs=dict(directory=str(benchmark)), device="cpu", random_seed=0)
+    pipeline = merge(configuration["pipeline"], {**OVERRIDES.as_pipeline(), **small})
+    result = pipeline_from_config({**configuration, "pipeline": pipeline}, use_tqdm=False)
+    assert len(result.losses) == OVERRIDES.epochs
+    assert result.model.num_parameters > 0
+
+
+@pytest.mark.slow
+def test_pykeens_command(tmp_path):
+    """PyKEEN's command runs a file as it is, but for the number of epochs."""
+    configuration = read(CONFIGURATIONS / "EmojiKG" / "AdaMF-MAT.json")
+    configuration["pipeline"]["training_kwargs"]["num_epochs"] = 1
+    path = tmp_path / "short.json"
+    path.write_text(json.dumps(configuration), encoding="utf-8")
+    result = CliRunner().invoke(pykeen_experiments, ["run", str(path), "-d", str(tmp_path / "output")])
+    assert result.exit_code == 0, result.output
+    assert list((tmp_path / "output").rglob("trained_model.pkl"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_equal_budget(folder):
+    """What the models of a dataset have in common is the same for all."""
+    budgets = set()
+    for path in folder.glob("*.json"):
+        pipeline = read(path)["pipeline"]
+        budget = [
+            *(pipeline[name] for name in ("loss", "optimizer", "negative_sampler", "dataset")),
+            *(pipeline["negative_sampler_kwargs"], pipeline["training_kwargs"]),
+            pipeline["model_kwargs"]["embedding_dim"],
+        ]
+        budgets.add(json.dumps(budget, sort_keys=True))
+    assert len(budgets) == 1
+
+
+@pytest.mark.parametrize("name", DEMO_CONTENDERS)
+def test_demonstration(name):
+    """EmojiKG's settings are those of the demonstration, which were searched for."""
+    expected = DEMO_CONTENDERS[name].pipeline_kwargs(BUDGET)
+    del expected["training_kwargs"]["use_tqdm_batch"]
+    actual = {"training_loop_kwargs": {}, **load_configuration(name, "EmojiKG")["pipeline"]}
+    assert actual.pop("dataset") == "EmojiKG"
+    assert actual == expected
+
+
+@pytest.mark.parametrize("folder", ["default", "EmojiKG"])
+def test_norms(folder):
+    """PyKEEN's RotatE has the settings of ours, scaled from the sum of moduli to the 2-norm."""
+    ours, pykeens = (read(CONFIGURATIONS / folder / f"{stem}.json")["pipeline"] for stem in ("RotatE", "RotatE-PyKEEN"))
+    scale = ours["model_kwargs"]["embedding_dim"] ** 0.5
+    assert (ours["model"], pykeens["model"]) == ("LpRotatE", "RotatE")
+    for name, factor in (("margin", scale), ("adversarial_temperature", 1 / scale)):
+        assert pykeens["loss_kwargs"][name] * factor == pytest.approx(ours["loss_kwargs"][name], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_finding(name):
+    assert find_configuration(name, "EmojiKG").parent.name == "EmojiKG"
+    assert find_configuration(name, "emoji-kg").parent.name == "EmojiKG"
+    assert find_configuration(name, "Nations").parent.name == "default"
+    assert load_configuration(name, "Nations")["pipeline"]["dataset"] == "Nations"
+
+
+def test_adversarial_training_is_the_difference():
+    for name in ("AdaMF", "IKRL", "TBKGC"):
+        with_mat, without = (load_configuration(x, "Nations")["pipeline"] for x in (f"{name}-MAT", name))
+        assert with_mat.pop("training_loop_kwargs")
+        assert (with_mat.pop("training_loop"), without.pop("training_loop")) == ("MAT", "sLCWA")
+        assert with_mat == without
+
+
+def test_overrides():
+    pipeline = load_configuration("AdaMF-MAT", "Nations")["pipeline"]
+    changed = merge(pipeline, Overrides(1, 2, 3, 4, 0.5).as_pipeline())
+    assert changed["training_kwargs"] == dict(num_epochs=1, batch_size=3)
+    assert changed["model_kwargs"]["embedding_dim"] == 2
+    assert changed["negative_sampler_kwargs"]["num_negs_per_pos"] == 4
+    assert changed["optimizer_kwargs"] == dict(lr=0.5)
+    assert changed["training_loop_kwargs"] == pipeline["training_loop_kwargs"]
+    assert merge(pipeline, Overrides().as_pipeline()) == pipeline
+
+
+def test_unknown():
+    with pytest.raises(ValueError, match=r"There is no model 'AdaMFF'. Choose from: TransE; .*AdaMF-MAT"):
+        load_configuration("AdaMFF", "EmojiKG")
+    with pytest.raises(ValueError, match="No model is chosen"):
+        choose("model", [], CONTENDERS)

@@ -1,0 +1,69 @@
+"""The figures of the paper, and plots in general."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pykeen_adamf.experiments.paper.reporting.plots import average_weights
+from pykeen_adamf.experiments.paper.reporting.points import read_points
+
+from .synthetic import report, section, table, write_experiment
+
+
+def test_missing_modalities(tmp_path):
+    write_experiment(tmp_path, "figure3", models=["AdaMF", "AdaMF-MAT"])
+    text = report(tmp_path)
+    assert "![Missing modalities (figure 3): EmojiKG](figure3-EmojiKG.png)" in text
+    assert "dropped, at random by seed" in section(text, "Setting")
+    rows = [row[0] for row in table(section(text, "Comparisons"))[1:]]
+    assert rows == [f"AdaMF-MAT vs. AdaMF, missing ratio {ratio}" for ratio in (0.0, 0.2, 0.4, 0.6, 0.8)]
+    coverage = table(section(text, "By what there is of modalities"))[1:]
+    none = {row[0][-3:]: int(row[2]) for row in coverage if row[1] == "none"}
+    # more and more
+    assert list(none) == ["0.2", "0.4", "0.6", "0.8"]
+    assert list(none.values()) == sorted(none.values())
+
+
+def test_groups(tmp_path):
+    write_experiment(tmp_path, "figure4", models=None, seeds=1)
+    text = report(tmp_path)
+    assert [row[0] for row in table(section(text, "Comparisons"))[1:]] == [
+        f"AdaMF-MAT, L = {number} vs. AdaMF-MAT, L = 1" for number in (2, 4, 8)
+    ]
+    # configured alike, but for L
+    assert len(table(section(text, "Setting"), 1)) == 2
+
+
+def test_weights(tmp_path):
+    write_experiment(tmp_path, "figure5", models=None)
+    report(tmp_path)
+    weights = average_weights(read_points(tmp_path).on("EmojiKG")[0])
+    assert weights.index.tolist() == ["has_keyword", "in_subgroup"]
+    assert weights.columns.tolist() == ["structural", "visual", "textual"]
+    # seeds 0 and 1
+    assert weights.loc["has_keyword"].tolist() == pytest.approx([1.5 / 9, 2.5 / 9, 3.5 / 9])
+
+
+@pytest.mark.parametrize("experiment", ["table2", "table3", "figure3", "figure4", "figure5"])
+def test_plots(tmp_path, experiment):
+    write_experiment(tmp_path, experiment, models=None, seeds=1, missing=[("TBKGC", 0)])
+    report(tmp_path)
+    assert (tmp_path / f"{experiment}-EmojiKG.png").read_bytes().startswith(b"\x89PNG")
+    svg = (tmp_path / f"{experiment}-EmojiKG.svg").read_text()
+    assert svg.startswith("<?xml")
+    assert "<dc:date>" not in svg
+
+
+def test_without_matplotlib(tmp_path):
+    """In a process of its own, in which it cannot be imported."""
+    write_experiment(tmp_path, models=["RotatE"], seeds=1)
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from pykeen_adamf.experiments.paper.report import write_report\n"
+        f"write_report({str(tmp_path)!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    text = (tmp_path / "report.md").read_text()
+    assert 'There is no plot. Plots need matplotlib. Install it with: pip install "pykeen-adamf[plots]"' in text
+    assert not list(tmp_path.glob("*.png"))
