@@ -275,7 +275,10 @@ def test_warm_ups_of_pykeen(model, name):
     assert rates.model_rates == pytest.approx([LR * factor(0) * factor(i) for i in range(6)])
 
 
-@pytest.mark.parametrize("automatic_memory_optimization", [False, True])
+@pytest.mark.parametrize(
+    "automatic_memory_optimization",
+    [False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="each try of the search applies it, too"))],
+)
 @pytest.mark.parametrize("name", WARM_UPS)
 def test_warm_ups(name, automatic_memory_optimization):
     """MAT applies it once, whether or not it has searched for sub-batches before; and not to the generators."""
