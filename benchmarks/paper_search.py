@@ -1,6 +1,6 @@
-"""The search that the configurations of reduced runs come from: a small grid for each model, on validation triples only.
+"""The search that the configurations of reduced runs come from: a small grid, on validation triples only.
 
-``python benchmarks/paper_search.py --dataset MKG-Y --directory data/MKG-Y --json benchmarks/results/mkg_y_search.jsonl``
+``python benchmarks/paper_search.py --dataset MKG-Y --directory data/MKG-Y --json search.jsonl``
 """
 
 import itertools
