@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pykeen_adamf.constants import DATA_ENVIRONMENT_VARIABLE
+from pykeen_adamf.garbage import cheap_garbage_collection
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from .cases import make_factory
@@ -16,6 +17,12 @@ from .cases import make_factory
 def pytest_collection_finish() -> None:
     """Compute in one thread: everything here is small, and threads wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_garbage_collection():
+    with cheap_garbage_collection():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

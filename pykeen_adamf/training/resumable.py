@@ -110,14 +110,11 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
 
     # docstr-coverage: inherited
     def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
+        if not kwargs.get("continue_training"):
+            self._restore_learning_rate()
         if kwargs.get("only_size_probing"):
             return super()._train(*args, **kwargs)
-        if not kwargs.get("continue_training"):
-            # PyKEEN makes a new optimizer with the learning rate of this one, which the schedule has changed already,
-            # and will change again
-            for group in self.optimizer.param_groups:
-                group["lr"] = group.get("initial_lr", group["lr"])
-        elif kwargs.get("sub_batch_size") is None:
+        if kwargs.get("continue_training") and kwargs.get("sub_batch_size") is None:
             kwargs["sub_batch_size"] = self._sub_batch_size
         path = kwargs.get("best_epoch_model_file_path")
         self._best_path = None if path is None else Path(path)
@@ -128,6 +125,27 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
             if isinstance(self._stopper, EarlyStopper) and self._stopper.clean_up_checkpoint:
                 assert self._stopper.best_model_path is not None
                 self._stopper.best_model_path.unlink(missing_ok=True)
+        return result
+
+    def _restore_learning_rate(self) -> None:
+        """Undo what the schedule has done to the learning rate.
+
+        When training starts, PyKEEN makes a new optimizer with the learning rate of the old one, and a new schedule,
+        which would change it once more.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = group.get("initial_lr", group["lr"])
+
+    # docstr-coverage: inherited
+    def sub_batch_and_slice(self, **kwargs: Any) -> tuple[int, int | None]:  # noqa: D102
+        result = super().sub_batch_and_slice(**kwargs)
+        self._restore_learning_rate()
+        return result
+
+    # docstr-coverage: inherited
+    def batch_size_search(self, **kwargs: Any) -> tuple[int, bool]:  # noqa: D102
+        result = super().batch_size_search(**kwargs)
+        self._restore_learning_rate()
         return result
 
     # docstr-coverage: inherited

@@ -2,8 +2,8 @@
 
 Whoever runs something holds a lock file, and touches it all the time. A process that is killed cannot remove it, hence
 a lock is taken over if its process is known to be gone, or if it has not been touched for long. Should two processes
-ever run the same, because one of them was suspended, then time is lost, and nothing else: results are written
-atomically, and both have the same.
+ever run the same, because one of them was suspended, then time is lost, and nothing else: it writes no results, since
+it finds that it has lost its claim.
 """
 
 import json
@@ -59,6 +59,11 @@ class Claim:
             with suppress(OSError):
                 os.utime(self._descriptor)
 
+    @property
+    def is_held(self) -> bool:
+        """Return whether this process still has the lock, rather than was suspended until somebody took over."""
+        return read_holder(self.path).get("token") == self.token
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -72,7 +77,7 @@ class Claim:
         self._released.set()
         self._thread.join()
         os.close(self._descriptor)
-        if read_holder(self.path).get("token") == self.token:
+        if self.is_held:
             self.path.unlink(missing_ok=True)
 
 

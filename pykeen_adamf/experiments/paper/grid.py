@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ...encoders.weights import resolve_device
 from .claims import STALE_AFTER, describe_machine, read_holder
@@ -21,7 +21,10 @@ from .working import work_in_process
 __all__ = ["report_only", "reproduce", "run_grid"]
 
 #: How often to look for what is finished, in seconds.
-INTERVAL = 0.5
+INTERVAL: Final = 0.5
+
+#: How many processes may be killed while they run nothing, before the reason is taken to be none of the runs.
+MAX_DEATHS: Final = 3
 
 
 def reproduce(
@@ -131,6 +134,7 @@ def run_grid(
         process.start()
         return process
 
+    num_deaths = 0
     workers = [start() for _ in range(min(num_workers, len(progress.pending)))]
     try:
         while workers:
@@ -139,8 +143,12 @@ def run_grid(
             ended = [worker for worker in workers if worker.exitcode is not None]
             workers = [worker for worker in workers if worker not in ended]
             for worker in ended:
-                if worker.exitcode and _record_death(directory, runs, worker, device):
-                    workers.append(start())
+                if not worker.exitcode:
+                    continue
+                num_deaths += not _record_death(directory, runs, worker, device)
+                if num_deaths > MAX_DEATHS:
+                    raise RuntimeError(f"Workers are killed before they run anything, by signal {-worker.exitcode}.")
+                workers.append(start())
     finally:
         for worker in workers:
             worker.terminate()
@@ -163,7 +171,7 @@ def _release(directory: Path, runs: Sequence[Run], worker: BaseProcess) -> list[
 
 
 def _record_death(directory: Path, runs: Sequence[Run], worker: BaseProcess, device: str) -> bool:
-    """Record that a process was killed in the middle of a run, e.g., for lack of memory, and whether it was.
+    """Record that a process was killed in the middle of a run, e.g., for lack of memory, and return whether it was.
 
     Without a record, the next process would be killed by the same run.
     """
@@ -181,8 +189,7 @@ def _record_death(directory: Path, runs: Sequence[Run], worker: BaseProcess, dev
         if is_mine and not files.result.exists():
             message = f"The process was killed by signal {signal}, perhaps for lack of memory."
             files.write(describe_failure(run, device, message), None)
-    _release(directory, runs, worker)
-    return True
+    return bool(_release(directory, runs, worker))
 
 
 def _forget_failures(directory: Path, runs: Sequence[Run]) -> None:

@@ -36,7 +36,7 @@ class Progress:
         self.report = report
         self.pending = {run.id: run for run in runs}
         self._seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-        num_failed = sum("failed" in line for line in self._collect())
+        num_failed = sum(": failed: " in line for line in self._collect())
         failures = f" ({num_failed} of them failed; --retry runs those again)" if num_failed else ""
         report(f"{len(runs)} runs, of which {len(runs) - len(self.pending)} are finished{failures}")
 

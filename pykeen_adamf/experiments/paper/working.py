@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from ...typing import NumpyArray
 from ..demo.quiet import silence
 from .claims import STALE_AFTER, Watch, claim
 from .planning import Run
@@ -55,20 +57,21 @@ def _try(directory: Path, run: Run, device: str, watch: Watch) -> bool:
     with lock:
         # somebody may have finished it in between
         if not files.result.exists():
-            _record(files, run, device)
-    return True
+            result, ranks = _execute(run, device)
+            # if not, somebody else is about to finish it
+            if lock.is_held:
+                files.write(result, ranks)
+    return files.result.exists()
 
 
-def _record(files: RunFiles, run: Run, device: str) -> None:
-    """Run, and write down what comes out, be it an error."""
+def _execute(run: Run, device: str) -> tuple[dict[str, Any], dict[str, NumpyArray] | None]:
+    """Run, and return what comes out, be it an error."""
     try:
-        result, ranks = execute(run, device)
+        return execute(run, device)
     # one bad configuration must not stop the others, and the report shows it
     except Exception as error:
         logger.debug("%s has failed.", run.describe(), exc_info=True)
-        files.write(describe_failure(run, device, f"{type(error).__name__}: {error}"), None)
-    else:
-        files.write(result, ranks)
+        return describe_failure(run, device, f"{type(error).__name__}: {error}"), None
 
 
 def work_in_process(directory: Path, runs: Sequence[Run], device: str, stale_after: float) -> None:

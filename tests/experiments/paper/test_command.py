@@ -1,14 +1,18 @@
 """The command, run as a user does."""
 
+import dataclasses
 import json
+import os
 import re
+import signal
 
 import pytest
 from click.testing import CliRunner
 
 from pykeen_adamf.cli import main
+from pykeen_adamf.experiments.paper import grid
 
-from .cases import SMALL, read_tables, write_dataset
+from .cases import OVERRIDES, SMALL, plan_runs, read_tables, write_dataset
 
 
 def invoke(*arguments):
@@ -94,6 +98,42 @@ def test_ablations(benchmark, tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "output" / "runs").iterdir()} == before
     assert read_tables(tmp_path / "output") == tables
     assert invoke("table3", "--report-only", "--output", tmp_path / "output").exit_code == 0
+
+
+@pytest.mark.slow
+def test_errors_of_workers(benchmark, tmp_path):
+    """What is no run's failure stops the command, in a sentence, and it can be repeated."""
+    arguments = ["figure4", "--directory", benchmark, "--seeds", 1, "--epochs", 1, *SMALL, "--output", tmp_path]
+    runs = plan_runs(benchmark, "figure4", overrides=dataclasses.replace(OVERRIDES, epochs=1))
+    obstacle = tmp_path / "runs" / f".{runs[1].id}.ranks.npz.part"
+    obstacle.mkdir(parents=True)
+    result = invoke(*arguments)
+    assert result.exit_code == 1
+    assert "Error: A worker has ended with an error" in result.output
+    obstacle.rmdir()
+    assert not list((tmp_path / "runs").glob("*.lock"))
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "4 runs, of which 1 are finished" in result.output
+
+
+@pytest.mark.slow
+def test_killed_before_they_run(benchmark, tmp_path, monkeypatch):
+    """Processes that are always killed are not started for ever."""
+    monkeypatch.setattr(grid, "work_in_process", kill_this_process)
+    with pytest.raises(RuntimeError, match=r"killed before they run anything, by signal 9\."):
+        grid.reproduce(
+            "figure4",
+            output=tmp_path,
+            datasets=["DB15K"],
+            dataset_kwargs=dict(directory=str(benchmark)),
+            overrides=OVERRIDES,
+            device="cpu",
+        )
+
+
+def kill_this_process(*args):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.slow

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pykeen_adamf.experiments.paper import working
 from pykeen_adamf.experiments.paper.claims import describe_machine
-from pykeen_adamf.experiments.paper.running import RunFiles, read_result
+from pykeen_adamf.experiments.paper.running import RunFiles, execute, read_result
 from pykeen_adamf.experiments.paper.working import work
 
 from .cases import OVERRIDES, plan_runs, result_files
@@ -88,6 +89,24 @@ def test_taking_over(runs, output):
     assert read_result(files.result)["error"] is None
     assert files.ranks.read_bytes()[:2] == b"PK"
     assert not files.lock.exists()
+
+
+def test_suspended(runs, output, monkeypatch):
+    """Who has lost a claim meanwhile leaves the files to whoever has it."""
+    files = RunFiles(output, runs[0].id)
+
+    def execute_slowly(run, device):
+        result = execute(run, device)
+        files.lock.unlink()
+        files.lock.write_text(json.dumps(dict(machine="elsewhere", pid=1, time=0, token="x")))
+        files.result.write_text("theirs")
+        return result
+
+    monkeypatch.setattr(working, "execute", execute_slowly)
+    work(output, runs[:1], "cpu")
+    assert files.result.read_text() == "theirs"
+    assert files.lock.exists()
+    assert not files.ranks.exists()
 
 
 def test_waiting(runs, output):

@@ -185,7 +185,24 @@ def test_loss_weights_of_one_relation(model):
     assert changed.tolist() == [True, True, True, False]
 
 
-# Subgraphs
+# Targets and subgraphs
+
+
+@pytest.mark.parametrize("target", ["head", "relation", "tail"])
+@pytest.mark.parametrize("model", ["AdaMFRotatE", "LpRotatE", "IKRL", "TBKGC"])
+def test_targets(model, target):
+    """LCWA can predict heads, relations or tails, with the scores of single triples, in slices or not."""
+    loop = make_loop(model, "LCWA", target=target)
+    column = ["head", "relation", "tail"].index(target)
+    triples = make_dataset().training.mapped_triples[:5]
+    candidates = triples.repeat_interleave(loop.num_targets, dim=0)
+    candidates[:, column] = torch.arange(loop.num_targets).repeat(len(triples))
+    expected = ERModel.score_hrt(loop.model, candidates).view(len(triples), loop.num_targets)
+    others = [i for i in range(3) if i != column]
+    for slice_size in (None, 3):
+        torch.testing.assert_close(loop.score_method(triples[:, others], slice_size=slice_size), expected)
+    train(loop, num_epochs=1, slice_size=3)
+    assert math.isfinite(loop.losses_per_epochs[0])
 
 
 @pytest.mark.parametrize(("model", "loop"), SAMPLING)

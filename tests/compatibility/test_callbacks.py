@@ -277,7 +277,7 @@ def test_warm_ups_of_pykeen(model, name):
 
 @pytest.mark.parametrize(
     "automatic_memory_optimization",
-    [False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="each try of the search applies it, too"))],
+    [False, True],
 )
 @pytest.mark.parametrize("name", WARM_UPS)
 def test_warm_ups(name, automatic_memory_optimization):

@@ -112,6 +112,15 @@ def test_separate_factories():
     assert not differences(run_pipeline().training_loop, result.training_loop)
 
 
+@pytest.mark.parametrize("use_testing_data", [True, False])
+def test_evaluated_triples(use_testing_data):
+    """The testing triples are evaluated, or the validation triples."""
+    result = run_pipeline(use_testing_data=use_testing_data, evaluation_fallback=True)
+    dataset = make_dataset()
+    triples = dataset.testing if use_testing_data else dataset.validation
+    assert result.get_metric("both.realistic.count") == 2 * triples.num_triples
+
+
 def test_initializer_of_structural_embeddings():
     result = run_pipeline(model_kwargs=dict(entity_initializer="xavier_uniform"))
     assert result.model.fused.bases["structural"].initializer is xavier_uniform_
