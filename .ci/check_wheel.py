@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 DATA = Path("pykeen_adamf/datasets/data/emojikg")
+CONFIGURATIONS = Path("pykeen_adamf/experiments/paper/configurations")
 
 #: the data shall not make anybody think twice about installing the package
 MAX_SIZE = 4_000_000
@@ -20,7 +21,7 @@ def main() -> None:
     expected = {
         path.as_posix()
         for path in Path("pykeen_adamf").rglob("*")
-        if path.is_file() and (path.suffix == ".py" or path.name == "py.typed" or DATA in path.parents)
+        if path.is_file() and (path.suffix == ".py" or path.name == "py.typed" or {DATA, CONFIGURATIONS} & {*path.parents})
     }
     problems = [f"lacks {name}" for name in expected - names] + [f"has {name}" for name in names - expected]
     size = sum(entry.compress_size for entry in entries if entry.filename.startswith(DATA.as_posix()))
