@@ -18,10 +18,11 @@ def main() -> None:
         entries = wheel.infolist()
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         metadata = {name.rpartition("/")[2] for name in wheel.namelist() if ".dist-info/" in name}
+    files = [path for path in Path("pykeen_adamf").rglob("*") if path.is_file()]
     expected = {
         path.as_posix()
-        for path in Path("pykeen_adamf").rglob("*")
-        if path.is_file() and (path.suffix == ".py" or path.name == "py.typed" or {DATA, CONFIGURATIONS} & {*path.parents})
+        for path in files
+        if path.suffix == ".py" or path.name == "py.typed" or {DATA, CONFIGURATIONS} & {*path.parents}
     }
     problems = [f"lacks {name}" for name in expected - names] + [f"has {name}" for name in names - expected]
     size = sum(entry.compress_size for entry in entries if entry.filename.startswith(DATA.as_posix()))
