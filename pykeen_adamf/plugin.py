@@ -117,6 +117,7 @@ def register() -> None:
         when_imported(registration.host, partial(_register, registration))
     when_imported("pykeen.pipeline.api", _respect_loss_defaults)
     when_imported("pykeen.pipeline.api", _save_bundles)
+    when_imported("pykeen.pipeline.api", _check_checkpoints)
     when_imported("pykeen.optimizers", _tune_lazy_adam)
     when_imported("pykeen.hpo.hpo", partial(_adapt, name="hpo_pipeline"))
     when_imported("pykeen.ablation.ablation", partial(_adapt, name="prepare_ablation"))
@@ -196,6 +197,25 @@ def _respect_loss_defaults(api: ModuleType) -> None:
         return wrapped(*args, **kwargs)
 
     wrapt.wrap_function_wrapper(api, "_build_model_helper", with_default_loss)
+
+
+def _check_checkpoints(api: ModuleType) -> None:
+    """Let nothing be executed when a pipeline continues from a checkpoint of this package's training loops.
+
+    Before there is a training loop, PyKEEN's pipeline unpickles the checkpoint, to find the random seed in it.
+    """
+    name = "pipeline"
+    function = getattr(api, name, None)
+    if isinstance(function, wrapt.FunctionWrapper) or function is None:
+        return
+
+    def checked(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+        from .training.resumable import check_checkpoint
+
+        check_checkpoint(kwargs.get("training_loop"), kwargs.get("training_kwargs") or {})
+        return wrapped(*args, **kwargs)
+
+    wrapt.wrap_function_wrapper(api, name, checked)
 
 
 def _save_bundles(api: ModuleType) -> None:

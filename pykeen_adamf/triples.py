@@ -239,7 +239,7 @@ def read_label_ids(path: Path) -> dict[str, int]:
     :returns: The ID of each label.
     """
     # PyKEEN lets pandas guess: a label such as "NA" would come back as NaN, and "1984" as a number
-    df = pandas.read_csv(path, sep="\t", dtype={"label": str}, keep_default_na=False)
+    df = pandas.read_csv(path, sep="\t", dtype={"label": str}, keep_default_na=False, lineterminator="\n")
     return dict(zip(df["label"], df["id"].tolist(), strict=True))
 
 

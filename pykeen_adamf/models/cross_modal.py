@@ -75,20 +75,23 @@ class CrossModalModel(MultimodalModel):
         :param regularizer: The regularizer of entity representations.
         :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
-        :raises ValueError: if the triples factory has no features, or not the requested ones, or they cannot share the
-            dimension
+        :raises ValueError: if the triples factory has no features, or not the requested ones, or there are more of them
+            than dimensions
         """
         features = select_features(triples_factory, self._choose(triples_factory, modalities), type(self).__name__)
         if missing not in MISSING:
             raise ValueError(f"missing must be one of {MISSING} for {type(self).__name__}, but is {missing!r}")
-        if embedding_dim % len(features):
+        share, rest = divmod(embedding_dim, len(features))
+        if not share:
             raise ValueError(
-                f"{len(features)} modalities cannot equally share {embedding_dim} dimensions. Choose a multiple of "
-                f"{len(features)} as embedding_dim."
+                f"{len(features)} modalities cannot share {embedding_dim} dimensions. Choose an embedding_dim of at "
+                f"least {len(features)}."
             )
+        # as equal as possible
+        shares = {name: share + (i < rest) for i, name in enumerate(features)}
         bases, bases_kwargs = embed_modalities(
             features,
-            dims={STRUCTURAL: embedding_dim, **dict.fromkeys(features, embedding_dim // len(features))},
+            dims={STRUCTURAL: embedding_dim, **shares},
             structural=dict(initializer=entity_initializer or nn.init.xavier_uniform_),
             missing=missing,
             trainable=trainable_features,

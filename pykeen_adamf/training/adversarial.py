@@ -1,6 +1,5 @@
 """The training loop of modality adversarial training."""
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import SyntheticKind
 from .adversarial_step import AdversarialStepLoop
 from .adversary import Adversary
-from .configuration import describe_object, describe_schedule
+from .configuration import describe
 from .fused import prefer_fused
 from .generators import TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
@@ -52,7 +51,9 @@ class MATTrainingLoop(AdversarialStepLoop):
     one step against $\mathcal{L}_{adv}$, with an optimizer of their own.
 
     Any :class:`pykeen_adamf.models.SyntheticScoringModel` can be trained. With $\lambda = 0$ there is no adversarial
-    training, and the loop is PyKEEN's sLCWA training loop, bit by bit.
+    training, and the loop is PyKEEN's sLCWA training loop, bit by bit, but for what PyKEEN does wrong: several workers
+    for loading data, schedules that begin with a factor, a search for sub-batches although their size is given, and
+    early stopping that does not restore the best model.
 
     The paper and its published code differ in the adversarial loss; ``adversarial_weighting`` and
     ``generator_objective`` choose, with the code's variants as defaults.
@@ -207,13 +208,12 @@ class MATTrainingLoop(AdversarialStepLoop):
             *("adversarial_weight", "num_groups", "synthetic_kinds", "margin", "adversarial_temperature"),
             *("adversarial_weighting", "generator_objective"),
         )
-        sampler = json.dumps(dict(self.negative_sampler_kwargs or {}), default=describe_object, sort_keys=True)
         return {
             **{name: str(getattr(self, name)) for name in names},
             "generators": str(self.synthesizer),
             "generators' optimizer": f"{self.generators.optimizer_cls.__name__} {self.generators.optimizer_kwargs}",
-            "generators' learning rate scheduler": describe_schedule(self.generators.lr_scheduler),
-            "negative sampler": f"{describe_object(self.negative_sampler)} {sampler}",
+            "generators' learning rate scheduler": describe(self.generators.lr_scheduler),
+            "generators' learning rate schedule": describe(self.generators.lr_scheduler_kwargs),
         }
 
     def train(

@@ -87,6 +87,7 @@ class Adversary:
         batch = SyntheticBatch(noise=self.synthesizer.draw(len(positives), num_groups))
         weighted = self.weighting == "self-adversarial" and not (generators and self.objective != "minimax")
         if not weighted or part_size is None or part_size >= len(positives):
+            self.monitor.begin()
             return batch
         scores: dict[SyntheticKind, list[FloatTensor]] = {kind: [] for kind in self.kinds}
         with torch.no_grad():
@@ -96,6 +97,7 @@ class Adversary:
                 with self.model.sharing(part[:, [0, 2]]):
                     for kind, x in self.score(part, batch.part(start, stop)).items():
                         scores[kind].append(x)
+        self.monitor.begin()
         weights = {kind: self_adversarial_weights(torch.cat(x), self.temperature) for kind, x in scores.items()}
         return dataclasses.replace(batch, weights=weights)
 

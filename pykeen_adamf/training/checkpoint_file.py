@@ -3,18 +3,22 @@
 import pickle
 import random
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy
 import torch
+from pykeen.lr_schedulers import LRScheduler
 from pykeen.training.training_loop import CheckpointMismatchError
 
 from ..atomic import written_atomically
 
 __all__ = [
     "get_random_state",
+    "load_schedule",
     "load_tensors",
     "read_checkpoint",
     "set_random_state",
@@ -38,6 +42,18 @@ def to_plain(value: Any) -> Any:
     return value.item() if isinstance(value, numpy.generic) else value
 
 
+def load_schedule(scheduler: LRScheduler | None, state: Mapping[str, Any] | None) -> None:
+    """Load the state of a learning rate scheduler.
+
+    :param scheduler: The scheduler, if any.
+    :param state: Its state, of which special containers have been stored as plain ones.
+    """
+    if scheduler is None or state is None:
+        return
+    kinds = {key: type(value) for key, value in vars(scheduler).items() if isinstance(value, Counter)}
+    scheduler.load_state_dict({key: kinds[key](value) if key in kinds else value for key, value in state.items()})
+
+
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint.
 
@@ -56,8 +72,13 @@ def load_tensors(path: Path) -> dict[str, Any]:
     :raises CheckpointMismatchError: if it has anything but tensors, numbers, strings, and containers with such
     """
     try:
+        with zipfile.ZipFile(path) as file:
+            # torch does not look at checksums
+            damaged = file.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
         content = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, RuntimeError, ValueError) as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise CheckpointMismatchError(
             f"{path} is no checkpoint of modality adversarial training: it is damaged, written by another training "
             f"loop, or has more than numbers in it, which is not executed. Choose another checkpoint_name, or remove "

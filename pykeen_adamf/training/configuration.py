@@ -1,27 +1,28 @@
 """What a run of training was configured with, to be compared with what a checkpoint was written by."""
 
 import hashlib
-import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from pykeen.sampling import negative_sampler_resolver
 from pykeen.stoppers import EarlyStopper, Stopper
-from pykeen.training.training_loop import CheckpointMismatchError, TrainingLoop
+from pykeen.training import SLCWATrainingLoop
+from pykeen.training.training_loop import CheckpointMismatchError
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
+from torch import nn
 
 from ..chunking import row_chunks, rows_per_chunk
 from ..triples import MultimodalTriplesFactory
 
 __all__ = [
     "check_configuration",
-    "describe_object",
+    "describe",
     "describe_run",
-    "describe_schedule",
     "describe_triples",
 ]
 
@@ -32,34 +33,85 @@ ARGUMENTS: Final = (
     *("gradient_clipping_max_norm", "gradient_clipping_norm_type", "gradient_clipping_max_abs_value"),
 )
 
-#: Attributes of modules and regularizers that change during training.
-CHANGING: Final = frozenset({"training", "updated"})
+#: Attributes that change during training, or refer to what is described elsewhere.
+CHANGING: Final = frozenset({"training", "updated", "regularization_term", "optimizer", "training_loop"})
+
+#: Up to how many numbers of a tensor are shown rather than a digest of them.
+MAX_NUMEL: Final = 16
+
+#: What stands for no argument.
+DEFAULTS: Final = {"label_smoothing": 0.0, "num_workers": 0, "drop_last": False}
 
 #: The options of an early stopper that change what it decides.
 STOPPER_OPTIONS: Final = ("frequency", "patience", "metric", "relative_delta", "larger_is_better")
 
 
-def describe_object(obj: object, names: Iterable[str] | None = None) -> str:
-    """Describe an object by its class and simple attributes.
+def describe(value: object) -> str:
+    """Describe a value by what is simple in it.
 
-    :param obj: The object.
-    :param names: The attributes; all public ones, if ``None``.
+    :param value: Anything.
     :returns: The description, which is the same in another process.
     """
-    if obj is None:
-        return "none"
-    if isinstance(obj, type | str):
-        return obj if isinstance(obj, str) else obj.__name__
-    if names is None:
-        names = sorted(name for name in vars(obj) if not name.startswith("_") and name not in CHANGING)
-    simple = {name: value for name in names if _is_simple(value := getattr(obj, name))}
-    return f"{type(obj).__name__} {json.dumps(simple)}"
+    return json.dumps(_simplify(value), sort_keys=True)
 
 
-def _is_simple(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_simple, value))
-    return value is None or isinstance(value, bool | int | float | str)
+def _simplify(value: Any, depth: int = 3) -> Any:
+    """Turn a value into what can be written as JSON."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, torch.Tensor):
+        return value.tolist() if value.numel() <= MAX_NUMEL else _hash_matrix(value.reshape(len(value), -1))
+    if isinstance(value, Mapping):
+        return {str(key): _simplify(x, depth) for key, x in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_simplify(x, depth) for x in value]
+    if not depth or not hasattr(value, "__dict__") or (callable(value) and hasattr(value, "__qualname__")):
+        return getattr(value, "__qualname__", type(value).__name__)
+    public = {name: x for name, x in vars(value).items() if not name.startswith("_") and name not in CHANGING}
+    if isinstance(value, nn.Module):
+        public |= {name: x for name, x in value.named_buffers(recurse=False) if name not in CHANGING}
+    return {"": type(value).__name__, **{name: _simplify(x, depth - 1) for name, x in public.items()}}
+
+
+def _describe_model(model: nn.Module) -> str:
+    """Describe each module by its own attributes, and not by those of its parts."""
+    modules = {
+        name: {key: x for key, x in _simplify(module, depth=1).items() if not isinstance(x, dict)}
+        for name, module in model.named_modules()
+    }
+    return json.dumps(modules)
+
+
+def _describe_stopper(stopper: Stopper | None) -> str:
+    """Describe a stopper, and what it measures."""
+    if not isinstance(stopper, EarlyStopper):
+        return describe(stopper)
+    evaluator = stopper.evaluator
+    options = {name: getattr(stopper, name) for name in STOPPER_OPTIONS}
+    # others are found out by the evaluator itself
+    kept = {name: getattr(evaluator, name, None) for name in ("filtered", "num_negatives")}
+    triples = _hash_matrix(stopper.evaluation_triples_factory.mapped_triples)
+    return describe({**options, "evaluator": type(evaluator).__name__, **kept, "triples": triples})
+
+
+def _describe_callbacks(callbacks: Any, callbacks_kwargs: Any) -> str:
+    """Describe PyKEEN's callbacks, which may clip gradients; those of others may keep anything, and do so."""
+    hints = [] if callbacks is None else callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    known = [x for x in hints if isinstance(x, str) or _is_pykeens(x if isinstance(x, type) else type(x))]
+    return describe([known, callbacks_kwargs if any(isinstance(x, str | type) for x in known) else None])
+
+
+def _is_pykeens(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "pykeen"
+
+
+def _describe_sampler(hint: Any, kwargs: Any) -> str:
+    """Describe a negative sampler, whether it is given by its name or its class."""
+    if hint is None or isinstance(hint, str):
+        hint = negative_sampler_resolver.lookup(hint)
+    return describe([hint, kwargs or {}])
 
 
 def _digest(x: torch.Tensor, state: Any) -> None:
@@ -68,6 +120,12 @@ def _digest(x: torch.Tensor, state: Any) -> None:
     x = x.detach().cpu()
     for start, stop in row_chunks(len(x), rows_per_chunk(max(1, x[:1].numel()), x.device)):
         state.update(x[start:stop].contiguous().view(torch.uint8).numpy().tobytes())
+
+
+def _hash_matrix(x: torch.Tensor) -> str:
+    state = hashlib.sha256()
+    _digest(x, state)
+    return state.hexdigest()
 
 
 def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
@@ -92,7 +150,7 @@ def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
 
 
 def describe_run(
-    loop: TrainingLoop[Any], factory: CoreTriplesFactory, arguments: Mapping[str, Any], stopper: Stopper | None
+    loop: SLCWATrainingLoop, factory: CoreTriplesFactory, arguments: Mapping[str, Any], stopper: Stopper | None
 ) -> dict[str, str]:
     """Describe everything that decides which numbers are trained.
 
@@ -106,29 +164,24 @@ def describe_run(
     parameters = {
         name: f"{tuple(x.shape)}{'' if x.requires_grad else ' frozen'}" for name, x in loop.model.named_parameters()
     }
-    stopper_options = STOPPER_OPTIONS if isinstance(stopper, EarlyStopper) else ()
     return {
-        "version of PyKEEN": version("pykeen"),
+        **{f"version of {name}": version(name) for name in ("pykeen", "pykeen-adamf", "torch")},
         "training loop": type(loop).__name__,
-        "model": "; ".join(f"{name} {describe_object(x)}".strip() for name, x in loop.model.named_modules()),
+        "model": _describe_model(loop.model),
         "parameters": json.dumps(parameters),
         "random seed": str(loop.model._random_seed),
-        "loss": describe_object(loop.loss),
-        # not the optimizer itself, of which schedulers change the learning rate
-        "optimizer": f"{type(loop.optimizer).__name__} {json.dumps(loop.optimizer.defaults, default=str)}",
-        "learning rate scheduler": describe_schedule(loop.lr_scheduler),
-        "stopper": describe_object(stopper, stopper_options),
-        **{name: str(arguments.get(name)) for name in ARGUMENTS},
+        "loss": describe(loop.loss),
+        "loss weighter": describe([loop.loss_weighter, loop.loss_weighter_kwargs]),
+        # not the optimizer itself, of which schedules change the learning rate
+        "optimizer": describe([type(loop.optimizer), loop.optimizer.defaults]),
+        "learning rate scheduler": describe(loop.lr_scheduler),
+        "negative sampler": _describe_sampler(loop.negative_sampler, loop.negative_sampler_kwargs),
+        "stopper": _describe_stopper(stopper),
+        "callbacks": _describe_callbacks(arguments.get("callbacks"), arguments.get("callbacks_kwargs")),
+        # whether it is given, or left to the default
+        **{name: str(arguments.get(name) or DEFAULTS.get(name)) for name in ARGUMENTS},
         **describe_triples(factory),
     }
-
-
-def describe_schedule(scheduler: Any) -> str:
-    """Describe a learning rate scheduler by its parameters, which do not change from step to step."""
-    if scheduler is None:
-        return "none"
-    parameters = set(inspect.signature(type(scheduler)).parameters) - {"optimizer", "last_epoch"}
-    return describe_object(scheduler, sorted(parameters.intersection(vars(scheduler))))
 
 
 def check_configuration(path: Path, stored: Mapping[str, str], current: Mapping[str, str]) -> None:

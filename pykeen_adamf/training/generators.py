@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from ..typing import FloatTensor
+from .checkpoint_file import load_schedule
 from .synthesis import Synthesizer
 
 __all__ = ["TrainableGenerators"]
@@ -133,5 +134,4 @@ class TrainableGenerators:
             # as PyKEEN does with the other random states
             logger.warning("The generators' noise starts anew, since the checkpoint is from another kind of device.")
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.lr_scheduler is not None:
-            self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        load_schedule(self.lr_scheduler, state["lr_scheduler"])

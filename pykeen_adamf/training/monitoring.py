@@ -73,16 +73,20 @@ class GeneratorMonitor:
         self._latest.clear()
         self._collapsed.clear()
 
+    def begin(self) -> None:
+        """Forget the output of the previous batch."""
+        self._latest.clear()
+
     def observe(self, *synthetic: SyntheticEmbeddings) -> None:
-        """Remember the generators' latest output; nothing is calculated here.
+        """Remember output for the current batch; nothing is calculated here.
 
         :param synthetic: shape of each: ``(batch_size, num_groups, dim)``
             The synthetic embeddings by modality.
         """
-        self._latest = [{name: x.detach() for name, x in part.items()} for part in synthetic]
+        self._latest += [{name: x.detach() for name, x in part.items()} for part in synthetic]
 
     def statistics(self) -> dict[str, float]:
-        """Return statistics of the latest output, and warn once of each generator that has collapsed.
+        """Return statistics of the latest batch, and warn once of each generator that has collapsed.
 
         :returns: For each modality, ``generator.NAME.variance`` and ``generator.NAME.relative_variance``: the variance
             over entities and noise, averaged over dimensions, and the same divided by the mean of the squares.

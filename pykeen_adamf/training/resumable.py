@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import torch
+from class_resolver import HintOrType
+from pykeen.constants import PYKEEN_CHECKPOINTS
 from pykeen.stoppers import EarlyStopper, NopStopper, Stopper
-from pykeen.training import TrainingLoop
+from pykeen.training import TrainingLoop, training_loop_resolver
 from pykeen.training.callbacks import MultiTrainingCallback
 from pykeen.triples import CoreTriplesFactory
 
@@ -17,6 +20,7 @@ from ..nn.features import names_of_given_features
 from .asynchronous import AsynchronousSLCWATrainingLoop
 from .checkpoint_file import (
     get_random_state,
+    load_schedule,
     load_tensors,
     read_checkpoint,
     set_random_state,
@@ -25,7 +29,22 @@ from .checkpoint_file import (
 )
 from .configuration import check_configuration, describe_run
 
-__all__ = ["ResumableSLCWATrainingLoop"]
+__all__ = ["ResumableSLCWATrainingLoop", "check_checkpoint"]
+
+
+def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwargs: Mapping[str, Any]) -> None:
+    """Check that a checkpoint has nothing in it that would be executed, if there is one.
+
+    :param training_loop: The training loop. Checkpoints of other training loops than this package's are PyKEEN's.
+    :param training_kwargs: The arguments of :meth:`pykeen.training.TrainingLoop.train`.
+    :raises CheckpointMismatchError: if there is anything else than numbers in it, or it is damaged
+    """
+    name = training_kwargs.get("checkpoint_name")
+    if name is None or not issubclass(training_loop_resolver.lookup(training_loop), ResumableSLCWATrainingLoop):
+        return
+    path = Path(training_kwargs.get("checkpoint_directory") or PYKEEN_CHECKPOINTS) / name
+    if path.is_file():
+        read_checkpoint(path)
 
 
 class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
@@ -44,7 +63,7 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
     """
 
     #: the arguments of the current call of :meth:`train`
-    _arguments: Mapping[str, Any]
+    _arguments: Mapping[str, Any] = MappingProxyType({})
     _triples_factory: CoreTriplesFactory
     _stopper: Stopper | None = None
 
@@ -56,6 +75,9 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
 
     #: where files for the time of training are
     _directory: Path
+
+    #: whether the current call of :meth:`train` continues from a checkpoint
+    _is_resumed: bool = False
 
     #: the size of sub-batches in use, which PyKEEN only searches when training starts
     _sub_batch_size: int | None = None
@@ -99,7 +121,11 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
                 "continued, and reset the model for it."
             )
         self._arguments, self._triples_factory = arguments, triples_factory
-        self._stopper, self._configuration, self._best_path = arguments.get("stopper"), None, None
+        self._stopper, self._best_path, self._is_resumed = arguments.get("stopper"), None, False
+        self._configuration = None
+        if arguments.get("checkpoint_name") or arguments.get("checkpoint_on_failure"):
+            # now, as long as everything is as it was given
+            self._describe()
         with ExitStack() as stack:
             self._directory = Path(stack.enter_context(TemporaryDirectory()))
             return super().train(**arguments)
@@ -114,7 +140,7 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
             self._restore_learning_rate()
         if kwargs.get("only_size_probing"):
             return super()._train(*args, **kwargs)
-        if kwargs.get("continue_training") and kwargs.get("sub_batch_size") is None:
+        if self._is_resumed:
             kwargs["sub_batch_size"] = self._sub_batch_size
         path = kwargs.get("best_epoch_model_file_path")
         self._best_path = None if path is None else Path(path)
@@ -138,6 +164,10 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
 
     # docstr-coverage: inherited
     def sub_batch_and_slice(self, **kwargs: Any) -> tuple[int, int | None]:  # noqa: D102
+        given = self._arguments.get("sub_batch_size")
+        if given is not None:
+            # PyKEEN would ignore what the user has chosen
+            return min(given, kwargs["batch_size"]), None
         result = super().sub_batch_and_slice(**kwargs)
         self._restore_learning_rate()
         return result
@@ -174,6 +204,8 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
         state = {
             "configuration": dict(self._describe()),
             "epoch": self._epoch,
+            # the names under which PyKEEN looks for it
+            "random_seed": self.model._random_seed,
             "losses": self.losses_per_epochs,
             "sub_batch_size": self._sub_batch_size,
             "model": self._model_state(),
@@ -181,7 +213,6 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
             "lr_scheduler": None if self.lr_scheduler is None else self.lr_scheduler.state_dict(),
             "extra": self.extra_state(),
             "random": get_random_state(),
-            # the name under which PyKEEN looks for it
             "stopper_dict": {} if self._stopper is None else dict(self._stopper.get_summary_dict()),
             "best": load_tensors(self._best_path) if has_best and self._best_path is not None else None,
         }
@@ -198,12 +229,15 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
         state = read_checkpoint(path)
         check_configuration(path, state["configuration"], self._describe())
         assert self.optimizer is not None
-        self._epoch = state["epoch"]
+        self._epoch, self._is_resumed = state["epoch"], True
         self.losses_per_epochs, self._sub_batch_size = state["losses"], state["sub_batch_size"]
         self._load_model(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.lr_scheduler is not None:
-            self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        for group in self.optimizer.param_groups:
+            for parameter in group["params"]:
+                # of an optimizer without any state, PyKEEN would think that it was never used
+                self.optimizer.state[parameter]
+        load_schedule(self.lr_scheduler, state["lr_scheduler"])
         self.load_extra_state(state["extra"])
         best = state["best"]
         best_path = None

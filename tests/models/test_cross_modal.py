@@ -126,7 +126,7 @@ def test_adversarial_training(cls):
 @pytest.mark.parametrize(
     ("cls", "kwargs", "message"),
     [
-        (TBKGC, dict(embedding_dim=5), "2 modalities cannot equally share 5 dimensions"),
+        (TBKGC, dict(embedding_dim=1), "2 modalities cannot share 1 dimensions"),
         (TBKGC, dict(missing="mask"), r"missing must be one of \('random', 'zero'\) for TBKGC"),
         (IKRL, dict(modalities=["audio"]), "modalities must be some of"),
     ],

@@ -23,13 +23,14 @@ from pykeen_adamf.training.checkpoint_file import get_random_state
 from ..cases import make_factory
 from .cases import SAMPLER, make_loop
 
+WITHIN = "between loss and step"
 HALF = "half of a checkpoint is written"
 MOVING = "a checkpoint is written, but not at its place"
 
 #: How often to kill a process, for each patience of the early stopper: the first stops, the other does not.
 NUM_KILLS = 5
 PATIENCE = (2, 100)
-NUM_EPOCHS = 8
+NUM_EPOCHS = 10
 
 
 class Events(TrainingCallback):
@@ -51,7 +52,7 @@ class Events(TrainingCallback):
         self.happen("before a batch")
 
     def on_batch(self, epoch, batch, batch_loss, **kwargs) -> None:
-        self.happen("between loss and step")
+        self.happen(WITHIN)
 
     def post_epoch(self, epoch, epoch_loss, **kwargs) -> None:
         self.happen("after an epoch")
@@ -103,7 +104,7 @@ def run(
         evaluation_triples_factory=validation,
         frequency=1,
         patience=patience,
-        relative_delta=0.002,
+        relative_delta=0.02,
         best_model_path=output.with_suffix(f".{os.getpid()}.best"),
     )
     events = Events(kill_at)
@@ -164,9 +165,9 @@ def main(root: Path) -> None:
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         events = json.loads(names.read_text())
-        # anywhere, and while checkpoints are written, which random numbers alone might miss
-        points = rng.sample(range(len(events)), NUM_KILLS - 2)
-        points += [rng.choice([i for i, x in enumerate(events) if x == name]) for name in (HALF, MOVING)]
+        # anywhere; and within an epoch, and while checkpoints are written, which random numbers alone might miss
+        points = rng.sample(range(len(events)), NUM_KILLS - 3)
+        points += [rng.choice([i for i, x in enumerate(events) if x == name]) for name in (WITHIN, HALF, MOVING)]
         for i, event in enumerate(points):
             directory, output = root / f"killed-{patience}-{i}", root / f"killed-{patience}-{i}.pt"
             directory.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from .killed import HALF, MOVING, NUM_EPOCHS, NUM_KILLS, PATIENCE
+from .killed import HALF, MOVING, NUM_EPOCHS, NUM_KILLS, PATIENCE, WITHIN
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +69,7 @@ def test_cases(killed):
     # the best epoch is not the last one, so that restoring it matters
     assert completed["stopper"]["best_epoch"] < NUM_EPOCHS
     assert len(points) == NUM_KILLS * len(PATIENCE)
-    assert {HALF, MOVING} < set(points)
+    assert {WITHIN, HALF, MOVING} < set(points)
 
 
 def test_nothing_is_left(killed):
