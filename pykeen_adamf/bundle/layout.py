@@ -4,12 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import torch
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
-from ..chunking import row_chunks, rows_per_chunk
+from ..digests import add_rows
 from ..features import ModalityFeatures
 
 __all__ = [
@@ -70,7 +69,7 @@ def digest_file(path: Path) -> str:
 def digest_triples(factory: CoreTriplesFactory) -> str:
     """Return the digest of the triples, in their order."""
     state = hashlib.sha256()
-    _add_rows(state, factory.mapped_triples)
+    add_rows(state, factory.mapped_triples)
     return state.hexdigest()
 
 
@@ -90,13 +89,6 @@ def _digest_mapping(label_to_id: Mapping[str, int]) -> str:
 def digest_features(features: ModalityFeatures) -> str:
     """Return the digest of the features and of who has them, whatever kind of file they are stored in."""
     state = hashlib.sha256()
-    _add_rows(state, features.presence.unsqueeze(dim=-1))
-    _add_rows(state, features.matrix)
+    add_rows(state, features.presence.unsqueeze(dim=-1))
+    add_rows(state, features.matrix)
     return state.hexdigest()
-
-
-def _add_rows(state: Any, x: torch.Tensor) -> None:
-    """Add a matrix, without a copy of all of it."""
-    state.update(f"{x.dtype} {tuple(x.shape)}".encode())
-    for start, stop in row_chunks(len(x), rows_per_chunk(max(1, x.shape[1]), x.device)):
-        state.update(x[start:stop].contiguous().view(torch.uint8).numpy().data)

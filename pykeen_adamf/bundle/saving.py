@@ -26,7 +26,6 @@ from .layout import (
     WEIGHTS_NAME,
     BundleError,
     digest_file,
-    discard,
 )
 from .training_triples import FeatureStorage, describe_triples, write_triples
 
@@ -99,14 +98,13 @@ def _write(
         (temporary / CONFIGURATION_NAME).write_text(json.dumps(configuration, indent=2), encoding="utf-8")
         old = temporary / "old"
         old.mkdir()
-        discard(directory)
-        # if this is interrupted, there is no configuration, i.e., no bundle
-        for name in (TRIPLES_NAME, WEIGHTS_NAME, CONFIGURATION_NAME):
-            new, place = temporary / name, directory / name
-            if new.exists() and place.exists():
-                place.rename(old / name)
-            if new.exists():
-                new.rename(place)
+        names = [TRIPLES_NAME, WEIGHTS_NAME, CONFIGURATION_NAME] if with_triples else [WEIGHTS_NAME, CONFIGURATION_NAME]
+        # if this is interrupted, there is no configuration, i.e., no bundle; and a killed process leaves the old one
+        for name in reversed(names):
+            if (directory / name).exists():
+                (directory / name).rename(old / name)
+        for name in names:
+            (temporary / name).rename(directory / name)
 
 
 def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureStorage) -> dict[str, Any]:

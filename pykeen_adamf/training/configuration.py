@@ -16,7 +16,7 @@ from pykeen.training.training_loop import CheckpointMismatchError
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from torch import nn
 
-from ..chunking import row_chunks, rows_per_chunk
+from ..digests import add_rows
 from ..triples import MultimodalTriplesFactory
 
 __all__ = [
@@ -114,17 +114,9 @@ def _describe_sampler(hint: Any, kwargs: Any) -> str:
     return describe([hint, kwargs or {}])
 
 
-def _digest(x: torch.Tensor, state: Any) -> None:
-    """Add a matrix to a digest, without a copy of all of it."""
-    state.update(f"{tuple(x.shape)} {x.dtype}".encode())
-    x = x.detach().cpu()
-    for start, stop in row_chunks(len(x), rows_per_chunk(max(1, x[:1].numel()), x.device)):
-        state.update(x[start:stop].contiguous().view(torch.uint8).numpy().tobytes())
-
-
 def _hash_matrix(x: torch.Tensor) -> str:
     state = hashlib.sha256()
-    _digest(x, state)
+    add_rows(state, x)
     return state.hexdigest()
 
 
@@ -135,7 +127,7 @@ def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
     :returns: A digest of the triples, of the labels, and of each modality's features.
     """
     state = hashlib.sha256(str(factory.create_inverse_triples).encode())
-    _digest(factory.mapped_triples, state)
+    add_rows(state, factory.mapped_triples)
     result = {"training triples": state.hexdigest()}
     if isinstance(factory, TriplesFactory):
         labels = json.dumps([sorted(factory.entity_to_id.items()), sorted(factory.relation_to_id.items())])
@@ -143,8 +135,8 @@ def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
     if isinstance(factory, MultimodalTriplesFactory):
         for name, modality in factory.features.items():
             state = hashlib.sha256()
-            _digest(modality.presence.unsqueeze(dim=-1), state)
-            _digest(modality.matrix, state)
+            add_rows(state, modality.presence.unsqueeze(dim=-1))
+            add_rows(state, modality.matrix)
             result[f"{name} features"] = state.hexdigest()
     return result
 
