@@ -140,12 +140,12 @@ def kill_this_process(*args):
 def test_failures(benchmark, tmp_path):
     """They are told, do not stop the others, and are run again only if asked for."""
     arguments = ["figure3", "--directory", benchmark, "--models", "TBKGC,AdaMF", "--seeds", 1, "--epochs", 1]
-    arguments += [*SMALL, "--embedding-dim", "5", "--output", tmp_path]
+    arguments += [*SMALL, "--embedding-dim", "1", "--output", tmp_path]
     first, second, third = (invoke(*arguments, *options) for options in ([], [], ["--retry"]))
-    message = "failed: ValueError: 2 modalities cannot equally share 5 dimensions"
+    message = "failed: ValueError: 2 modalities cannot share 1 dimensions"
     assert [result.exit_code for result in (first, second, third)] == [0, 0, 0]
     assert first.output.count(message) == 5
     assert "10 runs, of which 10 are finished (5 of them failed; --retry runs those again)" in second.output
     assert "10 runs, of which 5 are finished\n" in third.output
     assert third.output.count(message) == 5
-    assert "2 modalities cannot equally share 5 dimensions" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "2 modalities cannot share 1 dimensions" in (tmp_path / "report.md").read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ def test_nothing_is_repeated(runs, output):
 
 def test_failures(benchmark, output):
     """They are recorded with what the user can do, and the others are run."""
-    odd = dataclasses.replace(OVERRIDES, embedding_dim=5)
+    odd = dataclasses.replace(OVERRIDES, embedding_dim=1)
     runs = plan_runs(benchmark, models=["RotatE", "TBKGC", "AdaMF"], overrides=odd)
     work(output, runs, "cpu")
     results = {run.variant: read_result(RunFiles(output, run.id).result) for run in runs}
@@ -55,7 +55,7 @@ def test_failures(benchmark, output):
         RotatE=True, TBKGC=False, AdaMF=True
     )
     failed = results["TBKGC"]
-    assert failed["error"].startswith("ValueError: 2 modalities cannot equally share 5 dimensions. Choose a multiple")
+    assert failed["error"].startswith("ValueError: 2 modalities cannot share 1 dimensions. Choose an embedding_dim")
     assert failed["metrics"] is failed["losses"] is failed["modality_weights"] is None
     assert failed["configuration"] == runs[1].configuration
     assert set(failed) == set(results["AdaMF"])
