@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...encoders.weights import resolve_device
-from .claims import STALE_AFTER, describe_machine, read_holder
+from .claims import STALE_AFTER, Watch, describe_machine, read_holder
 from .contenders import Overrides, choose
 from .experiments import EXPERIMENTS
 from .planning import Run, plan
@@ -134,6 +134,12 @@ def run_grid(
         process.start()
         return process
 
+    watch = Watch(stale_after)
+    for run in runs:
+        files = RunFiles(directory, run.id)
+        if files.result.exists():
+            # killed after the result was written, and before the lock was removed
+            watch.remove_if_stale(files.lock)
     num_deaths = 0
     workers = [start() for _ in range(min(num_workers, len(progress.pending)))]
     try:

@@ -13,6 +13,7 @@ import pytest
 
 from pykeen_adamf.experiments.paper import working
 from pykeen_adamf.experiments.paper.claims import describe_machine
+from pykeen_adamf.experiments.paper.grid import run_grid
 from pykeen_adamf.experiments.paper.running import RunFiles, execute, read_result
 from pykeen_adamf.experiments.paper.working import work
 
@@ -107,6 +108,18 @@ def test_suspended(runs, output, monkeypatch):
     assert files.result.read_text() == "theirs"
     assert files.lock.exists()
     assert not files.ranks.exists()
+
+
+def test_locks_of_finished_runs(runs, output):
+    """A process may be killed after it has written a result, and before it removes the lock."""
+    work(output, runs[:2], "cpu")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    locks = [RunFiles(output, run.id).lock for run in runs[:2]]
+    for lock, pid in zip(locks, (ended.pid, os.getpid()), strict=True):
+        lock.write_text(json.dumps(dict(machine=describe_machine(), pid=pid, time=0.0, token="")), encoding="utf-8")
+    run_grid(output, runs[:2], num_workers=1, device="cpu", report=lambda line: None)
+    assert [lock.exists() for lock in locks] == [False, True]
 
 
 def test_waiting(runs, output):
