@@ -4,34 +4,15 @@ from pathlib import Path
 
 import click
 
+from .options import directory_option, features_option
+
 __all__ = ["compare"]
-
-
-def _parse_features(
-    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
-) -> dict[str, str | None]:
-    """Parse options of the form NAME=PATH."""
-    pairs = [item.partition("=") for item in value]
-    for name, _, path in pairs:
-        if not name or not path:
-            raise click.BadParameter("must be of the form NAME=PATH, e.g., textual=name-minilm.npy")
-    return {name: None if path == "missing" else path for name, _, path in pairs}
 
 
 @click.command()
 @click.option("--dataset", default="DB15K", show_default=True, help="The name of a dataset.")
-@click.option(
-    "--directory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A directory with the dataset's files. If not given, they are downloaded.",
-)
-@click.option(
-    "--features",
-    multiple=True,
-    callback=_parse_features,
-    metavar="NAME=PATH",
-    help="A modality and the file with its features, or NAME=missing; repeatable. Defaults to the published features.",
-)
+@directory_option
+@features_option
 @click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True, help="The epochs of each model.")
 @click.option(
     "--embedding-dim", type=click.IntRange(min=1), default=64, show_default=True, help="Complex numbers an embedding."

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .compare import _parse_features
+from .options import directory_option, features_option
 
 __all__ = ["reproduce"]
 
@@ -21,18 +21,8 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
 @click.option(
     "--dataset", "datasets", multiple=True, default=["DB15K"], show_default=True, help="A dataset; repeatable."
 )
-@click.option(
-    "--directory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A directory with the dataset's files. If not given, they are downloaded.",
-)
-@click.option(
-    "--features",
-    multiple=True,
-    callback=_parse_features,
-    metavar="NAME=PATH",
-    help="A modality and the file with its features, or NAME=missing; repeatable. Defaults to the published features.",
-)
+@directory_option
+@features_option
 @click.option(
     "--models",
     multiple=True,

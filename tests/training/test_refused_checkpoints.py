@@ -157,7 +157,9 @@ def test_same_configuration_said_otherwise(checkpoint):
     train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
     loop_kwargs = {**SAMPLER, "negative_sampler": "filteredbernoulli"}
     said = dict(label_smoothing=0.0, num_workers=0, drop_last=False, sub_batch_size=None, callbacks=Idle())
-    train(MATTrainingLoop, loop_kwargs=loop_kwargs, epochs=2, train_kwargs={**checkpoint, **said})
+    loop = train(MATTrainingLoop, loop_kwargs=loop_kwargs, epochs=2, train_kwargs={**checkpoint, **said})
+    straight = train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2)
+    assert loop.losses_per_epochs == straight.losses_per_epochs
 
 
 @pytest.mark.parametrize("seed", range(5))
