@@ -31,6 +31,12 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
     help="Some of the experiment's models, separated by commas; repeatable. If not given, all of them.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Random seeds of each model.")
+@click.option(
+    "--configurations",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A directory with a configuration for each model, e.g., AdaMF-MAT.json, as PyKEEN reads and writes them. If "
+    "not given, those of this package.",
+)
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs, if not as configured.")
 @click.option(
     "--embedding-dim",
@@ -66,6 +72,7 @@ def reproduce(
     features: dict[str, str | None],
     models: list[str] | None,
     seeds: int,
+    configurations: Path | None,
     epochs: int | None,
     embedding_dim: int | None,
     batch_size: int | None,
@@ -105,6 +112,7 @@ def reproduce(
                 models=models,
                 seeds=seeds,
                 dataset_kwargs=dataset_kwargs,
+                configurations=configurations,
                 overrides=Overrides(epochs, embedding_dim, batch_size, negatives, learning_rate),
                 num_test_triples=test_triples,
                 num_workers=workers,

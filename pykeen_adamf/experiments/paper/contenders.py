@@ -5,9 +5,11 @@ the parameters of :func:`pykeen.pipeline.pipeline`.
 """
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +26,11 @@ __all__ = [
 #: The directory of the configurations: one folder for each dataset, and one for all others.
 CONFIGURATIONS: Final = Path(__file__).parent / "configurations"
 DEFAULT: Final = "default"
+
+#: Parameters of PyKEEN's pipeline that the experiment decides about, whatever a file has.
+DECIDED: Final = frozenset(
+    {"dataset", "dataset_kwargs", "device", "metadata", "random_seed", "training", "validation", "testing", "use_tqdm"}
+)
 
 #: The files' names without suffix by the name of the model, in the order of the paper's table 2.
 CONTENDERS: Final[Mapping[str, str]] = {
@@ -102,34 +109,75 @@ def _normalize(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-def find_configuration(contender: str, dataset: str) -> Path:
+def find_configuration(contender: str, dataset: str, directory: str | Path | None = None) -> Path:
     """Find the file with a model's configuration.
 
     :param contender: One of :data:`CONTENDERS`.
     :param dataset: The name of the dataset.
-    :returns: The path of the file in the dataset's folder, or else in the one for all others.
-    :raises ValueError: if there is no such model
+    :param directory: A directory with a file for each model, instead of those of this package.
+    :returns: The path of the file in the directory; if there is none, in the dataset's folder, or else in the one for
+        all others.
+    :raises ValueError: if there is no such model, or no file of it in the directory
     """
     choose("model", [contender], CONTENDERS)
+    name = f"{CONTENDERS[contender]}.json"
+    if directory is not None:
+        # without it, the model would have the budget of another configuration than those beside it
+        path = Path(directory) / name
+        if not path.is_file():
+            raise ValueError(
+                f"There is no configuration of {contender}: {path}. Write one, e.g., starting from "
+                f"{CONFIGURATIONS / DEFAULT / name}, or leave the model out."
+            )
+        return path
     folders = [path for path in CONFIGURATIONS.iterdir() if _normalize(path.name) == _normalize(dataset)]
-    paths = [folder / f"{CONTENDERS[contender]}.json" for folder in [*folders, CONFIGURATIONS / DEFAULT]]
+    paths = [folder / name for folder in [*folders, CONFIGURATIONS / DEFAULT]]
     return next(path for path in paths if path.is_file())
 
 
-def load_configuration(contender: str, dataset: str) -> dict[str, Any]:
+def load_configuration(contender: str, dataset: str, directory: str | Path | None = None) -> dict[str, Any]:
     """Load a model's configuration for a dataset.
 
     :param contender: One of :data:`CONTENDERS`.
     :param dataset: The name of the dataset.
-    :returns: The configuration, with that dataset.
-    :raises ValueError: if there is no such model
+    :param directory: A directory with a file for each model, instead of those of this package.
+    :returns: The configuration, with that dataset, and without all else that an experiment decides about.
+    :raises ValueError: if there is no such model, or its file cannot be read
     """
-    path = find_configuration(contender, dataset)
-    configuration: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    path = find_configuration(contender, dataset, directory)
+    configuration = _read(path)
     configuration["metadata"]["title"] = f"{contender} on {dataset}"
     configuration["metadata"]["source"] = f"{path.parent.name}/{path.name}"
     configuration["pipeline"]["dataset"] = dataset
     return configuration
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a configuration, and check that PyKEEN would know what is in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}. Correct the file.") from error
+    pipeline = content.get("pipeline") if isinstance(content, dict) else None
+    if not isinstance(pipeline, dict):
+        raise ValueError(f"{path} has no 'pipeline', a dictionary with the parameters of PyKEEN's pipeline. Add it.")
+    unknown = sorted(pipeline.keys() - _get_parameters())
+    if unknown:
+        raise ValueError(f"{path} has {unknown[0]!r}, which PyKEEN's pipeline does not have. Correct the file.")
+    for name in ("training", "validation", "testing"):
+        if pipeline.get(name) is not None:
+            raise ValueError(f"{path} has {name!r}, but the triples are those of the dataset. Remove it from the file.")
+    kept = {name: value for name, value in pipeline.items() if name not in DECIDED}
+    return {"metadata": dict(content.get("metadata") or {}), "pipeline": kept}
+
+
+@cache
+def _get_parameters() -> frozenset[str]:
+    """Return the names of the parameters of PyKEEN's pipeline."""
+    # importing PyKEEN takes seconds, which the names of models alone do not need
+    from pykeen.pipeline import pipeline
+
+    return frozenset(inspect.signature(pipeline).parameters)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def reproduce(
     models: Collection[str] | None = None,
     seeds: int = 5,
     dataset_kwargs: Mapping[str, Any] | None = None,
+    configurations: str | Path | None = None,
     overrides: Overrides | None = None,
     num_test_triples: int | None = None,
     num_workers: int = 1,
@@ -51,6 +52,7 @@ def reproduce(
     :param models: The names of some of the experiment's models or variants, or ``None`` for all.
     :param seeds: The number of random seeds.
     :param dataset_kwargs: The keyword-based parameters of the dataset.
+    :param configurations: A directory with a configuration for each model, instead of those of this package.
     :param overrides: What is to be different from the configurations.
     :param num_test_triples: The number of test triples to rank, or ``None`` for all.
     :param num_workers: How many processes run at a time, with one thread each.
@@ -78,6 +80,7 @@ def reproduce(
         seeds=seeds,
         models=models,
         dataset_kwargs=dataset_kwargs,
+        configurations=configurations,
         overrides=overrides,
         num_test_triples=num_test_triples,
     )

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from .contenders import Overrides, load_configuration, merge
@@ -73,6 +74,7 @@ def plan(
     seeds: int,
     models: Collection[str] | None = None,
     dataset_kwargs: Mapping[str, Any] | None = None,
+    configurations: str | Path | None = None,
     overrides: Overrides | None = None,
     num_test_triples: int | None = None,
 ) -> list[Run]:
@@ -83,10 +85,12 @@ def plan(
     :param seeds: The number of random seeds, beginning with 0.
     :param models: The names of the variants, or ``None`` for all of the experiment.
     :param dataset_kwargs: The keyword-based parameters of the dataset.
+    :param configurations: A directory with a configuration for each model, instead of those of this package.
     :param overrides: What is to be different from the configurations.
     :param num_test_triples: The number of test triples to rank, or ``None`` for all.
     :returns: The runs, seed by seed, such that there is something to compare before all are finished.
-    :raises ValueError: if there is no such experiment, variant or dataset, or a dataset lacks what a variant is about
+    :raises ValueError: if there is no such experiment, variant or dataset, a dataset lacks what a variant is about, or
+        a configuration cannot be read
     """
     variants = get_variants(experiment, models)
     names = list(dict.fromkeys(map(name_dataset, datasets)))
@@ -109,7 +113,9 @@ def plan(
                 dataset=name,
                 seed=seed,
                 parameters=dict(variant.parameters),
-                configuration=_configure(variant, name, seed, dataset_kwargs or {}, overrides or Overrides()),
+                configuration=_configure(
+                    variant, name, seed, dataset_kwargs or {}, configurations, overrides or Overrides()
+                ),
                 data=digest,
                 num_test_triples=num_test_triples,
             )
@@ -120,14 +126,24 @@ def plan(
 
 
 def _configure(
-    variant: Variant, dataset: str, seed: int, dataset_kwargs: Mapping[str, Any], overrides: Overrides
+    variant: Variant,
+    dataset: str,
+    seed: int,
+    dataset_kwargs: Mapping[str, Any],
+    configurations: str | Path | None,
+    overrides: Overrides,
 ) -> dict[str, Any]:
     """Return the configuration of a run."""
-    configuration = load_configuration(variant.contender, dataset)
+    configuration = load_configuration(variant.contender, dataset, configurations)
     changes = merge(overrides.as_pipeline(), variant.changes)
     if dataset_kwargs:
         changes["dataset_kwargs"] = dict(dataset_kwargs)
-    configuration["pipeline"] = merge(configuration["pipeline"], {**changes, "random_seed": seed})
+    pipeline = merge(configuration["pipeline"], {**changes, "random_seed": seed})
+    # files that come from a search have options of the loop and of the sampler here, where they would win
+    for group in ("training_loop_kwargs", "negative_sampler_kwargs"):
+        for name in changes.get(group, {}):
+            pipeline.get("training_kwargs", {}).pop(name, None)
+    configuration["pipeline"] = pipeline
     configuration["metadata"]["title"] = f"{variant.name} on {dataset}"
     if variant.missing_ratio:
         # PyKEEN reads the rest, but cannot do this

@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from pykeen.experiments.cli import experiments as pykeen_experiments
+from pykeen.hpo import hpo_pipeline
 from pykeen.pipeline import pipeline_from_config
 
 from pykeen_adamf.experiments.demo.contenders import BUDGET
@@ -18,8 +19,10 @@ from pykeen_adamf.experiments.paper.contenders import (
     load_configuration,
     merge,
 )
+from pykeen_adamf.experiments.paper.experiments import GROUPS
+from pykeen_adamf.experiments.paper.running import execute
 
-from .cases import OVERRIDES
+from .cases import OVERRIDES, plan_runs
 
 FILES = sorted(CONFIGURATIONS.glob("*/*.json"))
 FOLDERS = sorted({path.parent for path in FILES})
@@ -121,3 +124,81 @@ def test_unknown():
         load_configuration("AdaMFF", "EmojiKG")
     with pytest.raises(ValueError, match="No model is chosen"):
         choose("model", [], CONTENDERS)
+
+
+def write(directory, stem, content):
+    directory.mkdir(exist_ok=True)
+    path = directory / f"{stem}.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_own_directory(benchmark, tmp_path):
+    """Files of a directory are used instead of the package's, and what an experiment decides about is left out."""
+    configuration = read(CONFIGURATIONS / "default" / "AdaMF-MAT.json")
+    configuration["pipeline"]["loss_kwargs"]["margin"] = 5.0
+    configuration["pipeline"].update(device="cuda", random_seed=5, training=None, dataset_kwargs=dict(directory="x"))
+    write(tmp_path, "AdaMF-MAT", configuration)
+    (run,) = plan_runs(benchmark, models=["AdaMF-MAT"], configurations=tmp_path)
+    expected = load_configuration("AdaMF-MAT", "DB15K")["pipeline"]
+    expected["loss_kwargs"]["margin"] = 5.0
+    small = dict(dataset_kwargs=dict(directory=str(benchmark)), random_seed=0)
+    assert run.configuration["pipeline"] == merge(expected, {**OVERRIDES.as_pipeline(), **small})
+    assert run.configuration["metadata"]["source"] == f"{tmp_path.name}/AdaMF-MAT.json"
+
+
+def test_no_other_budget(benchmark, tmp_path):
+    """A model without a file in the directory does not get one that is configured otherwise."""
+    write(tmp_path, "AdaMF-MAT", read(CONFIGURATIONS / "default" / "AdaMF-MAT.json"))
+    with pytest.raises(ValueError, match=r"no configuration of RotatE: .*RotatE\.json\. Write one, e\.g\., start"):
+        plan_runs(benchmark, models=["RotatE", "AdaMF-MAT"], configurations=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", r"RotatE\.json is no JSON: .*Correct the file"),
+        ([], r"RotatE\.json has no 'pipeline'"),
+        (dict(metadata={}), r"RotatE\.json has no 'pipeline'"),
+        (dict(pipeline=dict(modle="RotatE")), "has 'modle', which PyKEEN's pipeline does not have"),
+        (
+            dict(pipeline=dict(model="RotatE", testing="x.tsv")),
+            "has 'testing', but the triples are",
+        ),
+    ],
+)
+def test_refused_files(benchmark, tmp_path, content, message):
+    write(tmp_path, "RotatE", content)
+    with pytest.raises(ValueError, match=message):
+        plan_runs(benchmark, models=["RotatE"], configurations=tmp_path)
+
+
+def test_result_of_a_search(benchmark, tmp_path):
+    """What a search has found can be put into an experiment, whose own options have the last word."""
+    study = hpo_pipeline(
+        dataset="DB15K",
+        dataset_kwargs=dict(directory=str(benchmark), validation="holdout"),
+        model="AdaMFRotatE",
+        model_kwargs=dict(embedding_dim=4),
+        training_loop="MAT",
+        training_kwargs=dict(num_epochs=1, batch_size=16),
+        n_trials=1,
+        device="cpu",
+    )
+    study.save_to_directory(tmp_path / "search")
+    best = read(tmp_path / "search" / "best_pipeline" / "pipeline_config.json")
+    write(tmp_path / "own", "AdaMF-MAT", best)
+    runs = plan_runs(benchmark, "figure4", overrides=Overrides(negatives=3), configurations=tmp_path / "own")
+    for run, num_groups in zip(runs, GROUPS, strict=True):
+        pipeline = run.configuration["pipeline"]
+        assert pipeline["training_loop_kwargs"]["num_groups"] == num_groups
+        assert pipeline["negative_sampler_kwargs"]["num_negs_per_pos"] == 3
+        # these would win
+        assert not {"num_groups", "num_negs_per_pos"}.intersection(pipeline["training_kwargs"])
+        assert (
+            pipeline["training_kwargs"]["adversarial_weight"]
+            == best["pipeline"]["training_kwargs"]["adversarial_weight"]
+        )
+    result, _ = execute(runs[1], "cpu")
+    assert result["error"] is None
+    assert result["metrics"]

@@ -101,6 +101,8 @@ def test_published_figures(tmp_path, small):
     setting = {row[0]: row for row in table(section(text, "Setting"))}
     assert "not the published features" in setting["visual features"][1]
     assert "is not recorded" in setting["textual features"][1]
+    # the name of the file says more than its dimension, and its directory nothing
+    assert all(setting[f"{name} features"][1].startswith(f"file own-{name}.npy, ") for name in ("visual", "textual"))
     # one seed has no standard deviation
     assert "±" not in " ".join(rows["RotatE"])
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from ....datasets.published import BENCHMARKS
@@ -26,7 +27,7 @@ def describe_settings(points: Sequence[Point]) -> str:
     benchmark = BENCHMARKS.get(dataset)
     counts = data["counts"]
     rows = [
-        *_describe_features(data, dataset),
+        *_describe_features(data, dataset, _collect_files(points)),
         ("entities without any modality", _count_none(data, counts), NOT_STATED),
         (
             "triples for training, validation, test",
@@ -91,7 +92,18 @@ def _first_data(points: Sequence[Point]) -> Mapping[str, Any]:
     return data
 
 
-def _describe_features(data: Mapping[str, Any], dataset: str) -> list[tuple[str, str, str]]:
+def _collect_files(points: Sequence[Point]) -> dict[str, str]:
+    """Collect the names of the files with features, as far as any were given."""
+    files: dict[str, set[str]] = {}
+    for point in points:
+        kwargs = point.pipeline.get("dataset_kwargs", {})
+        for name, path in (kwargs.get("features") or {}).items():
+            # the directories differ from machine to machine
+            files.setdefault(name, set()).add(PurePath(path).name if path else "none")
+    return {name: " or ".join(sorted(paths)) for name, paths in files.items()}
+
+
+def _describe_features(data: Mapping[str, Any], dataset: str, files: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Describe each modality."""
     benchmark = BENCHMARKS.get(dataset)
     num_entities = data["counts"]["entities"]
@@ -102,6 +114,8 @@ def _describe_features(data: Mapping[str, Any], dataset: str) -> list[tuple[str,
             f"{features['dim']} dimensions, {features['num_present']:,} of {num_entities:,} entities, "
             f"digest {features['digest'][:12]}"
         )
+        if name in files:
+            here = f"file {files[name]}, {here}"
         if not features["num_present"]:
             here = "missing for every entity"
         elif published and published.dim == features["dim"]:
