@@ -20,7 +20,7 @@ from pykeen_adamf.datasets import EmojiKG
 from pykeen_adamf.experiments.demo.contenders import BUDGET, CONTENDERS, Contender
 from pykeen_adamf.experiments.demo.training import train
 from pykeen_adamf.experiments.results import describe_environment, write_json
-from pykeen_adamf.training import adversarial
+from pykeen_adamf.training import adversary
 from pykeen_adamf.training.objectives import adversarial_loss
 
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
@@ -43,7 +43,7 @@ def run(contender: Contender, loss: Callable[..., torch.Tensor], seed: int) -> d
     dataset = EmojiKG()
     # test triples are of no use here, and must not be
     dataset._testing = dataset.validation
-    with mock.patch.object(adversarial, "adversarial_loss", loss):
+    with mock.patch.object(adversary, "adversarial_loss", loss):
         return train(contender, dataset, BUDGET, seed=seed, device="cpu")[1].points
 
 

@@ -28,6 +28,9 @@ MODELS = {"RotatE": ("LpRotatE", "sLCWA"), "AdaMF": ("AdaMFRotatE", "sLCWA"), "A
 @click.option("--model", "models", multiple=True, default=list(MODELS), type=click.Choice(list(MODELS)))
 @click.option("--lr", "lrs", type=float, multiple=True, default=[1e-3, 3e-3], help="A learning rate; repeatable.")
 @click.option("--margin", "margins", type=float, multiple=True, default=[6.0, 12.0], help="A margin; repeatable.")
+@click.option("--weight", "weights", type=float, multiple=True, default=[0.1], help="λ of AdaMF-MAT; repeatable.")
+@click.option("--weighting", default="self-adversarial", show_default=True, help="AdaMF-MAT's adversarial_weighting.")
+@click.option("--objective", default="non-saturating", show_default=True, help="AdaMF-MAT's generator_objective.")
 @click.option("--epochs", type=int, default=30, show_default=True, help="The epochs of each run.")
 @click.option("--embedding-dim", type=int, default=100, show_default=True, help="Complex numbers an embedding.")
 @click.option("--triples", type=int, default=1000, show_default=True, help="How many validation triples.")
@@ -39,6 +42,9 @@ def main(
     models: list[str],
     lrs: list[float],
     margins: list[float],
+    weights: list[float],
+    weighting: str,
+    objective: str,
     epochs: int,
     embedding_dim: int,
     triples: int,
@@ -51,9 +57,19 @@ def main(
     sample = torch.randperm(data.validation.num_triples, generator=torch.Generator().manual_seed(0))[:triples]
     validation = data.validation.mapped_triples[sample]
     known = [data.training.mapped_triples, data.validation.mapped_triples]
-    for name, lr, margin in itertools.product(models, lrs, margins):
+    grid = [
+        (name, lr, margin, weight)
+        for name, lr, margin in itertools.product(models, lrs, margins)
+        for weight in (weights if name == "AdaMF-MAT" else [None])
+    ]
+    for name, lr, margin, weight in grid:
         model, loop = MODELS[name]
-        options = dict(lr=lr, margin=margin)
+        options: dict[str, Any] = dict(lr=lr, margin=margin)
+        adversarial: dict[str, Any] = {}
+        if weight is not None:
+            adversarial = dict(
+                adversarial_weight=weight, adversarial_weighting=weighting, generator_objective=objective
+            )
         start = time.perf_counter()
         with cheap_garbage_collection():
             # test triples are of no use here, and must not be
@@ -65,6 +81,7 @@ def main(
                 loss_kwargs=dict(margin=margin, adversarial_temperature=2.0),
                 optimizer_kwargs=dict(lr=lr),
                 training_loop=loop,
+                training_loop_kwargs=adversarial,
                 negative_sampler="FilteredBernoulli",
                 negative_sampler_kwargs=dict(num_negs_per_pos=64),
                 training_kwargs=dict(num_epochs=epochs, batch_size=1024, use_tqdm=False),
@@ -75,10 +92,18 @@ def main(
             )
         value = result.get_metric("both.realistic.inverse_harmonic_mean_rank")
         seconds = round(time.perf_counter() - start)
-        line = dict(dataset=dataset, model=name, **options, epochs=epochs, dim=embedding_dim, validation_MRR=value)
+        line = dict(
+            dataset=dataset,
+            model=name,
+            **options,
+            **adversarial,
+            epochs=epochs,
+            dim=embedding_dim,
+            validation_MRR=value,
+        )
         with path.open("a") as file:
             file.write(json.dumps({**line, "seconds": seconds}) + "\n")
-        click.echo(f"{name} {options}: {value:.4f} ({seconds} s)")
+        click.echo(f"{name} {options} {adversarial}: {value:.4f} ({seconds} s)")
 
 
 if __name__ == "__main__":
