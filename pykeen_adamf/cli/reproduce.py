@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import directory_option, features_option
+
+if TYPE_CHECKING:
+    from ..features.dropping import DroppingOrder
 
 __all__ = ["reproduce"]
 
@@ -54,6 +58,13 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
     "--test-triples", type=click.IntRange(min=1), help="Rank that many random test triples rather than all of them."
 )
 @click.option(
+    "--missing-by",
+    type=click.Choice(["uniform", "degree"]),
+    default="uniform",
+    show_default=True,
+    help="Which features figure3 drops first: random ones, or those of rare entities.",
+)
+@click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, with one thread each."
 )
 @click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
@@ -79,6 +90,7 @@ def reproduce(
     negatives: int | None,
     learning_rate: float | None,
     test_triples: int | None,
+    missing_by: "DroppingOrder",
     workers: int,
     device: str | None,
     retry: bool,
@@ -115,6 +127,7 @@ def reproduce(
                 configurations=configurations,
                 overrides=Overrides(epochs, embedding_dim, batch_size, negatives, learning_rate),
                 num_test_triples=test_triples,
+                missing_by=missing_by,
                 num_workers=workers,
                 device=device,
                 retry=retry,

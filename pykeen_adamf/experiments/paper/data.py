@@ -12,6 +12,7 @@ from pykeen.datasets import Dataset, dataset_resolver, get_dataset
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
 from ...datasets.dropping import drop_from_dataset
+from ...features.dropping import DroppingOrder
 from ...training.configuration import describe_triples
 from ...triples import MultimodalTriplesFactory, without_features
 
@@ -61,15 +62,16 @@ def get_modalities(dataset: Dataset) -> list[str]:
     return list(training.features) if isinstance(training, MultimodalTriplesFactory) else []
 
 
-def drop_features(dataset: Dataset, ratio: float, seed: int) -> Dataset:
+def drop_features(dataset: Dataset, ratio: float, seed: int, by: DroppingOrder = "uniform") -> Dataset:
     """Drop a share of the existing features.
 
     :param dataset: The dataset, which is not changed.
     :param ratio: The share of each modality.
     :param seed: The random seed. With the same one, what is dropped at a ratio is also dropped at higher ones.
+    :param by: Which ones are dropped first, cf. :func:`pykeen_adamf.datasets.dropping.drop_from_dataset`.
     :returns: The dataset without these features.
     """
-    return drop_from_dataset(dataset, ratio, seed) if ratio else dataset
+    return drop_from_dataset(dataset, ratio, seed, by) if ratio else dataset
 
 
 def sample(factory: CoreTriplesFactory, num: int | None) -> CoreTriplesFactory:

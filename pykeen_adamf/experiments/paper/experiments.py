@@ -5,9 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from ...constants import SYNTHETIC_KINDS, TEXTUAL, VISUAL
+from ...features.dropping import DROPPING_ORDERS, DroppingOrder
 from .contenders import CONTENDERS, choose
 
-__all__ = ["EXPERIMENTS", "GROUPS", "MISSING_RATIOS", "Variant", "check_modalities", "get_variants"]
+__all__ = [
+    "EXPERIMENTS",
+    "GROUPS",
+    "MISSING_RATIOS",
+    "Variant",
+    "check_modalities",
+    "get_dropping_order",
+    "get_variants",
+]
 
 #: The modality-missing ratios of figure 3.
 MISSING_RATIOS: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
@@ -39,6 +48,11 @@ class Variant:
     def missing_ratio(self) -> float:
         """Return which share of the existing features is dropped."""
         return float(self.parameters.get("missing_ratio", 0.0))
+
+    @property
+    def missing_by(self) -> DroppingOrder:
+        """Return what is dropped first."""
+        return get_dropping_order(self.parameters)
 
 
 def _compared() -> list[Variant]:
@@ -104,16 +118,34 @@ EXPERIMENTS: Final[Mapping[str, Sequence[Variant]]] = {
 }
 
 
-def get_variants(experiment: str, names: Collection[str] | None = None) -> list[Variant]:
+def get_dropping_order(parameters: Mapping[str, Any]) -> DroppingOrder:
+    """Return which features are dropped first, from what distinguishes the points of a figure."""
+    order: DroppingOrder = parameters.get("missing_by", "uniform")
+    return order
+
+
+def get_variants(
+    experiment: str, names: Collection[str] | None = None, missing_by: DroppingOrder = "uniform"
+) -> list[Variant]:
     """Return the variants of an experiment.
 
     :param experiment: One of :data:`EXPERIMENTS`.
     :param names: The names of some of its variants, or ``None`` for all.
+    :param missing_by: Which features are dropped first, if the experiment drops any: ``"uniform"`` for random ones, or
+        ``"degree"`` for those of rare entities.
     :returns: The variants, in the experiment's order.
-    :raises ValueError: if there is no such experiment, or no such variant of it
+    :raises ValueError: if there is no such experiment, or no such variant of it, or it drops nothing
     """
     choose("experiment", [experiment], EXPERIMENTS)
+    choose("order of dropping", [missing_by], DROPPING_ORDERS)
     variants = EXPERIMENTS[experiment]
+    if missing_by != "uniform":
+        if not any("missing_ratio" in variant.parameters for variant in variants):
+            raise ValueError(f"{experiment} drops no features, neither by {missing_by} nor otherwise. Choose figure3.")
+        variants = [
+            dataclasses.replace(variant, parameters={**variant.parameters, "missing_by": missing_by})
+            for variant in variants
+        ]
     if names is None:
         return list(variants)
     chosen = choose(f"model of {experiment}", names, dict.fromkeys(variant.name for variant in variants))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...encoders.weights import resolve_device
+from ...features.dropping import DroppingOrder
 from .claims import STALE_AFTER, Watch, describe_machine, read_holder
 from .contenders import Overrides, choose
 from .experiments import EXPERIMENTS
@@ -38,6 +39,7 @@ def reproduce(
     configurations: str | Path | None = None,
     overrides: Overrides | None = None,
     num_test_triples: int | None = None,
+    missing_by: DroppingOrder = "uniform",
     num_workers: int = 1,
     device: str | None = None,
     retry: bool = False,
@@ -55,6 +57,8 @@ def reproduce(
     :param configurations: A directory with a configuration for each model, instead of those of this package.
     :param overrides: What is to be different from the configurations.
     :param num_test_triples: The number of test triples to rank, or ``None`` for all.
+    :param missing_by: Which features figure 3 drops first: ``"uniform"`` for random ones, or ``"degree"`` for those of
+        rare entities.
     :param num_workers: How many processes run at a time, with one thread each.
     :param device: The device. If ``None``, a GPU if there is one.
     :param retry: Whether to run again what has failed.
@@ -83,6 +87,7 @@ def reproduce(
         configurations=configurations,
         overrides=overrides,
         num_test_triples=num_test_triples,
+        missing_by=missing_by,
     )
     record_experiment(directory, experiment, runs)
     if retry:

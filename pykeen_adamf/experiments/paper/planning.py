@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ...features.dropping import DroppingOrder
 from .contenders import Overrides, load_configuration, merge
 from .data import digest_data, get_modalities, load_dataset, name_dataset
-from .experiments import Variant, check_modalities, get_variants
+from .experiments import Variant, check_modalities, get_dropping_order, get_variants
 
 __all__ = ["Run", "plan"]
 
@@ -41,6 +42,11 @@ class Run:
     def missing_ratio(self) -> float:
         """Return which share of the existing features is dropped."""
         return float(self.parameters.get("missing_ratio", 0.0))
+
+    @property
+    def missing_by(self) -> DroppingOrder:
+        """Return which of them are dropped first."""
+        return get_dropping_order(self.parameters)
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -77,6 +83,7 @@ def plan(
     configurations: str | Path | None = None,
     overrides: Overrides | None = None,
     num_test_triples: int | None = None,
+    missing_by: DroppingOrder = "uniform",
 ) -> list[Run]:
     """Plan the runs of an experiment.
 
@@ -88,11 +95,13 @@ def plan(
     :param configurations: A directory with a configuration for each model, instead of those of this package.
     :param overrides: What is to be different from the configurations.
     :param num_test_triples: The number of test triples to rank, or ``None`` for all.
+    :param missing_by: Which features are dropped first, if the experiment drops any: ``"uniform"`` for random ones, or
+        ``"degree"`` for those of rare entities.
     :returns: The runs, seed by seed, such that there is something to compare before all are finished.
     :raises ValueError: if there is no such experiment, variant or dataset, a dataset lacks what a variant is about, or
         a configuration cannot be read
     """
-    variants = get_variants(experiment, models)
+    variants = get_variants(experiment, models, missing_by)
     names = list(dict.fromkeys(map(name_dataset, datasets)))
     if not names:
         raise ValueError("No dataset is chosen.")
@@ -148,4 +157,5 @@ def _configure(
     if variant.missing_ratio:
         # PyKEEN reads the rest, but cannot do this
         configuration["metadata"]["missing_ratio"] = variant.missing_ratio
+        configuration["metadata"]["missing_by"] = variant.missing_by
     return configuration

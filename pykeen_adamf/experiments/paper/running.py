@@ -136,7 +136,7 @@ def execute(run: Run, device: str) -> tuple[dict[str, Any], dict[str, NumpyArray
     """
     kwargs = deepcopy(dict(run.configuration["pipeline"]))
     dataset = load_dataset(kwargs.pop("dataset"), kwargs.pop("dataset_kwargs", {}))
-    dataset = drop_features(dataset, run.missing_ratio, run.seed)
+    dataset = drop_features(dataset, run.missing_ratio, run.seed, run.missing_by)
     testing = sample(dataset.testing, run.num_test_triples)
     # no results change by this
     kwargs["training_kwargs"] = {**kwargs.get("training_kwargs", {}), "use_tqdm_batch": False}

@@ -50,7 +50,7 @@ def make_result(run: Run, is_better: bool) -> tuple[dict[str, Any], Ranks]:
     """Make the content of a run's file, and ranks that fit to it."""
     pipeline = run.configuration["pipeline"]
     dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs", {}))
-    dropped = drop_features(dataset, run.missing_ratio, run.seed)
+    dropped = drop_features(dataset, run.missing_ratio, run.seed, run.missing_by)
     testing = sample(dataset.testing, run.num_test_triples)
     # the same triples are hard for all
     hardness = numpy.random.default_rng(0).integers(2, 40, size=(2, testing.num_triples))

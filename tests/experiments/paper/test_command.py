@@ -29,6 +29,7 @@ def invoke(*arguments):
         (["table2", "--device", "gpu"], "There is no device 'gpu' here"),
         (["table2", "--dataset", "EmojiKG", "--features", "visual=x.npy"], "EmojiKG has no parameter 'features'"),
         (["table3", "--report-only"], "has no results of table3"),
+        (["table3", "--missing-by", "degree"], "table3 drops no features"),
     ],
 )
 def test_refusals(tmp_path, arguments, message):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pykeen_adamf.experiments.paper.reporting.plots import average_weights
+from pykeen_adamf.experiments.paper.reporting.plots import average_weights, plot
 from pykeen_adamf.experiments.paper.reporting.points import read_points
 
 from .synthetic import report, section, table, write_experiment
@@ -15,7 +15,7 @@ def test_missing_modalities(tmp_path):
     write_experiment(tmp_path, "figure3", models=["AdaMF", "AdaMF-MAT"])
     text = report(tmp_path)
     assert "![Missing modalities (figure 3): EmojiKG](figure3-EmojiKG.png)" in text
-    assert "dropped, at random by seed" in section(text, "Setting")
+    assert "training and evaluation alike: random ones, by seed. What" in section(text, "Setting")
     rows = [row[0] for row in table(section(text, "Comparisons"))[1:]]
     assert rows == [f"AdaMF-MAT vs. AdaMF, missing ratio {ratio}" for ratio in (0.0, 0.2, 0.4, 0.6, 0.8)]
     coverage = table(section(text, "By what there is of modalities"))[1:]
@@ -23,6 +23,31 @@ def test_missing_modalities(tmp_path):
     # more and more
     assert list(none) == ["0.2", "0.4", "0.6", "0.8"]
     assert list(none.values()) == sorted(none.values())
+
+
+def test_rare_entities_first(tmp_path):
+    """Both orders of dropping may be in one directory, and are compared each with itself."""
+    for order in ("degree", "uniform"):
+        write_experiment(tmp_path, "figure3", models=["AdaMF", "AdaMF-MAT"], missing_by=order)
+    text = report(tmp_path)
+    assert "alike: those of the entities in the fewest training triples first or random ones" in section(
+        text, "Setting"
+    )
+    rows = [row[0] for row in table(section(text, "Comparisons"))[1:]]
+    ratios = (0.0, 0.2, 0.4, 0.6, 0.8)
+    assert sorted(rows) == sorted(
+        f"AdaMF-MAT vs. AdaMF, missing ratio {ratio}{order}"
+        for ratio in ratios
+        for order in ("", ", dropped by degree")
+    )
+    # the classes of coverage are those of what was dropped
+    coverage = table(section(text, "By what there is of modalities"))[1:]
+    none = {row[0].partition("ratio ")[2]: int(row[2]) for row in coverage if row[1] == "none"}
+    assert none["0.4, dropped by degree"] != none["0.4"]
+    labels = [
+        text.get_text() for text in plot("figure3", read_points(tmp_path).on("EmojiKG")).axes[0].get_legend().texts
+    ]
+    assert labels == [f"AdaMF w/{x} MAT, by {order}" for order in ("uniform", "degree") for x in ("", "o")]
 
 
 def test_groups(tmp_path):

@@ -136,6 +136,16 @@ def test_figures(benchmark):
     assert [run.variant for run in plan_runs(benchmark, "figure5")] == ["AdaMF", "AdaMF-MAT"]
 
 
+def test_rare_entities_first(benchmark):
+    """Figure 3 with another order of dropping is another experiment, which may be in the same directory."""
+    runs, uniform = (plan_runs(benchmark, "figure3", **kwargs) for kwargs in (dict(missing_by="degree"), {}))
+    assert [run.missing_by for run in runs] == ["degree"] * len(runs)
+    assert [run.missing_by for run in uniform] == ["uniform"] * len(runs)
+    assert not {run.id for run in runs}.intersection(run.id for run in uniform)
+    assert not {run.key for run in runs}.intersection(run.key for run in uniform)
+    assert [run.configuration["pipeline"] for run in runs] == [run.configuration["pipeline"] for run in uniform]
+
+
 def test_choice(benchmark):
     """In the experiment's order, whatever the order of the choice."""
     runs = plan_runs(benchmark, models=["AdaMF-MAT", "RotatE"], seeds=2)
@@ -157,6 +167,8 @@ def test_spelling(benchmark):
         (dict(datasets=["DB16K"]), "There is no dataset 'DB16K'"),
         (dict(datasets=[]), "No dataset"),
         (dict(seeds=0), "at least one seed"),
+        (dict(missing_by="degree"), "table2 drops no features, neither by degree nor otherwise. Choose figure3"),
+        (dict(experiment="figure3", missing_by="age"), "no order of dropping 'age'. Choose from: uniform; degree"),
         (dict(datasets=["DB15K", "EmojiKG"]), "one dataset at a time, but not for DB15K and EmojiKG"),
         (dict(datasets=["EmojiKG"]), "EmojiKG has no parameter 'directory'"),
     ],

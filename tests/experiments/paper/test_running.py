@@ -8,6 +8,8 @@ import torch
 from pykeen.datasets import get_dataset
 from pykeen.pipeline import pipeline, pipeline_from_config
 
+from pykeen_adamf.datasets.dropping import drop_from_dataset
+from pykeen_adamf.experiments.paper.data import describe_data, load_dataset
 from pykeen_adamf.experiments.paper.experiments import MISSING_RATIOS
 from pykeen_adamf.experiments.paper.measuring import weight_modalities
 from pykeen_adamf.experiments.paper.running import RunFiles, execute, read_result
@@ -155,6 +157,21 @@ def test_missing_modalities(benchmark):
         digests = {results[seed, ratio]["data"]["features"]["visual"]["digest"] for seed in (0, 1)}
         assert len(digests) == (1 if ratio == 0 else 2)
         assert results[0, ratio]["parameters"] == dict(model="AdaMF", mat=False, missing_ratio=ratio)
+
+
+def test_rare_entities_first(benchmark):
+    """On a graph where entities have different numbers of triples."""
+    overrides = dataclasses.replace(OVERRIDES, epochs=1, batch_size=1024)
+    kwargs = dict(datasets=["EmojiKG"], dataset_kwargs={}, overrides=overrides, num_test_triples=10)
+    run = plan_runs(benchmark, "figure3", models=["AdaMF"], missing_by="degree", **kwargs)[2]
+    result, _ = execute(run, "cpu")
+    assert result["parameters"] == dict(model="AdaMF", mat=False, missing_ratio=0.4, missing_by="degree")
+    dataset = load_dataset("EmojiKG", {})
+    features = [
+        describe_data(drop_from_dataset(dataset, 0.4, seed=0, by=order), dataset.testing)["features"]
+        for order in ("degree", "uniform")
+    ]
+    assert result["data"]["features"] == features[0] != features[1]
 
 
 def test_files(executed, output):

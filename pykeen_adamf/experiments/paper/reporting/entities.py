@@ -56,7 +56,7 @@ def get_presence(dataset: Dataset, point: Point, seed: int) -> NumpyArray | None
         Whether there were features, or ``None`` if there are no modalities.
     :raises DatasetMismatchError: if the features are not those of the run
     """
-    training = drop_features(dataset, point.missing_ratio, seed).training
+    training = drop_features(dataset, point.missing_ratio, seed, point.missing_by).training
     if not isinstance(training, MultimodalTriplesFactory) or not training.features:
         return None
     found = {name: (features.dim, features.num_present) for name, features in training.features.items()}

@@ -1,5 +1,6 @@
 """The plots of an experiment; drawing needs matplotlib, i.e., the extra ``plots``."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -89,12 +90,20 @@ def _plot_missing(points: Sequence[Point]) -> "Figure":
     figure = require_matplotlib()(figsize=(6.5, 4), layout="constrained")
     ax = figure.subplots()
     models = list(dict.fromkeys(str(point.parameters["model"]) for point in points))
-    for model, color in zip(models, LINE_COLORS, strict=False):
+    orders = sorted({point.missing_by for point in points}, reverse=True)
+    colors = iter(LINE_COLORS)
+    for order, model in itertools.product(orders, models):
+        color = next(colors)
         for mat, style in ((True, "-"), (False, "--")):
-            line = [x for x in points if x.parameters["model"] == model and x.parameters["mat"] is mat]
-            label = f"{model} w/ MAT" if mat else f"{model} w/o MAT"
+            line = [
+                point
+                for point in points
+                if (point.parameters["model"], point.parameters["mat"], point.missing_by) == (model, mat, order)
+            ]
+            label = f"{model} {'w/' if mat else 'w/o'} MAT{f', by {order}' if len(orders) > 1 else ''}"
             _draw_line(ax, line, "missing_ratio", "MRR", dict(color=color, linestyle=style, label=label))
-    ax.set(xlabel="missing ratio", ylabel="MRR in percent", title=points[0].dataset + _explain(points, "bands"))
+    by = " (rare entities first)" if orders == ["degree"] else ""
+    ax.set(xlabel=f"missing ratio{by}", ylabel="MRR in percent", title=points[0].dataset + _explain(points, "bands"))
     _finish(ax)
     return figure
 

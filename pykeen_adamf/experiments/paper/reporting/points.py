@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy
 
-from ..experiments import EXPERIMENTS
+from ....features.dropping import DroppingOrder
+from ..experiments import EXPERIMENTS, get_dropping_order
 from ..record import FILE_NAME, read_experiment
 from ..running import RunFiles, read_result
 
@@ -49,9 +50,14 @@ class Point:
         return float(self.parameters.get("missing_ratio", 0.0))
 
     @property
+    def missing_by(self) -> DroppingOrder:
+        """Return which of them are dropped first."""
+        return get_dropping_order(self.parameters)
+
+    @property
     def place(self) -> str:
         """Return where on the axis of a figure the point is, if there is one."""
-        names = {"missing_ratio": "missing ratio", "num_groups": "L ="}
+        names = {"missing_ratio": "missing ratio", "missing_by": "dropped by", "num_groups": "L ="}
         # the variant says the others
         parts = [f"{names.get(x, x)} {value}" for x, value in self.parameters.items() if x not in {"mat", "model"}]
         return ", ".join(parts)

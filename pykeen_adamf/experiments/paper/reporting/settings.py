@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 
 from ....datasets.published import BENCHMARKS
+from ....features.dropping import DroppingOrder
 from ..published import PAPER_EMBEDDING_DIM
 from .markdown import format_table
 from .points import Point
@@ -13,7 +14,13 @@ from .points import Point
 __all__ = ["describe_differences", "describe_settings", "format_configurations"]
 
 #: What is not recorded anywhere is not said to be the same.
-NOT_STATED = "not stated"
+NOT_STATED: Final = "not stated"
+
+#: What is dropped first.
+DROPPED: Final[Mapping[DroppingOrder, str]] = {
+    "uniform": "random ones, by seed",
+    "degree": "those of the entities in the fewest training triples first",
+}
 
 
 def describe_settings(points: Sequence[Point]) -> str:
@@ -52,10 +59,12 @@ def describe_differences(points: Sequence[Point]) -> list[str]:
     :returns: Paragraphs.
     """
     text = []
-    if any("missing_ratio" in point.parameters for point in points):
+    orders = {point.missing_by for point in points if "missing_ratio" in point.parameters}
+    if orders:
         text += [
-            "The missing ratio is the part of the existing features of each modality that is dropped, at random by "
-            "seed, for training and evaluation alike; what is missing of the dataset itself comes on top."
+            "The missing ratio is the part of the existing features of each modality that is dropped, for training and "
+            f"evaluation alike: {' or '.join(DROPPED[order] for order in sorted(orders))}. What is missing of the "
+            "dataset itself comes on top."
         ]
     names = ["training", "validation", "testing", "labels", "features"]
     different = [
