@@ -31,6 +31,7 @@ MODELS = {"RotatE": ("LpRotatE", "sLCWA"), "AdaMF": ("AdaMFRotatE", "sLCWA"), "A
 @click.option("--weight", "weights", type=float, multiple=True, default=[0.1], help="λ of AdaMF-MAT; repeatable.")
 @click.option("--weighting", default="self-adversarial", show_default=True, help="AdaMF-MAT's adversarial_weighting.")
 @click.option("--objective", default="non-saturating", show_default=True, help="AdaMF-MAT's generator_objective.")
+@click.option("--generator-lr", type=float, default=1e-4, show_default=True, help="AdaMF-MAT's generators' rate.")
 @click.option("--epochs", type=int, default=30, show_default=True, help="The epochs of each run.")
 @click.option("--embedding-dim", type=int, default=100, show_default=True, help="Complex numbers an embedding.")
 @click.option("--triples", type=int, default=1000, show_default=True, help="How many validation triples.")
@@ -45,6 +46,7 @@ def main(
     weights: list[float],
     weighting: str,
     objective: str,
+    generator_lr: float,
     epochs: int,
     embedding_dim: int,
     triples: int,
@@ -68,7 +70,10 @@ def main(
         adversarial: dict[str, Any] = {}
         if weight is not None:
             adversarial = dict(
-                adversarial_weight=weight, adversarial_weighting=weighting, generator_objective=objective
+                adversarial_weight=weight,
+                adversarial_weighting=weighting,
+                generator_objective=objective,
+                generator_optimizer_kwargs=dict(lr=generator_lr),
             )
         start = time.perf_counter()
         with cheap_garbage_collection():
