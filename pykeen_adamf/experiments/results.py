@@ -68,6 +68,9 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     try:
         with os.fdopen(descriptor, "w") as file:
             json.dump(data, file, indent=2)
+            # also after a loss of power, the name must not be there before the content
+            file.flush()
+            os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

@@ -2,19 +2,21 @@
 
 import dataclasses
 from collections.abc import Callable
+from math import prod
 from typing import Final
 
 import torch
-from pykeen.models import Model
+from pykeen.models import ERModel, Model
 from typing_extensions import Self
 
 from ..chunking import row_chunks
+from ..nn.anchored import AnchoredInteraction
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["RankedTriples", "Ranker"]
 
-#: The scores that are calculated at once, if nothing else is said.
-MAX_SCORES: Final = 2**24
+#: The numbers that are calculated at once, if nothing else is said.
+MAX_NUMBERS: Final = 2**24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +75,11 @@ class Ranker:
             The triples which are known to be true.
         :param batch_size: >0
             How many triples to rank at once; for each of them, there is a score of each entity. Defaults to as many as
-            have some 17 million scores.
+            take some 17 million numbers at once: scores, or what the interaction calculates them from.
         :raises ValueError: if the batch size is not positive
         """
         if batch_size is None:
-            batch_size = max(1, MAX_SCORES // model.num_entities)
+            batch_size = max(1, MAX_NUMBERS // (model.num_entities * _count_numbers(model)))
         if batch_size < 1:
             raise ValueError(f"The batch size must be positive, but is {batch_size}.")
         self.model = model
@@ -129,6 +131,18 @@ class Ranker:
         optimistic = (candidates > scores.unsqueeze(dim=-1)).sum(dim=-1) + 1
         pessimistic = (candidates >= scores.unsqueeze(dim=-1)).sum(dim=-1) + is_hidden
         return scores.double(), (optimistic + pessimistic).double() / 2
+
+
+def _count_numbers(model: Model) -> int:
+    """Return how many numbers there may be at once for each score.
+
+    Most of PyKEEN's interactions keep something as wide as an embedding for each pair of a triple and an entity; those
+    which have anchors work in chunks.
+    """
+    if not isinstance(model, ERModel) or isinstance(model.interaction, AnchoredInteraction):
+        return 1
+    # a complex number is two
+    return max([1, *(2 * prod(x.shape) for x in model.entity_representations)])
 
 
 def _number_pairs(triples: LongTensor, column: int, model: Model) -> LongTensor:

@@ -12,15 +12,15 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from typing_extensions import Self
 
-__all__ = ["HEARTBEAT", "STALE_AFTER", "Claim", "Watch", "claim", "describe_machine", "read_holder"]
+__all__ = ["HEARTBEAT", "STALE_AFTER", "Claim", "Watch", "claim", "claimed", "describe_machine", "read_holder"]
 
 #: How often a lock is touched, and after which time without it is stale, in seconds.
 HEARTBEAT: Final = 10.0
@@ -144,6 +144,25 @@ class Watch:
         if not _is_dead(holder) and time.monotonic() - since < self.stale_after:
             return False
         return _remove(path, holder)
+
+
+@contextmanager
+def claimed(path: Path, stale_after: float = STALE_AFTER, interval: float = 0.05) -> Iterator[Claim]:
+    """Wait until nobody else has a claim, and hold it within this context.
+
+    :param path: The path of its lock file.
+    :param stale_after: After how many seconds without a sign of life to take over from others.
+    :param interval: How often to try, in seconds.
+    :yields: The claim.
+    """
+    watch = Watch(stale_after)
+    lock = None
+    while lock is None:
+        lock = claim(path) if watch.remove_if_stale(path) else None
+        if lock is None:
+            time.sleep(interval)
+    with lock:
+        yield lock
 
 
 def _is_dead(holder: Mapping[str, Any]) -> bool:

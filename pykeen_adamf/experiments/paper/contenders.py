@@ -5,13 +5,12 @@ the parameters of :func:`pykeen.pipeline.pipeline`.
 """
 
 import dataclasses
-import inspect
-import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
+
+from .configuration_files import read_configuration
 
 __all__ = [
     "CONFIGURATIONS",
@@ -26,11 +25,6 @@ __all__ = [
 #: The directory of the configurations: one folder for each dataset, and one for all others.
 CONFIGURATIONS: Final = Path(__file__).parent / "configurations"
 DEFAULT: Final = "default"
-
-#: Parameters of PyKEEN's pipeline that the experiment decides about, whatever a file has.
-DECIDED: Final = frozenset(
-    {"dataset", "dataset_kwargs", "device", "metadata", "random_seed", "training", "validation", "testing", "use_tqdm"}
-)
 
 #: The files' names without suffix by the name of the model, in the order of the paper's table 2.
 CONTENDERS: Final[Mapping[str, str]] = {
@@ -145,39 +139,12 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
     :raises ValueError: if there is no such model, or its file cannot be read
     """
     path = find_configuration(contender, dataset, directory)
-    configuration = _read(path)
+    # the package's own are tested
+    configuration = read_configuration(path, None if directory is None else find_configuration(contender, ""))
     configuration["metadata"]["title"] = f"{contender} on {dataset}"
     configuration["metadata"]["source"] = f"{path.parent.name}/{path.name}"
     configuration["pipeline"]["dataset"] = dataset
     return configuration
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a configuration, and check that PyKEEN would know what is in it."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}. Correct the file.") from error
-    pipeline = content.get("pipeline") if isinstance(content, dict) else None
-    if not isinstance(pipeline, dict):
-        raise ValueError(f"{path} has no 'pipeline', a dictionary with the parameters of PyKEEN's pipeline. Add it.")
-    unknown = sorted(pipeline.keys() - _get_parameters())
-    if unknown:
-        raise ValueError(f"{path} has {unknown[0]!r}, which PyKEEN's pipeline does not have. Correct the file.")
-    for name in ("training", "validation", "testing"):
-        if pipeline.get(name) is not None:
-            raise ValueError(f"{path} has {name!r}, but the triples are those of the dataset. Remove it from the file.")
-    kept = {name: value for name, value in pipeline.items() if name not in DECIDED}
-    return {"metadata": dict(content.get("metadata") or {}), "pipeline": kept}
-
-
-@cache
-def _get_parameters() -> frozenset[str]:
-    """Return the names of the parameters of PyKEEN's pipeline."""
-    # importing PyKEEN takes seconds, which the names of models alone do not need
-    from pykeen.pipeline import pipeline
-
-    return frozenset(inspect.signature(pipeline).parameters)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

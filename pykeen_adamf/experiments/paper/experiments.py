@@ -143,7 +143,10 @@ def get_variants(
         if not any("missing_ratio" in variant.parameters for variant in variants):
             raise ValueError(f"{experiment} drops no features, neither by {missing_by} nor otherwise. Choose figure3.")
         variants = [
+            # without anything dropped, there is no order
             dataclasses.replace(variant, parameters={**variant.parameters, "missing_by": missing_by})
+            if variant.missing_ratio
+            else variant
             for variant in variants
         ]
     if names is None:

@@ -1,5 +1,6 @@
 """What is measured of a trained model: metrics, ranks, and the weights of modalities."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
@@ -12,9 +13,12 @@ from ...explaining.model import ModalityWeighting, get_weights, predicting
 from ...explaining.ranking import RankedTriples, Ranker
 from ..results import METRICS
 
-__all__ = ["collect_metrics", "rank_triples", "weight_modalities"]
+__all__ = ["check_metrics", "collect_metrics", "rank_triples", "weight_modalities"]
 
 SIDES: Final = ("both", "head", "tail")
+#: Scores on a GPU depend on batch sizes, by which close ranks may be exchanged.
+TOLERANCE: Final = 1e-3
+
 KINDS: Final = ("realistic", "optimistic", "pessimistic")
 
 
@@ -49,6 +53,22 @@ def rank_triples(model: Model, dataset: Dataset, testing: CoreTriplesFactory) ->
     known = torch.cat([factory.mapped_triples for factory in factories])
     with predicting(model):
         return Ranker(model, testing.mapped_triples, known).rank(lambda _: None)
+
+
+def check_metrics(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], ranked: RankedTriples) -> None:
+    """Check that metrics and ranks, which are calculated by different code, are of the same.
+
+    :param metrics: The result of :func:`collect_metrics`.
+    :param ranked: The result of :func:`rank_triples`.
+    :raises RuntimeError: if they differ by more than what the order of floating-point operations can explain
+    """
+    for side, ranks in (("head", ranked.head_ranks), ("tail", ranked.tail_ranks)):
+        expected, actual = metrics[side]["realistic"]["MRR"], (1 / ranks).mean().item()
+        if abs(expected - actual) > TOLERANCE:
+            raise RuntimeError(
+                f"The MRR of {side}s is {expected:.6f} by PyKEEN's evaluator, but {actual:.6f} by the ranks of the "
+                f"same triples: scores differ from one time to the next. Check the model, and the device."
+            )
 
 
 def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[str, Any]] | None:

@@ -9,7 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pykeen.stoppers import NopStopper, stopper_resolver
+
 from ...features.dropping import DroppingOrder
+from ...hpo.validation import refuse_leaking_validation
 from .contenders import Overrides, load_configuration, merge
 from .data import digest_data, get_modalities, load_dataset, name_dataset
 from .experiments import Variant, check_modalities, get_dropping_order, get_variants
@@ -115,7 +118,7 @@ def plan(
         for variant in variants:
             check_modalities(variant, name, get_modalities(dataset))
         digest = digest_data(dataset)
-        runs += [
+        added = [
             Run(
                 experiment=experiment,
                 variant=variant.name,
@@ -131,7 +134,21 @@ def plan(
             for seed in range(seeds)
             for variant in variants
         ]
+        for run in added:
+            _check_validation(run, dataset_kwargs or {})
+        runs += added
     return runs
+
+
+def _check_validation(run: Run, dataset_kwargs: Mapping[str, Any]) -> None:
+    """Check that nothing is chosen by validation triples that are training or test triples."""
+    if stopper_resolver.lookup(run.configuration["pipeline"].get("stopper")) is NopStopper:
+        return
+    try:
+        refuse_leaking_validation(run.dataset, dataset_kwargs)
+    except ValueError as error:
+        source = run.configuration["metadata"]["source"]
+        raise ValueError(f"{source} has a stopper. {error} As an option of the command: --validation.") from error
 
 
 def _configure(

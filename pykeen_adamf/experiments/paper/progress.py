@@ -35,7 +35,7 @@ class Progress:
         self.num_workers = num_workers
         self.report = report
         self.pending = {run.id: run for run in runs}
-        self._seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._seconds: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         num_failed = sum(": failed: " in line for line in self._collect())
         failures = f" ({num_failed} of them failed; --retry runs those again)" if num_failed else ""
         report(f"{len(runs)} runs, of which {len(runs) - len(self.pending)} are finished{failures}")
@@ -54,11 +54,11 @@ class Progress:
         if result["error"] is not None:
             return f"failed: {result['error']}"
         seconds = sum(result["seconds"].values())
-        self._seconds[run.dataset, run.variant].append(seconds)
+        self._seconds[run.key[:3]].append(seconds)
         return f"MRR {result['metrics']['both']['realistic']['MRR']:.3f}, {format_duration(seconds)}"
 
     def estimate(self) -> float | None:
-        """Estimate the time left from runs of the same model, or from all if there is none yet.
+        """Estimate the time left from runs that differ by their seeds only, or from all if there is none yet.
 
         :returns: The number of seconds, or ``None`` if nothing is finished.
         """
@@ -66,7 +66,7 @@ class Progress:
             return None
         means = {key: fmean(values) for key, values in self._seconds.items()}
         average = fmean(means.values())
-        return sum(means.get((run.dataset, run.variant), average) for run in self.pending.values()) / self.num_workers
+        return sum(means.get(run.key[:3], average) for run in self.pending.values()) / self.num_workers
 
     def update(self) -> None:
         """Report what was finished since the last call."""

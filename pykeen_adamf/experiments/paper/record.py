@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..results import write_json
+from .claims import claimed
 from .planning import Run
 
 __all__ = ["FILE_NAME", "check_directory", "read_experiment", "record_experiment"]
@@ -29,7 +30,8 @@ def read_experiment(directory: Path) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise ValueError(f"{path} is not an experiment's file: {error}. Choose another directory.") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    names = {"format", "experiment", "runs"}
+    if not isinstance(content, dict) or not names.issubset(content) or content["format"] != FORMAT:
         raise ValueError(f"{path} is not an experiment's file that this version can read. Choose another directory.")
     return content
 
@@ -65,6 +67,14 @@ def record_experiment(directory: Path, experiment: str, runs: Sequence[Run]) -> 
     :raises OSError: if it cannot be written to
     :raises ValueError: if it is another experiment's, or has the same runs with other settings or data
     """
+    check_directory(directory, experiment)
+    # another process may be adding others, or the same ones with other settings
+    with claimed(directory / "experiment.lock"):
+        _add(directory, experiment, runs)
+
+
+def _add(directory: Path, experiment: str, runs: Sequence[Run]) -> None:
+    """Add runs, while nobody else does."""
     check_directory(directory, experiment)
     present = read_experiment(directory) or {"format": FORMAT, "experiment": experiment, "runs": []}
     ids = {_get_key(entry): entry["id"] for entry in present["runs"]}

@@ -18,7 +18,7 @@ from ...typing import NumpyArray
 from ..demo.quiet import quiet
 from ..results import describe_environment, write_json
 from .data import describe_data, drop_features, load_dataset, sample
-from .measuring import collect_metrics, rank_triples, weight_modalities
+from .measuring import check_metrics, collect_metrics, rank_triples, weight_modalities
 from .planning import Run
 
 __all__ = ["RunFiles", "describe_failure", "execute", "read_result"]
@@ -68,14 +68,16 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
     :param path: The path of the file.
     :returns: The result, or ``None`` if there is none yet.
-    :raises ValueError: if it is none of ours
+    :raises ValueError: if it is none of ours, or of another run
     """
     try:
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise ValueError(f"{path} is not the result of a run: {error}. Remove it, and run it again.") from error
+    if not isinstance(result, dict) or result.get("format") != FORMAT or result.get("id") != path.stem:
+        raise ValueError(f"{path} is not the result of this run. Remove it, and run it again.")
     return result
 
 
@@ -113,18 +115,20 @@ def _describe(run: Run, device: str) -> dict[str, Any]:
         "seconds": None,
         "modality_weights": None,
         "error": None,
+        "traceback": None,
     }
 
 
-def describe_failure(run: Run, device: str, message: str) -> dict[str, Any]:
+def describe_failure(run: Run, device: str, message: str, traceback: str | None = None) -> dict[str, Any]:
     """Return the result of a run that has failed.
 
     :param run: The run.
     :param device: The device.
     :param message: What has happened.
+    :param traceback: Where it has happened.
     :returns: The content of the run's file.
     """
-    return {**_describe(run, device), "error": message}
+    return {**_describe(run, device), "error": message, "traceback": traceback}
 
 
 def execute(run: Run, device: str) -> tuple[dict[str, Any], dict[str, NumpyArray]]:
@@ -133,6 +137,7 @@ def execute(run: Run, device: str) -> tuple[dict[str, Any], dict[str, NumpyArray
     :param run: What to train.
     :param device: The device.
     :returns: The content of the run's file, and the arrays of ranks.
+    :raises RuntimeError: if metrics are not those of the ranks
     """
     kwargs = deepcopy(dict(run.configuration["pipeline"]))
     dataset = load_dataset(kwargs.pop("dataset"), kwargs.pop("dataset_kwargs", {}))
@@ -154,10 +159,12 @@ def execute(run: Run, device: str) -> tuple[dict[str, Any], dict[str, NumpyArray
             **kwargs,
         )
         ranked = rank_triples(result.model, dataset, testing)
+    metrics = collect_metrics(result)
+    check_metrics(metrics, ranked)
     content = {
         **_describe(run, device),
         "data": describe_data(dataset, testing),
-        "metrics": collect_metrics(result),
+        "metrics": metrics,
         "losses": result.losses,
         "adversarial_losses": getattr(result.training_loop, "adversarial_losses_per_epoch", None),
         "num_parameters": result.model.num_parameters,

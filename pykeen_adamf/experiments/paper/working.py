@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,8 @@ def _execute(run: Run, device: str) -> tuple[dict[str, Any], dict[str, NumpyArra
     # one bad configuration must not stop the others, and the report shows it
     except Exception as error:
         logger.debug("%s has failed.", run.describe(), exc_info=True)
-        return describe_failure(run, device, f"{type(error).__name__}: {error}"), None
+        message = f"{type(error).__name__}: {error}"
+        return describe_failure(run, device, message, traceback.format_exc()), None
 
 
 def work_in_process(directory: Path, runs: Sequence[Run], device: str, stale_after: float) -> None:

@@ -1,6 +1,7 @@
 """From an experiment to runs, and their IDs."""
 
 import dataclasses
+import json
 
 import numpy
 import pytest
@@ -139,11 +140,27 @@ def test_figures(benchmark):
 def test_rare_entities_first(benchmark):
     """Figure 3 with another order of dropping is another experiment, which may be in the same directory."""
     runs, uniform = (plan_runs(benchmark, "figure3", **kwargs) for kwargs in (dict(missing_by="degree"), {}))
-    assert [run.missing_by for run in runs] == ["degree"] * len(runs)
     assert [run.missing_by for run in uniform] == ["uniform"] * len(runs)
-    assert not {run.id for run in runs}.intersection(run.id for run in uniform)
-    assert not {run.key for run in runs}.intersection(run.key for run in uniform)
+    for run, other in zip(runs, uniform, strict=True):
+        # without anything dropped, it is the same
+        assert (run.id == other.id) is (run.key == other.key) is (run.missing_by == "uniform") is not run.missing_ratio
     assert [run.configuration["pipeline"] for run in runs] == [run.configuration["pipeline"] for run in uniform]
+
+
+@pytest.mark.parametrize("validation", [None, "published", "holdout"])
+def test_early_stopping(benchmark, tmp_path, validation):
+    """Nothing is stopped by validation triples that are test triples, unless somebody says so."""
+    configuration = load_configuration("RotatE", "DB15K")
+    configuration["pipeline"]["stopper"] = "early"
+    (tmp_path / "RotatE.json").write_text(json.dumps(configuration), encoding="utf-8")
+    dataset_kwargs = dict(directory=str(benchmark)) | ({} if validation is None else dict(validation=validation))
+    kwargs = dict(models=["RotatE"], configurations=tmp_path, dataset_kwargs=dataset_kwargs)
+    if validation is None:
+        with pytest.raises(ValueError, match=r"RotatE\.json has a stopper\. .* leaks.*As an option.*: --validation"):
+            plan_runs(benchmark, **kwargs)
+    else:
+        (run,) = plan_runs(benchmark, **kwargs)
+        assert run.configuration["pipeline"]["stopper"] == "early"
 
 
 def test_choice(benchmark):

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pykeen_adamf.experiments.paper.contenders import CONTENDERS
 from pykeen_adamf.experiments.paper.progress import Progress, format_duration
 from pykeen_adamf.experiments.paper.record import FILE_NAME, check_directory, read_experiment, record_experiment
 from pykeen_adamf.experiments.paper.running import RunFiles, describe_failure
@@ -56,7 +58,18 @@ def test_other_experiment(benchmark, tmp_path):
         check_directory(tmp_path, "figure5")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", json.dumps({"format": 99, "experiment": "table2", "runs": []})])
+def test_at_the_same_time(benchmark, tmp_path):
+    """Nothing that one process adds is lost to another one."""
+    requests = [plan_runs(benchmark, models=[name]) for name in CONTENDERS]
+    with ThreadPoolExecutor(len(requests)) as executor:
+        list(executor.map(lambda runs: record_experiment(tmp_path, "table2", runs), requests))
+    assert {entry["variant"] for entry in read_experiment(tmp_path)["runs"]} == set(CONTENDERS)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [FILE_NAME]
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"format": 1}', json.dumps({"format": 99, "experiment": "table2", "runs": []})]
+)
 def test_other_file(tmp_path, content):
     (tmp_path / FILE_NAME).write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=f"{FILE_NAME} is not an experiment's file.*Choose another directory"):

@@ -1,0 +1,49 @@
+"""What is measured of a trained model."""
+
+from math import prod
+
+import pytest
+import torch
+from pykeen.models import model_resolver
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pykeen_adamf.datasets import EmojiKG
+from pykeen_adamf.experiments.paper.contenders import CONTENDERS, load_configuration
+from pykeen_adamf.experiments.paper.measuring import check_metrics, rank_triples
+from pykeen_adamf.explaining.ranking import MAX_NUMBERS, RankedTriples
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers how many real numbers the largest tensor has."""
+
+    size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        # a view takes nothing
+        if isinstance(result, torch.Tensor) and result._base is None and 0 not in result.stride():
+            self.size = max(self.size, prod(result.shape) * (2 if result.is_complex() else 1))
+        return result
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_memory(name):
+    """Whatever the model, what ranking takes does not grow with the number of triples."""
+    pipeline = load_configuration(name, "EmojiKG")["pipeline"]
+    dataset = EmojiKG()
+    kwargs = {**pipeline["model_kwargs"], "embedding_dim": 200}
+    model = model_resolver.make(pipeline["model"], kwargs, triples_factory=dataset.training, random_seed=0)
+    with LargestTensor() as largest:
+        ranked = rank_triples(model, dataset, dataset.testing)
+    assert len(ranked.head_ranks) == dataset.testing.num_triples
+    # all triples at once would be 220 million
+    assert largest.size <= 1.1 * MAX_NUMBERS
+
+
+def test_metrics_of_other_ranks():
+    ranked = RankedTriples(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.tensor([4.0, 4.0]))
+    metrics = {"head": {"realistic": {"MRR": 0.75}}, "tail": {"realistic": {"MRR": 0.25}}}
+    check_metrics(metrics, ranked)
+    metrics["tail"]["realistic"]["MRR"] = 0.3
+    with pytest.raises(RuntimeError, match=r"MRR of tails is 0\.300000 by PyKEEN's evaluator, but 0\.250000 by the"):
+        check_metrics(metrics, ranked)
