@@ -28,6 +28,12 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
 @directory_option
 @features_option
 @click.option(
+    "--validation",
+    type=click.Choice(["published", "holdout"]),
+    help="The validation triples of a benchmark: the published ones, or some of the training triples instead. Matters "
+    "for early stopping, and for how many training triples there are.  [default: published]",
+)
+@click.option(
     "--models",
     multiple=True,
     callback=_parse_models,
@@ -81,6 +87,7 @@ def reproduce(
     datasets: tuple[str, ...],
     directory: Path | None,
     features: dict[str, str | None],
+    validation: str | None,
     models: list[str] | None,
     seeds: int,
     configurations: Path | None,
@@ -113,9 +120,11 @@ def reproduce(
         dataset_kwargs["directory"] = str(directory)
     if features:
         dataset_kwargs["features"] = features
+    if validation is not None:
+        dataset_kwargs["validation"] = validation
     try:
         if report_only:
-            path = grid.report_only(experiment, output)
+            path = grid.report_only(experiment, output, dataset_kwargs)
         else:
             path = grid.reproduce(
                 experiment,
@@ -133,6 +142,11 @@ def reproduce(
                 retry=retry,
                 report=click.echo,
             )
+        num_failed = grid.count_failures(output)
     except (DownloadError, OSError, RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {path}")
+    if num_failed:
+        raise click.ClickException(
+            f"{num_failed} runs have failed, see the end of the report. The same command with --retry runs them again."
+        )

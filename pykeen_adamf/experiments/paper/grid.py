@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ...encoders.weights import resolve_device
 from ...features.dropping import DroppingOrder
+from ..statistics import read_ranks
 from .claims import STALE_AFTER, Watch, describe_machine, read_holder
 from .contenders import Overrides, choose
 from .experiments import EXPERIMENTS
@@ -19,7 +20,7 @@ from .report import write_report
 from .running import RunFiles, describe_failure, read_result
 from .working import work_in_process
 
-__all__ = ["report_only", "reproduce", "run_grid"]
+__all__ = ["count_failures", "report_only", "reproduce", "run_grid"]
 
 #: How often to look for what is finished, in seconds.
 INTERVAL: Final = 0.5
@@ -61,7 +62,7 @@ def reproduce(
         rare entities.
     :param num_workers: How many processes run at a time, with one thread each.
     :param device: The device. If ``None``, a GPU if there is one.
-    :param retry: Whether to run again what has failed.
+    :param retry: Whether to run again what has failed, or whose files are damaged.
     :param stale_after: After how many seconds without a sign of life to take over from other processes.
     :param report: Called with what is to be printed.
     :returns: The path of the report.
@@ -95,14 +96,15 @@ def reproduce(
     run_grid(directory, runs, num_workers=num_workers, device=device, stale_after=stale_after, report=report)
     # another process may have started at the same time, and not have seen what is asked here
     record_experiment(directory, experiment, runs)
-    return write_report(directory)
+    return write_report(directory, dataset_kwargs)
 
 
-def report_only(experiment: str, output: str | Path) -> Path:
+def report_only(experiment: str, output: str | Path, dataset_kwargs: Mapping[str, Any] | None = None) -> Path:
     """Write the report of what is finished, and run nothing.
 
     :param experiment: The name of the experiment.
     :param output: The directory.
+    :param dataset_kwargs: The keyword-based parameters of the dataset, if its files are elsewhere by now.
     :returns: The path of the report.
     :raises OSError: if the output cannot be written
     :raises ValueError: if there is no such experiment, or nothing of it in the directory
@@ -112,7 +114,19 @@ def report_only(experiment: str, output: str | Path) -> Path:
     if read_experiment(directory) is None:
         raise ValueError(f"{directory} has no results of {experiment}. Check the directory, or run the experiment.")
     check_directory(directory, experiment)
-    return write_report(directory)
+    return write_report(directory, dataset_kwargs)
+
+
+def count_failures(output: str | Path) -> int:
+    """Count the failed runs of all that were asked of a directory.
+
+    :param output: The directory.
+    :returns: The number of runs.
+    """
+    directory = Path(output)
+    experiment = read_experiment(directory)
+    results = [read_result(RunFiles(directory, run["id"]).result) for run in experiment["runs"]] if experiment else []
+    return sum(result is not None and result["error"] is not None for result in results)
 
 
 def run_grid(
@@ -207,9 +221,16 @@ def _record_death(directory: Path, runs: Sequence[Run], worker: BaseProcess, dev
 
 
 def _forget_failures(directory: Path, runs: Sequence[Run]) -> None:
-    """Remove the results of failed runs."""
+    """Remove the results of failed runs, and of those whose files are damaged."""
     for run in runs:
-        path = RunFiles(directory, run.id).result
-        result = read_result(path)
-        if result is not None and result["error"] is not None:
-            path.unlink(missing_ok=True)
+        files = RunFiles(directory, run.id)
+        try:
+            result = read_result(files.result)
+            is_complete = result is not None and result["error"] is None
+            if is_complete:
+                read_ranks(files.ranks)
+        except ValueError:
+            # a RankFileError is one
+            is_complete = False
+        if not is_complete:
+            files.result.unlink(missing_ok=True)

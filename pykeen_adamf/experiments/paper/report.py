@@ -1,22 +1,24 @@
 """The report of an experiment, from the files of its runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import pandas
 
 from ...datasets import DownloadError
 from ...explaining.output import write_table
-from ..statistics import RankFileError
+from ...explaining.plotting import PICTURE_SUFFIXES
 from .reporting.comparisons import compare, compare_by_coverage, compare_by_relation, format_comparisons, format_groups
+from .reporting.configurations import describe_tuning, format_configurations
 from .reporting.entities import load_for
 from .reporting.pairs import Pair, find_pairs
 from .reporting.plots import plot, write_figure
 from .reporting.points import Experiment, Point, read_points
-from .reporting.settings import describe_differences, describe_settings, format_configurations
+from .reporting.settings import describe_differences, describe_settings
 from .reporting.tables import describe_progress, format_failures, format_machines, format_results
+from .reporting.weights import format_weights, summarize_weights
 
 __all__ = ["write_report"]
 
@@ -34,13 +36,40 @@ TITLES: Final = {
 }
 
 
-def write_report(directory: str | Path) -> Path:
+#: What the names of files beside the report end with.
+RELATIONS: Final = "-relations.tsv"
+WEIGHTS: Final = "-weights.tsv"
+SUFFIXES: Final = (RELATIONS, WEIGHTS, *PICTURE_SUFFIXES)
+
+#: How often to begin anew because runs have been finished in the meantime.
+MAX_ATTEMPTS: Final = 5
+
+
+class Draft(NamedTuple):
+    """What a report is written from, and where to."""
+
+    experiment: Experiment
+
+    #: where its files are complete before they replace others
+    directory: Path
+
+    #: the keyword-based parameters of the dataset to try first
+    dataset_kwargs: Mapping[str, Any] | None
+
+    def get_path(self, dataset: str, suffix: str) -> Path:
+        """Return the path of a file beside the report."""
+        return self.directory / f"{self.experiment.name}-{dataset}{suffix}"
+
+
+def write_report(directory: str | Path, dataset_kwargs: Mapping[str, Any] | None = None) -> Path:
     """Write the report of an experiment: tables, comparisons, and plots.
 
     The same results make the same report, but for its last section, about times and machines.
 
     :param directory: The directory of the experiment, with ``experiment.json`` and ``runs/``.
-    :returns: The path of ``report.md``; plots and the comparisons by relation are beside it.
+    :param dataset_kwargs: The keyword-based parameters of the dataset, if its files are elsewhere by now. Where they do
+        not make the dataset of the runs, those are tried that the runs were configured with.
+    :returns: The path of ``report.md``; plots, weights and the comparisons by relation are beside it.
     :raises ValueError: if there is no experiment, or a file in it is not readable
     :raises OSError: if the report cannot be written
     """
@@ -48,17 +77,34 @@ def write_report(directory: str | Path) -> Path:
     experiment = read_points(directory)
     # several machines may be ready at the same time, and report the same
     with TemporaryDirectory(dir=directory, prefix=".report-") as temporary:
-        draft = Path(temporary)
-        text = "\n\n".join(_compose(experiment, draft)) + "\n"
-        (draft / FILE_NAME).write_text(text, encoding="utf-8")
-        # the report last, since it refers to the others
-        for path in sorted(draft.iterdir(), key=lambda path: (path.name == FILE_NAME, path.name)):
-            path.replace(directory / path.name)
+        for attempt in range(MAX_ATTEMPTS):
+            draft = Draft(experiment, Path(temporary) / str(attempt), dataset_kwargs)
+            draft.directory.mkdir()
+            text = "\n\n".join(_compose(draft)) + "\n"
+            (draft.directory / FILE_NAME).write_text(text, encoding="utf-8")
+            # with what is finished by now, another process may have written a newer report
+            experiment = read_points(directory)
+            if experiment.progress == draft.experiment.progress:
+                break
+        _publish(draft, directory)
     return directory / FILE_NAME
 
 
-def _compose(experiment: Experiment, directory: Path) -> list[str]:
+def _publish(draft: Draft, directory: Path) -> None:
+    """Replace the files of an earlier report, and remove those that the new one does not have."""
+    # the report last, since it refers to the others
+    paths = sorted(draft.directory.iterdir(), key=lambda path: (path.name == FILE_NAME, path.name))
+    for path in paths:
+        path.replace(directory / path.name)
+    for dataset in draft.experiment.datasets:
+        for path in (draft.get_path(dataset, suffix) for suffix in SUFFIXES):
+            if path not in paths:
+                (directory / path.name).unlink(missing_ok=True)
+
+
+def _compose(draft: Draft) -> list[str]:
     """Return the paragraphs of the report, and write the files beside it."""
+    experiment = draft.experiment
     text = [
         f"# {TITLES.get(experiment.name, experiment.name)}",
         describe_progress(experiment),
@@ -66,7 +112,7 @@ def _compose(experiment: Experiment, directory: Path) -> list[str]:
         "is no reproduction of its figures.",
     ]
     for dataset in experiment.datasets:
-        text += [f"## {dataset}", *_report_dataset(experiment, dataset, directory)]
+        text += [f"## {dataset}", *_report_dataset(draft, dataset)]
     failures = format_failures(experiment.points)
     if failures is not None:
         text += ["## Failed runs", failures]
@@ -76,57 +122,76 @@ def _compose(experiment: Experiment, directory: Path) -> list[str]:
     return text
 
 
-def _report_dataset(experiment: Experiment, dataset: str, directory: Path) -> list[str]:
+def _report_dataset(draft: Draft, dataset: str) -> list[str]:
     """Return the paragraphs about a dataset, and write the files beside them."""
+    experiment = draft.experiment
     points = experiment.on(dataset)
     if not points:
         return ["No run is finished."]
     text = ["### Setting", *describe_differences(points), describe_settings(points), format_configurations(points)]
-    text += ["### Results", format_results(experiment, dataset), *_draw(experiment, points, directory)]
+    text += ["### Results", format_results(experiment, dataset), *_draw(draft, points)]
+    if experiment.name == "figure5":
+        text += _tabulate_weights(draft, points)
     pairs = [pair for pair in find_pairs(experiment.name, points) if pair.seeds]
     if pairs:
-        text += ["### Comparisons", *_compare(experiment, pairs, directory)]
+        text += ["### Comparisons", *_compare(draft, pairs)]
     return text
 
 
-def _draw(experiment: Experiment, points: Sequence[Point], directory: Path) -> list[str]:
+def _draw(draft: Draft, points: Sequence[Point]) -> list[str]:
     """Plot the results on a dataset."""
-    name = f"{experiment.name}-{points[0].dataset}"
+    name, dataset = draft.experiment.name, points[0].dataset
     try:
-        figure = plot(experiment.name, points)
+        figure = plot(name, points)
     except ImportError as error:
         return [f"There is no plot. {error}"]
     if figure is None:
         return ["There is no plot, since none of these models weights its modalities."]
-    path = write_figure(figure, directory, name)[0]
-    return [f"![{TITLES.get(experiment.name, experiment.name)}: {points[0].dataset}]({path.name})"]
+    path = write_figure(figure, draft.directory, f"{name}-{dataset}")[0]
+    return [f"![{TITLES.get(name, name)}: {dataset}]({path.name})"]
 
 
-def _compare(experiment: Experiment, pairs: Sequence[Pair], directory: Path) -> list[str]:
+def _tabulate_weights(draft: Draft, points: Sequence[Point]) -> list[str]:
+    """Write down what is plotted of the weights of modalities."""
+    frame = summarize_weights(points)
+    if frame.empty:
+        return []
+    path = write_table(frame, draft.get_path(points[0].dataset, WEIGHTS))
+    return [
+        "#### Weights of modalities",
+        "In percent, the average over the heads and tails of a relation's test triples; mean ± standard deviation over "
+        f"random seeds. The relations with most test triples; {path.name} has all of them.",
+        format_weights(frame, limit=MAX_RELATIONS),
+    ]
+
+
+def _compare(draft: Draft, pairs: Sequence[Pair]) -> list[str]:
     """Compare models."""
-    try:
-        comparisons = compare(pairs)
-    except RankFileError as error:
-        return [f"There are no comparisons: {error}"]
-    text = [format_comparisons(comparisons)]
-    if experiment.name == "table2":
+    comparisons, compared, problems = compare(pairs)
+    if not compared:
+        return [f"There are no comparisons: {' '.join(problems)}"]
+    text = [format_comparisons(comparisons), *(f"**There is no comparison of {problem}**" for problem in problems)]
+    if draft.experiment.name == "table2":
         text += ["RotatE is compared with the multi-modal model that has the best MRR on these very test triples."]
-    return [*text, *_break_down(experiment, pairs, directory)]
+    tuning = describe_tuning(compared)
+    if tuning is not None:
+        text += [tuning]
+    return [*text, *_break_down(draft, compared)]
 
 
-def _break_down(experiment: Experiment, pairs: Sequence[Pair], directory: Path) -> list[str]:
+def _break_down(draft: Draft, pairs: Sequence[Pair]) -> list[str]:
     """Break comparisons down by what there is of modalities, and by relation."""
     points = list({id(point): point for pair in pairs for point in pair}.values())
     try:
-        dataset = load_for(points)
+        dataset = load_for(points, draft.dataset_kwargs)
         coverage = compare_by_coverage(pairs, dataset)
     except (DownloadError, OSError, ValueError) as error:
         return [f"There is no comparison by modalities and relations, which need the dataset: {error}"]
     text = ["#### By what there is of modalities", _format_coverage(coverage)]
     # by relation, there are too many of these
-    if experiment.name != "figure3":
+    if draft.experiment.name != "figure3":
         relations = compare_by_relation(pairs, dataset)
-        path = write_table(relations, directory / f"{experiment.name}-{points[0].dataset}-relations.tsv")
+        path = write_table(relations, draft.get_path(points[0].dataset, RELATIONS))
         text += [
             "#### By relation",
             f"The relations with most test triples; {path.name} has all of them.",

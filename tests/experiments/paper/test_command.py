@@ -119,6 +119,24 @@ def test_errors_of_workers(benchmark, tmp_path):
 
 
 @pytest.mark.slow
+def test_damaged_files(benchmark, tmp_path):
+    """They are run again if asked for."""
+    arguments = ["figure5", "--directory", benchmark, "--seeds", 1, "--epochs", 1, *SMALL, "--output", tmp_path]
+    assert invoke(*arguments).exit_code == 0
+    tables = read_tables(tmp_path)
+    results, ranks = (sorted((tmp_path / "runs").glob(pattern)) for pattern in ("*.json", "*.npz"))
+    results[0].write_text("{}")
+    ranks[1].write_bytes(ranks[1].read_bytes()[:100])
+    result = invoke(*arguments)
+    assert result.exit_code == 1
+    assert f"{results[0].name} is not the result of this run. Remove it, and run it again" in result.output
+    result = invoke(*arguments, "--retry")
+    assert result.exit_code == 0, result.output
+    assert "2 runs, of which 0 are finished" in result.output
+    assert read_tables(tmp_path) == tables
+
+
+@pytest.mark.slow
 def test_killed_before_they_run(benchmark, tmp_path, monkeypatch):
     """Processes that are always killed are not started for ever."""
     monkeypatch.setattr(grid, "work_in_process", kill_this_process)
@@ -144,7 +162,9 @@ def test_failures(benchmark, tmp_path):
     arguments += [*SMALL, "--embedding-dim", "1", "--output", tmp_path]
     first, second, third = (invoke(*arguments, *options) for options in ([], [], ["--retry"]))
     message = "failed: ValueError: 2 modalities cannot share 1 dimensions"
-    assert [result.exit_code for result in (first, second, third)] == [0, 0, 0]
+    # as soon as anything has failed, others must not rely on the report
+    assert [result.exit_code for result in (first, second, third)] == [1, 1, 1]
+    assert all("Error: 5 runs have failed, see the end of the report" in x.output for x in (first, second, third))
     assert first.output.count(message) == 5
     assert "10 runs, of which 10 are finished (5 of them failed; --retry runs those again)" in second.output
     assert "10 runs, of which 5 are finished\n" in third.output

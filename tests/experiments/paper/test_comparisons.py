@@ -1,11 +1,17 @@
 """Comparisons in reports."""
 
+from copy import deepcopy
+
 import pandas
 import pytest
 
+from pykeen_adamf.experiments.paper.data import _load
+from pykeen_adamf.experiments.paper.report import write_report
 from pykeen_adamf.experiments.paper.reporting.pairs import find_pairs
 from pykeen_adamf.experiments.paper.reporting.points import read_points
+from pykeen_adamf.experiments.paper.running import RunFiles
 from pykeen_adamf.experiments.statistics import compare_ranks, read_ranks
+from tests.datasets.cases import write_benchmark
 
 from .synthetic import report, section, table, write_experiment
 
@@ -73,3 +79,80 @@ def test_pairs_of_ablations(tmp_path):
     assert len(labels) == 12
     assert sum(label.endswith("vs. AdaMF-MAT") for label in labels) == 8
     assert sum(label.endswith("vs. AdaMF (S+V+T, adaptive)") for label in labels) == 4
+
+
+# --- what is not there
+
+
+@pytest.mark.parametrize("content", [None, b"no ranks"])
+def test_unreadable_ranks(tmp_path, content):
+    """There is a report, without the comparisons that need them."""
+    runs = write_experiment(tmp_path, models=["IKRL", "IKRL-MAT", "AdaMF", "AdaMF-MAT"], seeds=1)
+    path = next(RunFiles(tmp_path, run.id).ranks for run in runs if run.variant == "AdaMF")
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    text = section(report(tmp_path), "Comparisons")
+    assert [row[0] for row in table(text)[1:]] == ["IKRL-MAT vs. IKRL"]
+    assert f"**There is no comparison of AdaMF-MAT vs. AdaMF: {path} " in text
+    assert "Remove the files of this run" in text
+    for other in tmp_path.glob("runs/*.npz"):
+        other.unlink()
+    text = section(report(tmp_path), "Comparisons")
+    assert text.strip().startswith("There are no comparisons: IKRL-MAT vs. IKRL: ")
+
+
+def test_other_data(tmp_path):
+    """Runs on other data than the rest, and than what can be loaded now."""
+
+    def change(run, result):
+        if run.variant == "AdaMF":
+            result["data"]["training"] = "other"
+
+    write_experiment(tmp_path, models=["AdaMF", "AdaMF-MAT"], seeds=1, change=change)
+    text = report(tmp_path)
+    assert "**The runs are not on the same data: they differ in training.**" in text
+    assert "which need the dataset: The training of EmojiKG here are not those of the runs." in text
+
+
+def test_the_dataset_is_gone(tmp_path):
+    """What needs no dataset is reported all the same, and everything once it is said where it is now."""
+    small = write_benchmark(tmp_path / "DB15K")
+    write_experiment(
+        tmp_path / "x",
+        dataset="DB15K",
+        seeds=1,
+        models=["RotatE", "RotatE (PyKEEN)", "AdaMF", "AdaMF-MAT"],
+        dataset_kwargs={"directory": str(small)},
+    )
+    small.rename(tmp_path / "elsewhere")
+    _load.cache_clear()
+    text = report(tmp_path / "x")
+    assert "There is no comparison by modalities and relations" in text
+    assert len(table(section(text, "Comparisons"))) == 3
+    text = write_report(tmp_path / "x", {"directory": str(tmp_path / "elsewhere")}).read_text(encoding="utf-8")
+    assert "#### By relation" in text
+
+
+def test_the_dataset_is_elsewhere(tmp_path):
+    """One of two machines has its files where the other one has not."""
+    small = write_benchmark(tmp_path / "DB15K")
+
+    def move(run, result):
+        if run.variant == "AdaMF-MAT":
+            result["configuration"] = deepcopy(result["configuration"])
+            result["configuration"]["pipeline"]["dataset_kwargs"] = {"directory": str(tmp_path / "there")}
+
+    write_experiment(
+        tmp_path / "x",
+        dataset="DB15K",
+        seeds=1,
+        models=["AdaMF", "AdaMF-MAT"],
+        dataset_kwargs={"directory": str(small)},
+        change=move,
+    )
+    small.rename(tmp_path / "there")
+    _load.cache_clear()
+    for dataset_kwargs in (None, {"directory": str(tmp_path / "nowhere")}, {"no such parameter": 1}):
+        text = write_report(tmp_path / "x", dataset_kwargs).read_text(encoding="utf-8")
+        assert "#### By relation" in text

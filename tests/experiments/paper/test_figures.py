@@ -1,12 +1,15 @@
 """The figures of the paper, and plots in general."""
 
+import dataclasses
 import subprocess
 import sys
 
+import pandas
 import pytest
 
-from pykeen_adamf.experiments.paper.reporting.plots import average_weights, plot
-from pykeen_adamf.experiments.paper.reporting.points import read_points
+from pykeen_adamf.experiments.paper.reporting.plots import plot
+from pykeen_adamf.experiments.paper.reporting.points import Point, read_points
+from pykeen_adamf.experiments.paper.reporting.weights import average_weights
 
 from .synthetic import report, section, table, write_experiment
 
@@ -34,20 +37,33 @@ def test_rare_entities_first(tmp_path):
         text, "Setting"
     )
     rows = [row[0] for row in table(section(text, "Comparisons"))[1:]]
-    ratios = (0.0, 0.2, 0.4, 0.6, 0.8)
+    # where nothing is dropped, there is no order of it
     assert sorted(rows) == sorted(
-        f"AdaMF-MAT vs. AdaMF, missing ratio {ratio}{order}"
-        for ratio in ratios
-        for order in ("", ", dropped by degree")
+        [
+            "AdaMF-MAT vs. AdaMF, missing ratio 0.0",
+            *(f"AdaMF-MAT vs. AdaMF, missing ratio {ratio}" for ratio in (0.2, 0.4, 0.6, 0.8)),
+            *(f"AdaMF-MAT vs. AdaMF, missing ratio {ratio}, dropped by degree" for ratio in (0.2, 0.4, 0.6, 0.8)),
+        ]
     )
     # the classes of coverage are those of what was dropped
     coverage = table(section(text, "By what there is of modalities"))[1:]
     none = {row[0].partition("ratio ")[2]: int(row[2]) for row in coverage if row[1] == "none"}
     assert none["0.4, dropped by degree"] != none["0.4"]
-    labels = [
-        text.get_text() for text in plot("figure3", read_points(tmp_path).on("EmojiKG")).axes[0].get_legend().texts
+    ax = plot("figure3", read_points(tmp_path).on("EmojiKG")).axes[0]
+    assert [text.get_text() for text in ax.get_legend().texts] == [
+        f"AdaMF w/{x} MAT, by {order}" for order in ("uniform", "degree") for x in ("", "o")
     ]
-    assert labels == [f"AdaMF w/{x} MAT, by {order}" for order in ("uniform", "degree") for x in ("", "o")]
+    # the lines of both begin with what is the same
+    assert all(line.get_xdata().tolist() == [0.0, 0.2, 0.4, 0.6, 0.8] for line in ax.get_lines())
+
+
+def test_nothing_is_dropped_by_degree(tmp_path):
+    """Also in directories where the order is recorded for it."""
+    parameters = {"model": "AdaMF", "mat": False, "missing_ratio": 0.0, "missing_by": "degree"}
+    point = Point("EmojiKG", "AdaMF", parameters, {}, {}, {}, [], {})
+    assert point.label == "AdaMF, missing ratio 0.0"
+    other = dataclasses.replace(point, parameters={**parameters, "missing_ratio": 0.2})
+    assert other.label == "AdaMF, missing ratio 0.2, dropped by degree"
 
 
 def test_groups(tmp_path):
@@ -62,12 +78,25 @@ def test_groups(tmp_path):
 
 def test_weights(tmp_path):
     write_experiment(tmp_path, "figure5", models=None)
-    report(tmp_path)
+    text = report(tmp_path)
     weights = average_weights(read_points(tmp_path).on("EmojiKG")[0])
     assert weights.index.tolist() == ["has_keyword", "in_subgroup"]
     assert weights.columns.tolist() == ["structural", "visual", "textual"]
     # seeds 0 and 1
     assert weights.loc["has_keyword"].tolist() == pytest.approx([1.5 / 9, 2.5 / 9, 3.5 / 9])
+    # the standard deviation of 1/9 and 2/9 is 1/9 divided by the root of two, which is 7.86 %
+    rows = table(section(text, "Weights of modalities"))
+    assert rows[0] == ["", "relation", "test triples", "structural", "visual", "textual"]
+    assert [row[:3] for row in rows[1:]] == [
+        [model, *relation]
+        for model in ("AdaMF", "AdaMF-MAT")
+        for relation in (["has_keyword", "312"], ["in_subgroup", "162"])
+    ]
+    assert rows[1][3:] == ["16.67 ± 7.86", "27.78 ± 7.86", "38.89 ± 7.86"]
+    frame = pandas.read_csv(tmp_path / "figure5-EmojiKG-weights.tsv", sep="\t")
+    assert len(frame) == 2 * 2 * 3
+    assert frame["weight"][0] == pytest.approx(1.5 / 9)
+    assert frame["standard_deviation"][0] == pytest.approx(1 / 9 / 2**0.5)
 
 
 @pytest.mark.parametrize("experiment", ["table2", "table3", "figure3", "figure4", "figure5"])

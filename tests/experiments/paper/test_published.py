@@ -1,9 +1,21 @@
 """The published figures, and where they are shown."""
 
+import numpy
 import pytest
 
 from pykeen_adamf.datasets.published import BENCHMARKS
-from pykeen_adamf.experiments.paper.published import TABLE_2, TABLE_3, TABLE_3_DATASET, PublishedResult, find_published
+from pykeen_adamf.experiments.paper.published import (
+    CITED_MODELS,
+    TABLE_2,
+    TABLE_3,
+    TABLE_3_DATASET,
+    PublishedResult,
+    find_published,
+    is_cited,
+)
+from tests.datasets.cases import make_matrix, write_benchmark
+
+from .synthetic import report, section, table, write_experiment
 
 
 @pytest.mark.parametrize(
@@ -76,3 +88,70 @@ def test_spelling_does_not_matter():
     assert find_published("table2", "RotatE", "mkgw") is not None
     for name, result in TABLE_3.items():
         assert find_published("table3", name.replace("w/o", "without").replace(",", ""), "DB15K") == result
+
+
+def test_cited():
+    """By the caption of table 2: unimodal models, its first seven rows, and both rows of MMRNS."""
+    names = list(TABLE_2)
+    assert names[:7] + [name for name in names if name.startswith("MMRNS")] == [x for x in names if x in CITED_MODELS]
+    assert is_cited("table2", "rotate")
+    assert not is_cited("table2", "RotatE (PyKEEN)")
+    assert not is_cited("table3", "RotatE")
+
+
+# --- where they are shown
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Return the directory of a benchmark with few entities."""
+    return write_benchmark(tmp_path / "DB15K")
+
+
+def give_features(directory, **dims):
+    """Write features, and return the parameters of a dataset with them."""
+    for name, dim in dims.items():
+        numpy.save(directory / f"own-{name}.npy", make_matrix(dim).numpy())
+    return {"directory": str(directory), "features": {name: f"own-{name}.npy" for name in dims}}
+
+
+def test_published_figures(tmp_path, small):
+    """They stand beside results of other features, and are called what they are."""
+    # the textual ones have the dimension of the published ones
+    kwargs = give_features(small, visual=5, textual=768)
+    write_experiment(
+        tmp_path / "x",
+        dataset="DB15K",
+        seeds=1,
+        models=["RotatE", "AdaMF-MAT", "IKRL-MAT"],
+        dataset_kwargs=kwargs,
+    )
+    text = report(tmp_path / "x")
+    rows = {row[0]: row for row in table(section(text, "Results"))}
+    assert rows["RotatE"][-4:] == ["29.28", "17.87", "36.12", "49.66"]
+    assert rows["AdaMF-MAT"][-4:] == ["35.14", "25.30", "41.11", "52.92"]
+    assert rows["IKRL-MAT"][-4:] == ["-"] * 4
+    assert "no target of these results. Those of RotatE are not the paper's own, but from Xu et al. (2022)." in text
+    setting = {row[0]: row for row in table(section(text, "Setting"))}
+    assert "not the published features" in setting["visual features"][1]
+    assert "is not recorded" in setting["textual features"][1]
+    # the name of the file says more than its dimension, and its directory nothing
+    assert all(setting[f"{name} features"][1].startswith(f"file own-{name}.npy, ") for name in ("visual", "textual"))
+    # one seed has no standard deviation
+    assert "±" not in " ".join(rows["RotatE"])
+
+
+def test_published_ablations(tmp_path, small):
+    write_experiment(
+        tmp_path / "x",
+        "table3",
+        dataset="DB15K",
+        seeds=1,
+        models=None,
+        dataset_kwargs=give_features(small, visual=5, textual=3),
+    )
+    rows = table(section(report(tmp_path / "x"), "Results"))[1:]
+    assert [row[-4] for row in rows] == [
+        *("35.14", "33.19", "32.57", "32.34", "31.82", "31.01"),
+        *("34.64", "34.65", "34.61"),
+    ]

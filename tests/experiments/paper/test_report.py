@@ -5,19 +5,17 @@ import math
 import subprocess
 import sys
 
-import numpy
 import pytest
 import torch
 
-from pykeen_adamf.experiments.paper.data import _load
+from pykeen_adamf.experiments.paper import report as report_module
 from pykeen_adamf.experiments.paper.planning import plan
 from pykeen_adamf.experiments.paper.record import record_experiment
 from pykeen_adamf.experiments.paper.report import write_report
-from pykeen_adamf.experiments.paper.reporting.plots import average_weights
 from pykeen_adamf.experiments.paper.reporting.points import read_points
+from pykeen_adamf.experiments.paper.reporting.weights import average_weights
 from pykeen_adamf.experiments.paper.running import RunFiles, execute
 from pykeen_adamf.experiments.statistics import compare_ranks, read_ranks
-from tests.datasets.cases import make_matrix, write_benchmark
 
 from .synthetic import report, section, table, tiny, write_experiment
 
@@ -28,19 +26,6 @@ def finished(tmp_path_factory):
     directory = tmp_path_factory.mktemp("finished")
     write_experiment(directory)
     return directory, report(directory)
-
-
-@pytest.fixture
-def small(tmp_path):
-    """Return the directory of a benchmark with few entities."""
-    return write_benchmark(tmp_path / "DB15K")
-
-
-def give_features(directory, **dims):
-    """Write features, and return the parameters of a dataset with them."""
-    for name, dim in dims.items():
-        numpy.save(directory / f"own-{name}.npy", make_matrix(dim).numpy())
-    return {"directory": str(directory), "features": {name: f"own-{name}.npy" for name in dims}}
 
 
 # --- tables
@@ -81,48 +66,6 @@ def test_setting(finished):
     assert "no reproduction" in text
 
 
-def test_published_figures(tmp_path, small):
-    """They stand beside results of other features, and are called what they are."""
-    # the textual ones have the dimension of the published ones
-    kwargs = give_features(small, visual=5, textual=768)
-    write_experiment(
-        tmp_path / "x",
-        dataset="DB15K",
-        seeds=1,
-        models=["RotatE", "AdaMF-MAT", "IKRL-MAT"],
-        dataset_kwargs=kwargs,
-    )
-    text = report(tmp_path / "x")
-    rows = {row[0]: row for row in table(section(text, "Results"))}
-    assert rows["RotatE"][-4:] == ["29.28", "17.87", "36.12", "49.66"]
-    assert rows["AdaMF-MAT"][-4:] == ["35.14", "25.30", "41.11", "52.92"]
-    assert rows["IKRL-MAT"][-4:] == ["-"] * 4
-    assert "no target of these results" in text
-    setting = {row[0]: row for row in table(section(text, "Setting"))}
-    assert "not the published features" in setting["visual features"][1]
-    assert "is not recorded" in setting["textual features"][1]
-    # the name of the file says more than its dimension, and its directory nothing
-    assert all(setting[f"{name} features"][1].startswith(f"file own-{name}.npy, ") for name in ("visual", "textual"))
-    # one seed has no standard deviation
-    assert "±" not in " ".join(rows["RotatE"])
-
-
-def test_published_ablations(tmp_path, small):
-    write_experiment(
-        tmp_path / "x",
-        "table3",
-        dataset="DB15K",
-        seeds=1,
-        models=None,
-        dataset_kwargs=give_features(small, visual=5, textual=3),
-    )
-    rows = table(section(report(tmp_path / "x"), "Results"))[1:]
-    assert [row[-4] for row in rows] == [
-        *("35.14", "33.19", "32.57", "32.34", "31.82", "31.01"),
-        *("34.64", "34.65", "34.61"),
-    ]
-
-
 # --- what is not there
 
 
@@ -150,53 +93,27 @@ def test_no_experiment(tmp_path):
         write_report(tmp_path)
 
 
-def test_unreadable_runs(tmp_path):
-    run = write_experiment(tmp_path, models=["RotatE"], seeds=1)[0]
-    RunFiles(tmp_path, run.id).result.write_text("{")
-    with pytest.raises(ValueError, match=r"is not readable .* Remove it, and run it again"):
-        write_report(tmp_path)
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not the result of a run: Expecting property name .*"),
+        ("{}", "is not the result of this run"),
+        (None, "is not the result of a run: it has no metrics"),
+    ],
+)
+def test_unreadable_runs(tmp_path, content, message):
+    """The message names the file and the fix, each once."""
 
+    def forget_metrics(run, result):
+        del result["metrics"]
 
-@pytest.mark.parametrize("content", [None, b"no ranks"])
-def test_unreadable_ranks(tmp_path, content):
-    """There is a report, but no comparison."""
-    runs = write_experiment(tmp_path, models=["AdaMF", "AdaMF-MAT"], seeds=1)
-    path = RunFiles(tmp_path, runs[0].id).ranks
-    path.unlink()
+    change = forget_metrics if content is None else None
+    run = write_experiment(tmp_path, models=["RotatE"], seeds=1, change=change)[0]
+    path = RunFiles(tmp_path, run.id).result
     if content is not None:
-        path.write_bytes(content)
-    text = section(report(tmp_path), "Comparisons")
-    assert text.strip().startswith("There are no comparisons: ")
-    assert "Remove the files of this run" in text
-
-
-def test_other_data(tmp_path):
-    """Runs on other data than the rest, and than what can be loaded now."""
-
-    def change(run, result):
-        if run.variant == "AdaMF":
-            result["data"]["training"] = "other"
-
-    write_experiment(tmp_path, models=["AdaMF", "AdaMF-MAT"], seeds=1, change=change)
-    text = report(tmp_path)
-    assert "**The runs are not on the same data: they differ in training.**" in text
-    assert "which need the dataset: The training of EmojiKG here are not those of the runs." in text
-
-
-def test_the_dataset_is_gone(tmp_path, small):
-    """What needs no dataset is reported all the same."""
-    write_experiment(
-        tmp_path / "x",
-        dataset="DB15K",
-        seeds=1,
-        models=["RotatE", "RotatE (PyKEEN)", "AdaMF", "AdaMF-MAT"],
-        dataset_kwargs={"directory": str(small)},
-    )
-    small.rename(tmp_path / "elsewhere")
-    _load.cache_clear()
-    text = report(tmp_path / "x")
-    assert "There is no comparison by modalities and relations" in text
-    assert len(table(section(text, "Comparisons"))) == 3
+        path.write_text(content)
+    with pytest.raises(ValueError, match=rf"^\S*{path.name} {message}\. Remove it, and run it again\.$"):
+        write_report(tmp_path)
 
 
 # --- the same report again
@@ -233,6 +150,34 @@ def test_several_at_the_same_time(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("experiment.json", "report.md", "runs", "table2-EmojiKG.png", "table2-EmojiKG.svg")
     ]
+
+
+def test_newer_runs(tmp_path, monkeypatch):
+    """What is finished while a report is written is in it: it might replace a newer one."""
+    write_experiment(tmp_path, models=["RotatE"], seeds=1)
+    compose, calls = report_module._compose, []
+
+    def compose_slowly(draft):
+        text = compose(draft)
+        calls.append(text)
+        if len(calls) == 1:
+            write_experiment(tmp_path, models=["RotatE"], seeds=2)
+        return text
+
+    monkeypatch.setattr(report_module, "_compose", compose_slowly)
+    assert "All 2 runs are finished." in report(tmp_path)
+    assert len(calls) == 2
+
+
+def test_files_of_an_earlier_report(tmp_path):
+    """They are removed if there are none any more, and no others are."""
+    write_experiment(tmp_path, models=["RotatE"], seeds=1)
+    stale, others = tmp_path / "table2-EmojiKG-relations.tsv", tmp_path / "table2-DB15K-relations.tsv"
+    for path in (stale, others):
+        path.touch()
+    report(tmp_path)
+    assert not stale.exists()
+    assert others.exists()
 
 
 # --- what the runner really writes

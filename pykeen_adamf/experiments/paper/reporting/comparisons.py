@@ -8,7 +8,7 @@ import pandas
 from pykeen.datasets import Dataset
 
 from ....typing import NumpyArray
-from ...statistics import COVERAGE_CLASSES, METRICS, Ranks, classify_coverage, compare_ranks, read_ranks
+from ...statistics import COVERAGE_CLASSES, METRICS, RankFileError, Ranks, classify_coverage, compare_ranks, read_ranks
 from ...statistics.bootstrap import DEFAULT_RESAMPLES
 from .entities import get_presence, get_relation_labels
 from .markdown import format_difference, format_p_value, format_table
@@ -36,13 +36,30 @@ def _read(pair: Pair) -> tuple[list[Ranks], list[Ranks]]:
     return first, second
 
 
-def compare(pairs: Sequence[Pair]) -> pandas.DataFrame:
+def compare(pairs: Sequence[Pair]) -> tuple[pandas.DataFrame, list[Pair], list[str]]:
     """Compare on all test triples.
 
     :param pairs: What to compare.
-    :returns: The rows of :func:`pykeen_adamf.experiments.statistics.compare_ranks`, after a column ``pair``.
+    :returns: The rows of :func:`pykeen_adamf.experiments.statistics.compare_ranks`, after a column ``pair``; the pairs
+        that are in it; and why others are not, i.e., which files cannot be used.
     """
-    return _concatenate([_insert(pair, compare_ranks(*_read(pair), metrics=METRICS)) for pair in pairs])
+    frames, compared, problems = [], [], []
+    for pair in pairs:
+        frame = _compare_if_readable(pair)
+        if isinstance(frame, RankFileError):
+            problems.append(f"{pair.label}: {frame}")
+        else:
+            frames.append(frame)
+            compared.append(pair)
+    return _concatenate(frames), compared, problems
+
+
+def _compare_if_readable(pair: Pair) -> pandas.DataFrame | RankFileError:
+    """Compare two models, or return what is wrong with their files."""
+    try:
+        return _insert(pair, compare_ranks(*_read(pair), metrics=METRICS))
+    except RankFileError as error:
+        return error
 
 
 def compare_by_coverage(pairs: Sequence[Pair], dataset: Dataset) -> pandas.DataFrame:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy
-import pandas
 
 from ....atomic import written_atomically
 from ....explaining.plotting import COLORS, OTHER_COLORS, PICTURE_SUFFIXES, draw_weights, require_matplotlib
 from .points import Point
+from .weights import average_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,18 +90,20 @@ def _plot_missing(points: Sequence[Point]) -> "Figure":
     figure = require_matplotlib()(figsize=(6.5, 4), layout="constrained")
     ax = figure.subplots()
     models = list(dict.fromkeys(str(point.parameters["model"]) for point in points))
-    orders = sorted({point.missing_by for point in points}, reverse=True)
+    # without anything dropped, there is no order: such points are on the lines of each
+    orders = sorted({point.missing_by for point in points if point.missing_ratio} or {"uniform"}, reverse=True)
     colors = iter(LINE_COLORS)
     for order, model in itertools.product(orders, models):
         color = next(colors)
         for mat, style in ((True, "-"), (False, "--")):
-            line = [
-                point
+            line = {
+                point.missing_ratio: point
                 for point in points
-                if (point.parameters["model"], point.parameters["mat"], point.missing_by) == (model, mat, order)
-            ]
+                if (point.parameters["model"], point.parameters["mat"]) == (model, mat)
+                and (not point.missing_ratio or point.missing_by == order)
+            }
             label = f"{model} {'w/' if mat else 'w/o'} MAT{f', by {order}' if len(orders) > 1 else ''}"
-            _draw_line(ax, line, "missing_ratio", "MRR", dict(color=color, linestyle=style, label=label))
+            _draw_line(ax, list(line.values()), "missing_ratio", "MRR", dict(color=color, linestyle=style, label=label))
     by = " (rare entities first)" if orders == ["degree"] else ""
     ax.set(xlabel=f"missing ratio{by}", ylabel="MRR in percent", title=points[0].dataset + _explain(points, "bands"))
     _finish(ax)
@@ -148,7 +150,7 @@ def _explain(points: Sequence[Point], what: str) -> str:
 
 def _plot_weights(points: Sequence[Point]) -> "Figure | None":
     """Plot the weights of modalities by relation, with models side by side."""
-    tables = {point.label: table for point in points if (table := average_weights(point)) is not None}
+    tables = {point.label: table for point in points if (table := average_weights(point, MAX_RELATIONS)) is not None}
     if not tables:
         return None
     rows = max(map(len, tables.values()))
@@ -161,19 +163,3 @@ def _plot_weights(points: Sequence[Point]) -> "Figure | None":
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
     figure.suptitle(f"{points[0].dataset}: average weights by relation")
     return figure
-
-
-def average_weights(point: Point) -> pandas.DataFrame | None:
-    """Average the weights of modalities over random seeds.
-
-    :param point: The runs.
-    :returns: A row for each relation, those with most triples first and no more than can be plotted, and a column for
-        each modality; or ``None`` if the model does not weight modalities.
-    """
-    frames = [pandas.DataFrame(x["modality_weights"]) for x in point.results.values() if x["modality_weights"]]
-    if not frames:
-        return None
-    frame = pandas.concat(frames, ignore_index=True)
-    sizes = frame.groupby("relation")["num_triples"].max().sort_index().sort_values(ascending=False, kind="stable")
-    table = frame.pivot_table(index="relation", columns="modality", values="weight", aggfunc="mean")
-    return table.loc[sizes.index[:MAX_RELATIONS], frame["modality"].unique()]

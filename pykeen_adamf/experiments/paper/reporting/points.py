@@ -45,6 +45,11 @@ class Point:
         return len(self.results) + len(self.failures) + len(self.missing)
 
     @property
+    def configurations(self) -> list[Mapping[str, Any]]:
+        """Return what the finished runs were configured with, each with its ``pipeline`` and its ``metadata``."""
+        return [result["configuration"] for result in self.results.values()]
+
+    @property
     def missing_ratio(self) -> float:
         """Return which share of the existing features is dropped."""
         return float(self.parameters.get("missing_ratio", 0.0))
@@ -59,8 +64,11 @@ class Point:
         """Return where on the axis of a figure the point is, if there is one."""
         names = {"missing_ratio": "missing ratio", "missing_by": "dropped by", "num_groups": "L ="}
         # the variant says the others
-        parts = [f"{names.get(x, x)} {value}" for x, value in self.parameters.items() if x not in {"mat", "model"}]
-        return ", ".join(parts)
+        hidden = {"mat", "model"}
+        if not self.missing_ratio:
+            # nothing is dropped, by whatever
+            hidden.add("missing_by")
+        return ", ".join(f"{names.get(x, x)} {value}" for x, value in self.parameters.items() if x not in hidden)
 
     @property
     def label(self) -> str:
@@ -90,6 +98,14 @@ class Experiment:
     def datasets(self) -> list[str]:
         """Return the names of the datasets."""
         return list(dict.fromkeys(point.dataset for point in self.points))
+
+    @property
+    def progress(self) -> list[tuple[str, str, list[int], list[int], list[int]]]:
+        """Return the seeds that are finished, have failed, and are missing, for each point."""
+        return [
+            (point.dataset, point.label, list(point.results), list(point.failures), list(point.missing))
+            for point in self.points
+        ]
 
     def on(self, dataset: str) -> list[Point]:
         """Return the points of a dataset that have results."""
@@ -128,13 +144,12 @@ def _read_point(directory: Path, entries: Sequence[Mapping[str, Any]]) -> Point:
     failures, missing, rank_paths = {}, [], {}
     for entry in sorted(entries, key=lambda entry: int(entry["seed"])):
         files, seed = RunFiles(directory, entry["id"]), int(entry["seed"])
-        try:
-            result = read_result(files.result)
-        except ValueError as error:
-            raise ValueError(f"{files.result} is not readable ({error}). Remove it, and run it again.") from error
+        result = read_result(files.result)
         if result is None:
             missing.append(seed)
-        elif result["error"] is not None:
+            continue
+        _check(files.result, result)
+        if result["error"] is not None:
             failures[seed] = str(result["error"])
         else:
             results[seed], rank_paths[seed] = result, files.ranks
@@ -149,3 +164,14 @@ def _read_point(directory: Path, entries: Sequence[Mapping[str, Any]]) -> Point:
         missing=missing,
         rank_paths=rank_paths,
     )
+
+
+def _check(path: Path, result: Mapping[str, Any]) -> None:
+    """Check that a result has what a report needs."""
+    wrong = [] if "error" in result else ["error"]
+    if not wrong and result["error"] is None:
+        names = ("configuration", "data", "environment", "metrics", "seconds")
+        wrong = [name for name in names if not isinstance(result.get(name), Mapping)]
+        wrong += [name for name in ("modality_weights", "num_parameters") if name not in result]
+    if wrong:
+        raise ValueError(f"{path} is not the result of a run: it has no {wrong[0]}. Remove it, and run it again.")

@@ -1,20 +1,17 @@
-"""What runs were configured with and trained on, and how that differs from the paper."""
+"""What runs were trained on and with which budget, and how that differs from the paper, and between them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
 from ....datasets.published import BENCHMARKS
 from ....features.dropping import DroppingOrder
-from ..published import PAPER_EMBEDDING_DIM
 from .markdown import format_table
+from .options import BUDGET, NOT_STATED, TUNED, collect, describe_options, get_values
 from .points import Point
 
-__all__ = ["describe_differences", "describe_settings", "format_configurations"]
-
-#: What is not recorded anywhere is not said to be the same.
-NOT_STATED: Final = "not stated"
+__all__ = ["describe_differences", "describe_settings"]
 
 #: What is dropped first.
 DROPPED: Final[Mapping[DroppingOrder, str]] = {
@@ -43,10 +40,8 @@ def describe_settings(points: Sequence[Point]) -> str:
         ),
         ("validation triples", _describe_validation(data), "the published ones" if benchmark else "another dataset"),
         ("ranked test triples", _count_ranked(points), "all"),
-        ("epochs", _collect(points, "training_kwargs", "num_epochs"), NOT_STATED),
-        ("embedding dimension", _collect(points, "model_kwargs", "embedding_dim"), f"{PAPER_EMBEDDING_DIM}"),
-        ("batch size", _collect(points, "training_kwargs", "batch_size"), "1024"),
-        ("negatives", _collect(points, "negative_sampler_kwargs", "num_negs_per_pos"), "one of 32, 64, 128"),
+        *((x.name, values, x.paper) for x in (*BUDGET, *TUNED) if (values := collect(x, points))),
+        *describe_options(points),
         ("random seeds", _describe_seeds(points), NOT_STATED),
     ]
     return format_table(["", "here", "in the paper"], rows)
@@ -58,35 +53,81 @@ def describe_differences(points: Sequence[Point]) -> list[str]:
     :param points: The points of one dataset that have results.
     :returns: Paragraphs.
     """
-    text = []
-    orders = {point.missing_by for point in points if "missing_ratio" in point.parameters}
-    if orders:
-        text += [
-            "The missing ratio is the part of the existing features of each modality that is dropped, for training and "
-            f"evaluation alike: {' or '.join(DROPPED[order] for order in sorted(orders))}. What is missing of the "
-            "dataset itself comes on top."
-        ]
-    names = ["training", "validation", "testing", "labels", "features"]
-    different = [
-        name
-        for name in names
-        if len(
-            {
-                json.dumps(result["data"][name], sort_keys=True)
-                for point in points
-                # here, features are different on purpose
-                if not (point.missing_ratio and name == "features")
-                for result in point.results.values()
-            }
-        )
-        > 1
+    return [*_describe_dropping(points), *_compare_data(points), *_compare_budgets(points), *_compare_machines(points)]
+
+
+def _describe_dropping(points: Sequence[Point]) -> list[str]:
+    """Say what is dropped."""
+    # without anything dropped, there is no order
+    orders = {point.missing_by for point in points if point.missing_ratio}
+    if not any("missing_ratio" in point.parameters for point in points):
+        return []
+    by = f": {' or '.join(DROPPED[order] for order in sorted(orders))}" if orders else ""
+    return [
+        "The missing ratio is the part of the existing features of each modality that is dropped, for training and "
+        f"evaluation alike{by}. What is missing of the dataset itself comes on top."
     ]
+
+
+def _compare_data(points: Sequence[Point]) -> list[str]:
+    """Say whether runs are on different data."""
+    different = []
+    for name in ("training", "validation", "testing", "labels", "features"):
+        # of what is dropped, features are different on purpose
+        compared = [point for point in points if not (point.missing_ratio and name == "features")]
+        if len({json.dumps(result["data"][name], sort_keys=True) for result in _get_results(compared)}) > 1:
+            different.append(name)
+    if len({result["data"]["counts"]["evaluated"] for result in _get_results(points)}) > 1:
+        different.append("the number of ranked test triples")
+    if not different:
+        return []
+    return [
+        f"**The runs are not on the same data: they differ in {_enumerate(different)}.** Compare only rows that "
+        "have these in common; the files of the runs have digests."
+    ]
+
+
+def _compare_budgets(points: Sequence[Point]) -> list[str]:
+    """Say whether runs have different budgets."""
+    names = [option.name for option in BUDGET if len(get_values(option, points)) > 1]
+    if not names:
+        return []
+    names = ["number of negatives" if name == "negatives" else name for name in names]
+    return [
+        f"**The runs do not have the same budget: they differ in {_enumerate(names)}.** Compare only rows that have "
+        "these in common."
+    ]
+
+
+def _compare_machines(points: Sequence[Point]) -> list[str]:
+    """Say whether runs were made with different versions, or on different devices."""
+    environments = [result["environment"] for result in _get_results(points)]
+    values = {
+        name: sorted({str(environment.get(name, "unknown")) for environment in environments})
+        for name in ("pykeen-adamf", "pykeen", "torch", "device")
+    }
+    different = {name: f"{' and '.join(found)}" for name, found in values.items() if len(found) > 1}
+    devices = different.pop("device", None)
+    text = []
     if different:
+        versions = _enumerate([f"{name} ({found})" for name, found in different.items()])
+        text += [f"**The runs were made with different versions of {versions}.** What differs may be due to these."]
+    if devices is not None:
         text += [
-            f"**The runs are not on the same data: they differ in {', '.join(different)}.** Compare only rows that "
-            "have these in common; the files of the runs have digests."
+            f"**The runs were made on different devices: {devices}.** On another device, the same seed makes other "
+            "random numbers; times cannot be compared at all."
         ]
     return text
+
+
+def _get_results(points: Iterable[Point]) -> list[Mapping[str, Any]]:
+    """Return the results of all finished runs."""
+    return [result for point in points for result in point.results.values()]
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    """Return a list as text."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _count_ranked(points: Sequence[Point]) -> str:
@@ -104,8 +145,8 @@ def _first_data(points: Sequence[Point]) -> Mapping[str, Any]:
 def _collect_files(points: Sequence[Point]) -> dict[str, str]:
     """Collect the names of the files with features, as far as any were given."""
     files: dict[str, set[str]] = {}
-    for point in points:
-        kwargs = point.pipeline.get("dataset_kwargs", {})
+    for configuration in (x for point in points for x in point.configurations):
+        kwargs = configuration["pipeline"].get("dataset_kwargs") or {}
         for name, path in (kwargs.get("features") or {}).items():
             # the directories differ from machine to machine
             files.setdefault(name, set()).add(PurePath(path).name if path else "none")
@@ -151,47 +192,7 @@ def _describe_validation(data: Mapping[str, Any]) -> str:
     return splits.get(data["validation_split"], "those of the dataset")
 
 
-def _collect(points: Sequence[Point], group: str, name: str) -> str:
-    """Collect the values of an option of all configurations."""
-    values = {_get(point.pipeline, group, name) for point in points}
-    return ", ".join(sorted(values, key=lambda value: (len(value), value)))
-
-
-def _get(pipeline: Mapping[str, Any], group: str, name: str) -> str:
-    """Return an option of a configuration as text."""
-    return str(pipeline.get(group, {}).get(name, "default"))
-
-
 def _describe_seeds(points: Sequence[Point]) -> str:
     """Say how many seeds there are."""
     counts = sorted({len(point.results) for point in points})
     return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-
-def format_configurations(points: Sequence[Point]) -> str:
-    """Format the options by which models differ; the files of the runs have all of them.
-
-    :param points: The points of one dataset that have results.
-    :returns: A table.
-    """
-    columns = {
-        "epochs": ("training_kwargs", "num_epochs"),
-        "dimension": ("model_kwargs", "embedding_dim"),
-        "batch size": ("training_kwargs", "batch_size"),
-        "negatives": ("negative_sampler_kwargs", "num_negs_per_pos"),
-        "learning rate": ("optimizer_kwargs", "lr"),
-        "margin": ("loss_kwargs", "margin"),
-        "temperature": ("loss_kwargs", "adversarial_temperature"),
-    }
-    rows = [
-        [
-            point.variant,
-            f"{point.pipeline.get('model')}, {point.pipeline.get('training_loop', 'sLCWA')}",
-            *(_get(point.pipeline, *place) for place in columns.values()),
-            f"{next(iter(point.results.values()))['num_parameters']:,}",
-        ]
-        for point in points
-    ]
-    # the points of a line are configured alike
-    distinct = list(dict.fromkeys(map(tuple, rows)))
-    return format_table(["", "model, training loop", *columns, "parameters"], distinct)

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from ...results import METRICS
-from ..published import PAPER, find_published
+from ..published import CITED, PAPER, find_published, is_cited
 from .markdown import format_mean, format_table
 from .points import Experiment, Point
 
@@ -53,6 +53,9 @@ def format_results(experiment: Experiment, dataset: str) -> str:
         text += (
             f"\n\nThe published figures ({PAPER}) are of other features and budgets, and no target of these results."
         )
+        cited = [point.variant for point in points if is_cited(experiment.name, point.variant)]
+        if cited:
+            text += f" Those of {', '.join(dict.fromkeys(cited))} are not the paper's own, but from {CITED}."
     elif experiment.name in {"table2", "table3"}:
         text += f" The paper has no figures of {dataset} for this."
     return f"{text}\n\n{format_table(header, rows)}"

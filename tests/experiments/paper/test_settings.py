@@ -1,0 +1,165 @@
+"""What reports say of options and budgets, and of what the paper has."""
+
+from copy import deepcopy
+
+import pytest
+
+from pykeen_adamf.experiments.paper.contenders import load_configuration
+from pykeen_adamf.experiments.paper.reporting.options import BUDGET, MODEL_OPTIONS, TUNED, format_value
+
+from .synthetic import report, section, table, write_experiment
+
+#: A configuration that leaves almost everything to defaults.
+BARE = {"model": "AdaMFRotatE", "training_loop": "MAT"}
+
+
+def get(pipeline, name):
+    """Return the value of an option."""
+    return {option.name: option for option in (*BUDGET, *TUNED, *MODEL_OPTIONS)}[name].get(pipeline)
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "changes", "value"),
+    [
+        ("epochs", 5, {"training_kwargs": {"num_epochs": 7}}, 7),
+        ("embedding dimension", 250, {"model_kwargs": {"embedding_dim": 8}}, 8),
+        ("negatives", 128, {"negative_sampler_kwargs": {"num_negs_per_pos": 32}}, 32),
+        ("negatives", 128, {"training_kwargs": {"num_negs_per_pos": 16}}, 16),
+        ("negatives", 128, {"negative_sampler": "basic"}, 1),
+        ("learning rate", 0.001, {"optimizer_kwargs": {"lr": 0.02}}, 0.02),
+        ("margin", 12.0, {"loss_kwargs": {"margin": 4.0}}, 4.0),
+        # PyKEEN's default of the loss if it is chosen, and the model's if not
+        ("margin", 12.0, {"loss": "NSSA"}, 9.0),
+        ("temperature", 2.0, {"loss": "NSSA"}, 1.0),
+        ("temperature", 2.0, {"loss": "marginranking"}, None),
+        ("attention", "shared", {"model_kwargs": {"attention": "per-modality"}}, "per-modality"),
+        ("attention", "shared", {"model_kwargs": {"fusion": "mean"}}, None),
+        ("attention", "shared", {"model": "TBKGC"}, None),
+        ("trained features", True, {"model": "TBKGC", "model_kwargs": {"trainable_features": False}}, False),
+        ("trained features", True, {"model": "TransE", "training_loop": "sLCWA"}, None),
+        ("learning rate of the generators", 0.001, {"optimizer_kwargs": {"lr": 0.02}}, 0.02),
+        ("learning rate of the generators", 0.001, {"training_kwargs": {"generator_lr": 0.5}}, 0.5),
+        ("weight λ of the adversarial loss", 0.1, {"training_kwargs": {"adversarial_weight": 0.0}}, 0.0),
+        ("groups L of synthetic triples", 1, {"training_loop_kwargs": {"num_groups": 4}}, 4),
+        ("dimension of the noise", 64, {"training_loop": "sLCWA"}, None),
+        ("hidden dimension of the generators", 512, {"training_loop": None}, None),
+        (
+            "weighting of synthetic triples",
+            "self-adversarial",
+            {"training_loop": "MATTrainingLoop"},
+            "self-adversarial",
+        ),
+        ("objective of the generators", "non-saturating", {"training_loop": "lcwa"}, None),
+        ("margin of the adversarial loss", None, {"training_loop_kwargs": {"margin": 3.0}}, 3.0),
+    ],
+)
+def test_options(name, default, changes, value):
+    """What is not configured has the default of the constructor that it would be passed to."""
+    assert get(BARE, name) == default
+    assert get({**BARE, **changes}, name) == value
+
+
+def test_numbers():
+    assert [format_value(x) for x in (4.0, 4, 0.001, 1e-5, True, "shared")] == [
+        "4",
+        "4",
+        "0.001",
+        "1e-05",
+        "yes",
+        "shared",
+    ]
+
+
+# --- in the report
+
+
+def reconfigure(models, **groups):
+    """Return a change of the recorded configurations of some models."""
+
+    def change(run, result):
+        if run.variant in models:
+            result["configuration"] = deepcopy(result["configuration"])
+            for group, options in groups.items():
+                result["configuration"]["pipeline"].setdefault(group, {}).update(options)
+
+    return change
+
+
+def test_beside_the_paper(tmp_path):
+    """Rows of what at least one model has, each value with its models if there are several."""
+    write_experiment(tmp_path, models=["RotatE", "IKRL-MAT", "AdaMF-MAT"], seeds=1)
+    rows = {row[0]: row[1:] for row in table(section(report(tmp_path), "Setting"))}
+    configured = load_configuration("AdaMF-MAT", "EmojiKG")["pipeline"]["training_loop_kwargs"]
+    assert configured["generator_objective"] == "minimax"
+    here, paper = rows["objective of the generators"]
+    assert here == "minimax (AdaMF-MAT), non-saturating (IKRL-MAT)"
+    assert paper.startswith("minimax (eq. 11)")
+    assert rows["attention"][0] == "per-modality"
+    assert rows["dimension of the noise"] == ["64", "64"]
+    assert "margin of the adversarial loss" not in rows
+
+
+def test_without_adversarial_training(tmp_path):
+    write_experiment(tmp_path, models=["RotatE"], seeds=1)
+    rows = [row[0] for row in table(section(report(tmp_path), "Setting"))]
+    assert "learning rate" in rows
+    assert not any("adversarial" in row or "generators" in row or row == "attention" for row in rows)
+
+
+def test_budgets(tmp_path):
+    """They are the same, or it is said that they are not, also between the seeds of a model."""
+    options = dict(models=["RotatE", "AdaMF"], seeds=2)
+    write_experiment(tmp_path / "same", **options)
+    assert "**" not in section(report(tmp_path / "same"), "Setting")
+    other = reconfigure(["AdaMF"], training_kwargs={"num_epochs": 7, "num_negs_per_pos": 3})
+
+    def change(run, result):
+        if run.seed == 1:
+            other(run, result)
+
+    write_experiment(tmp_path / "other", **options, change=change)
+    text = section(report(tmp_path / "other"), "Setting")
+    assert "**The runs do not have the same budget: they differ in epochs and number of negatives.**" in text
+    rows = {row[0]: row[1] for row in table(text)}
+    assert rows["epochs"] == "7, 40"
+    # one line for each configuration
+    assert [(row[0], row[3]) for row in table(text, 1)[1:]] == [("RotatE", "40"), ("AdaMF", "40"), ("AdaMF", "7")]
+
+
+def test_versions_and_devices(tmp_path):
+    def change(run, result):
+        if run.seed == 1:
+            result["environment"] |= {"torch": "0.0.1", "device": "cuda"}
+        else:
+            result["environment"]["torch"] = "0.0.2"
+
+    write_experiment(tmp_path, models=["RotatE"], change=change)
+    text = section(report(tmp_path), "Setting")
+    assert "**The runs were made with different versions of torch (0.0.1 and 0.0.2).**" in text
+    assert "**The runs were made on different devices: cpu and cuda.**" in text
+
+
+def test_where_configurations_are_from(tmp_path):
+    def change(run, result):
+        if run.variant == "AdaMF":
+            result["configuration"] = {"pipeline": result["configuration"]["pipeline"]}
+
+    write_experiment(tmp_path, models=["TransE", "TransD", "AdaMF"], seeds=1, change=change)
+    text = section(report(tmp_path), "Setting")
+    sources = {row[0]: row[2] for row in table(text, 1)}
+    assert sources["TransE"] == "EmojiKG/TransE.json"
+    assert sources["AdaMF"] == "not recorded"
+    comments = load_configuration("TransE", "EmojiKG")["metadata"]["comments"]
+    assert comments == load_configuration("TransD", "EmojiKG")["metadata"]["comments"]
+    assert f"\n- TransE, TransD: {comments}\n" in text
+    assert "\n- AdaMF: how its configuration was chosen is not recorded." in text
+
+
+def test_tuned_differently(tmp_path):
+    """A sentence about each two that are compared, once for all points of a line."""
+    change = reconfigure(["AdaMF-MAT"], optimizer_kwargs={"lr": 0.5}, loss_kwargs={"margin": 7.0})
+    write_experiment(tmp_path, "figure3", models=["AdaMF", "AdaMF-MAT", "IKRL", "IKRL-MAT"], seeds=1, change=change)
+    text = section(report(tmp_path), "Comparisons")
+    assert text.count("have different") == 1
+    expected = "have different learning rates, 0.5 and 0.001, and different margins, 7 and 4: each its own."
+    assert f"\nAdaMF-MAT and AdaMF {expected}\n" in text
