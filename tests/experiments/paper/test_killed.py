@@ -29,10 +29,10 @@ def start(*arguments):
     )
 
 
-def finish(process):
+def finish(process, returncode=0):
     """Wait for the command, and return what it has printed."""
     printed, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, printed
+    assert process.returncode == returncode, printed
     return printed
 
 
@@ -47,9 +47,10 @@ def wait(condition, process=None, seconds=120):
 
 
 def find_second_run(output):
-    """Return the lock of a run that is not the first, if there is one."""
-    locks = [path for path in (output / "runs").glob("*.lock") if read_holder(path)]
-    return locks[0] if locks and list(result_files(output)) else None
+    """Return the lock of a run that is not the first, if there is one, and not finished."""
+    finished = {path.stem for path in result_files(output)}
+    locks = [path for path in (output / "runs").glob("*.lock") if read_holder(path) and path.stem not in finished]
+    return locks[0] if locks and finished else None
 
 
 def is_alive(pid):
@@ -119,7 +120,7 @@ def test_only_a_worker(arguments, straight, tmp_path):
     process = start(*arguments, "--output", tmp_path)
     worker = read_holder(wait(lambda: find_second_run(tmp_path), process))["pid"]
     os.kill(worker, signal.SIGKILL)
-    printed = finish(process)
+    printed = finish(process, returncode=1)
     assert printed.count("failed: The process was killed by signal 9") == 1
     assert len(list(result_files(tmp_path))) == 4
     finish(start(*arguments, "--retry", "--output", tmp_path))
