@@ -32,6 +32,7 @@ MODELS = {"RotatE": ("LpRotatE", "sLCWA"), "AdaMF": ("AdaMFRotatE", "sLCWA"), "A
 @click.option("--weighting", default="self-adversarial", show_default=True, help="AdaMF-MAT's adversarial_weighting.")
 @click.option("--objective", default="non-saturating", show_default=True, help="AdaMF-MAT's generator_objective.")
 @click.option("--generator-lr", type=float, default=1e-4, show_default=True, help="AdaMF-MAT's generators' rate.")
+@click.option("--fusion", default="adaptive", show_default=True, help="AdaMF's and AdaMF-MAT's fusion.")
 @click.option("--epochs", type=int, default=30, show_default=True, help="The epochs of each run.")
 @click.option("--embedding-dim", type=int, default=100, show_default=True, help="Complex numbers an embedding.")
 @click.option("--triples", type=int, default=1000, show_default=True, help="How many validation triples.")
@@ -47,6 +48,7 @@ def main(
     weighting: str,
     objective: str,
     generator_lr: float,
+    fusion: str,
     epochs: int,
     embedding_dim: int,
     triples: int,
@@ -67,6 +69,9 @@ def main(
     for name, lr, margin, weight in grid:
         model, loop = MODELS[name]
         options: dict[str, Any] = dict(lr=lr, margin=margin)
+        model_kwargs: dict[str, Any] = dict(embedding_dim=embedding_dim)
+        if name != "RotatE":
+            model_kwargs["fusion"] = options["fusion"] = fusion
         adversarial: dict[str, Any] = {}
         if weight is not None:
             adversarial = dict(
@@ -82,7 +87,7 @@ def main(
                 training=data.training,
                 testing=data.validation.clone_and_exchange_triples(validation),
                 model=model,
-                model_kwargs=dict(embedding_dim=embedding_dim),
+                model_kwargs=model_kwargs,
                 loss_kwargs=dict(margin=margin, adversarial_temperature=2.0),
                 optimizer_kwargs=dict(lr=lr),
                 training_loop=loop,
