@@ -143,6 +143,9 @@ def reproduce(
                 report=click.echo,
             )
         num_failed = grid.count_failures(output)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. What is finished is kept: repeat the command to go on, or see it with --report-only.")
+        raise
     except (DownloadError, OSError, RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {path}")

@@ -22,7 +22,9 @@ __all__ = [
 ]
 
 #: Where the features of one modality may come from.
-FeatureSource: TypeAlias = ModalityFeatures | FloatTensor | NumpyArray | str | Path
+FeatureSource: TypeAlias = (
+    ModalityFeatures | FloatTensor | NumpyArray | str | Path | Mapping[str, FloatTensor | NumpyArray | Sequence[float]]
+)
 
 #: Names under which archives store the matrix, the labels and the presence mask.
 KEY_FEATURES = "features"
@@ -175,7 +177,7 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
 def as_features(source: FeatureSource, labels: Sequence[str], name: str) -> ModalityFeatures:
     """Convert anything that may hold features.
 
-    :param source: Features, a path of a file, or a matrix.
+    :param source: Features, a path of a file, a matrix, or a vector for each label.
     :param labels: The labels of the rows of matrices and files without labels, in row order.
     :param name: The name of the modality, for messages.
     :returns: The features, not yet aligned.
@@ -187,6 +189,14 @@ def as_features(source: FeatureSource, labels: Sequence[str], name: str) -> Moda
         return read_features(source, labels=labels)
     if isinstance(source, torch.Tensor | numpy.ndarray):
         return ModalityFeatures.from_matrix(source, labels, source=f"the {name} matrix")
+    if isinstance(source, Mapping):
+        vectors = {label: torch.as_tensor(vector) for label, vector in source.items()}
+        shapes = {tuple(vector.shape) for vector in vectors.values()}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+            found = ", ".join(map(str, sorted(shapes))) or "none"
+            raise FeatureError(f"The {name} features must be vectors of equal length, but their shapes are: {found}.")
+        return ModalityFeatures.from_matrix(torch.stack(list(vectors.values())), vectors, source=f"the {name} vectors")
     raise FeatureError(
-        f"Cannot use a {type(source).__name__} as {name} features: pass a path, a matrix, or ModalityFeatures.",
+        f"Cannot use a {type(source).__name__} as {name} features: pass a path, a matrix, vectors by label, or "
+        f"ModalityFeatures.",
     )

@@ -182,7 +182,20 @@ def test_as_features_names_the_modality():
         as_features(torch.ones(2, 3), "abc", "visual")
 
 
-@pytest.mark.parametrize("source", [None, 3, [[1.0, 2.0]], {"a": torch.ones(2)}, b"features.npy"], ids=repr)
+def test_vectors_by_label():
+    """In any order: labels say whose they are."""
+    features = as_features({"b": [3.0, 4.0], "a": numpy.array([1.0, 2.0])}, ["a", "b", "c"], "visual")
+    assert features.labels == ("b", "a")
+    assert features.matrix.tolist() == [[3, 4], [1, 2]]
+
+
+@pytest.mark.parametrize("source", [{}, {"a": 1.0}, {"a": [1.0], "b": [1.0, 2.0]}, {"a": [[1.0]]}], ids=repr)
+def test_vectors_of_other_shapes(source):
+    with pytest.raises(FeatureError, match="The visual features must be vectors of equal length, but their shapes are"):
+        as_features(source, ["a", "b"], "visual")
+
+
+@pytest.mark.parametrize("source", [None, 3, [[1.0, 2.0]], b"features.npy"], ids=repr)
 def test_as_features_refuses(source):
     with pytest.raises(FeatureError, match=rf"Cannot use a {type(source).__name__} as visual features: pass a path"):
         as_features(source, ["a"], "visual")

@@ -1,5 +1,6 @@
 """Files with configurations: reading them, and what they must not change, or results could not be compared."""
 
+import difflib
 import inspect
 import json
 from collections.abc import Mapping
@@ -53,6 +54,8 @@ def read_configuration(path: Path, expected: Path | None = None) -> dict[str, An
                 f"the file; an interrupted run starts anew."
             )
     classes = _look_up(path, pipeline)
+    for name, cls in classes.items():
+        _check_options(path, pipeline, name, cls)
     if expected is not None:
         others = _look_up(expected, _read(expected)["pipeline"])
         for name in ("model", "training_loop"):
@@ -133,6 +136,26 @@ def _look_up(path: Path, pipeline: Mapping[str, Any]) -> dict[str, type]:
                     f"{path} has the {name} {pipeline.get(name)!r}, which PyKEEN does not have. Correct the file."
                 ) from error
     return found
+
+
+def _check_options(path: Path, pipeline: Mapping[str, Any], name: str, cls: type) -> None:
+    """Check that a class has the parameters that it is to be made with, rather than find out after hours."""
+    known: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(base).parameters.values()
+        known |= {parameter.name for parameter in parameters}
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    else:
+        # anything goes
+        return
+    for option in pipeline.get(f"{name}_kwargs", {}):
+        if option not in known:
+            matches = difflib.get_close_matches(option, known)
+            hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else " Correct the file."
+            raise ValueError(f"{path} has {name}_kwargs with {option!r}, which {cls.__name__} does not have.{hint}")
 
 
 @cache

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ..results import write_json
 from .claims import claimed
 from .planning import Run
+from .running import RunFiles, read_result
 
 __all__ = ["FILE_NAME", "check_directory", "read_experiment", "record_experiment"]
 
@@ -77,18 +78,56 @@ def _add(directory: Path, experiment: str, runs: Sequence[Run]) -> None:
     """Add runs, while nobody else does."""
     check_directory(directory, experiment)
     present = read_experiment(directory) or {"format": FORMAT, "experiment": experiment, "runs": []}
-    ids = {_get_key(entry): entry["id"] for entry in present["runs"]}
+    entries = {_get_key(entry): entry for entry in present["runs"]}
     added = [_describe(run) for run in runs]
+    replaced = []
     for run, entry in zip(runs, added, strict=True):
-        if ids.get(_get_key(entry), run.id) != run.id:
+        other = entries.get(_get_key(entry), entry)
+        if other["id"] == run.id:
+            continue
+        if _is_bound(directory, other):
             raise ValueError(
-                f"{directory} has {run.describe()}, with other settings or other data, and a report of both would "
-                f"compare what cannot be compared. Choose another directory, or ask for the same settings as before, "
-                f"e.g., the same number of epochs."
+                f"{directory} has {run.describe()}, with {_describe_difference(other, entry)}, and a report of both "
+                f"would compare what cannot be compared. Choose another directory, or ask for the same as before."
             )
-    new = [entry for entry in added if _get_key(entry) not in ids]
-    if new or not (directory / FILE_NAME).exists():
-        write_json(directory / FILE_NAME, {**present, "runs": [*present["runs"], *new]})
+        replaced.append(other)
+    for other in replaced:
+        # without a result, or a failed one: a mistake may be corrected
+        RunFiles(directory, other["id"]).result.unlink(missing_ok=True)
+    changed = {_get_key(entry): entry for entry in added}
+    if entries | changed != entries or not (directory / FILE_NAME).exists():
+        write_json(directory / FILE_NAME, {**present, "runs": list((entries | changed).values())})
+
+
+def _is_bound(directory: Path, entry: Mapping[str, Any]) -> bool:
+    """Return whether there is something of a run that must not be lost: a result, or somebody who works on it."""
+    files = RunFiles(directory, entry["id"])
+    result = read_result(files.result)
+    return files.lock.exists() if result is None else result["error"] is None
+
+
+def _describe_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Describe what is different between two runs that are the same in the experiment."""
+    there, here = (_flatten(entry["configuration"]["pipeline"]) for entry in (old, new))
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    # where the files are does not matter
+    names = [name for name in names if not name.startswith("dataset_kwargs")]
+    parts = [f"{name}: {there.get(name, 'none')} there, {here.get(name, 'none')} here" for name in names]
+    if old["num_test_triples"] != new["num_test_triples"]:
+        parts.append(
+            f"ranked test triples: {old['num_test_triples'] or 'all'} there, {new['num_test_triples'] or 'all'} here"
+        )
+    settings = f"other settings ({'; '.join(parts)})" if parts else ""
+    data = "other data" if old["data"] != new["data"] else ""
+    return " and ".join(filter(None, [settings, data])) or "another version of this package"
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by the names of all levels, joined by dots."""
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        result |= _flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return result
 
 
 def _describe(run: Run) -> dict[str, Any]:

@@ -160,7 +160,8 @@ def _tabulate_weights(draft: Draft, points: Sequence[Point]) -> list[str]:
     return [
         "#### Weights of modalities",
         "In percent, the average over the heads and tails of a relation's test triples; mean ± standard deviation over "
-        f"random seeds. The relations with most test triples; {path.name} has all of them.",
+        f"random seeds. Where an entity has no such modality, it is the weight of what the model has in its place. "
+        f"The relations with most test triples; {path.name} has all of them.",
         format_weights(frame, limit=MAX_RELATIONS),
     ]
 
@@ -170,12 +171,11 @@ def _compare(draft: Draft, pairs: Sequence[Pair]) -> list[str]:
     comparisons, compared, problems = compare(pairs)
     if not compared:
         return [f"There are no comparisons: {' '.join(problems)}"]
-    text = [format_comparisons(comparisons), *(f"**There is no comparison of {problem}**" for problem in problems)]
+    tuning = describe_tuning(compared)
+    text = [] if tuning is None else [tuning]
+    text += [format_comparisons(comparisons), *(f"**There is no comparison of {problem}**" for problem in problems)]
     if draft.experiment.name == "table2":
         text += ["RotatE is compared with the multi-modal model that has the best MRR on these very test triples."]
-    tuning = describe_tuning(compared)
-    if tuning is not None:
-        text += [tuning]
     return [*text, *_break_down(draft, compared)]
 
 

@@ -10,6 +10,7 @@ from pykeen.pipeline import pipeline_from_config
 
 from pykeen_adamf.experiments.demo.contenders import BUDGET
 from pykeen_adamf.experiments.demo.contenders import CONTENDERS as DEMO_CONTENDERS
+from pykeen_adamf.experiments.paper.configuration_files import read_configuration
 from pykeen_adamf.experiments.paper.contenders import (
     CONFIGURATIONS,
     CONTENDERS,
@@ -154,6 +155,12 @@ def test_no_other_budget(benchmark, tmp_path):
         plan_runs(benchmark, models=["RotatE", "AdaMF-MAT"], configurations=tmp_path)
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_nothing_is_refused(path):
+    """What is right passes all checks."""
+    assert read_configuration(path, path)["pipeline"]["model"] == read(path)["pipeline"]["model"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -167,6 +174,12 @@ def test_no_other_budget(benchmark, tmp_path):
         (dict(pipeline=dict(model="LpRotatE", loss="x")), "has the loss 'x', which PyKEEN does not have"),
         (dict(pipeline=dict(model="TransE")), "has the model TransE, but a file of that name must have LpRotatE"),
         (dict(pipeline=dict(model="LpRotatE", training_loop="LCWA")), "has the training_loop LCWATrainingLoop, but"),
+        (
+            dict(pipeline=dict(model="LpRotatE", model_kwargs=dict(embeding_dim=5))),
+            "has model_kwargs with 'embeding_dim', which LpRotatE does not have. Did you mean 'embedding_dim'",
+        ),
+        (dict(pipeline=dict(model="LpRotatE", optimizer_kwargs=dict(lrr=5))), "with 'lrr', which Adam does not have"),
+        (dict(pipeline=dict(model="LpRotatE", loss="NSSA", loss_kwargs=dict(margn=5))), "Did you mean 'margin'"),
         (dict(pipeline=dict(model="LpRotatE", use_testing_data=False)), "has use_testing_data: False, but all"),
         (dict(pipeline=dict(model="LpRotatE", filter_validation_when_testing=False)), "but all results are of test"),
         (dict(pipeline=dict(model="LpRotatE", evaluator="sampledrankbased")), "has another evaluator, but all"),

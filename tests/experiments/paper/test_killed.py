@@ -134,6 +134,7 @@ def test_interrupted(arguments, straight, tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 1
+    assert "What is finished is kept: repeat the command to go on" in printed
     assert "Aborted!" in printed
     assert "Traceback" not in printed
     assert not list((tmp_path / "runs").glob("*.lock"))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pykeen_adamf.experiments.paper.claims import claimed
 from pykeen_adamf.experiments.paper.contenders import CONTENDERS
 from pykeen_adamf.experiments.paper.progress import Progress, format_duration
 from pykeen_adamf.experiments.paper.record import FILE_NAME, check_directory, read_experiment, record_experiment
@@ -14,6 +15,11 @@ from pykeen_adamf.experiments.paper.running import RunFiles, describe_failure
 from .cases import OVERRIDES, plan_runs
 
 MODELS = ["RotatE", "AdaMF"]
+
+
+def finish(directory, run):
+    """Write the result of a run that has not failed."""
+    RunFiles(directory, run.id).write({**describe_failure(run, "cpu", ""), "error": None}, None)
 
 
 def test_content(benchmark, tmp_path):
@@ -36,20 +42,39 @@ def test_growth(benchmark, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kwargs",
+    ("kwargs", "message"),
     [
-        dict(overrides=dataclasses.replace(OVERRIDES, epochs=3)),
-        dict(num_test_triples=5),
-        dict(overrides=dataclasses.replace(OVERRIDES, learning_rate=0.5)),
+        (dict(overrides=dataclasses.replace(OVERRIDES, epochs=3)), "training_kwargs.num_epochs: 2 there, 3 here"),
+        (dict(num_test_triples=5), "ranked test triples: all there, 5 here"),
+        (dict(overrides=dataclasses.replace(OVERRIDES, learning_rate=0.5)), "optimizer_kwargs.lr: 0.001 there, 0.5"),
     ],
 )
-def test_other_settings(benchmark, tmp_path, kwargs):
+def test_other_settings(benchmark, tmp_path, kwargs, message):
     """They would end up in one table."""
-    record_experiment(tmp_path, "table2", plan_runs(benchmark, models=MODELS))
+    runs = plan_runs(benchmark, models=MODELS)
+    record_experiment(tmp_path, "table2", runs)
+    finish(tmp_path, runs[0])
     before = (tmp_path / FILE_NAME).read_bytes()
-    with pytest.raises(ValueError, match="has RotatE, DB15K, seed 0, with other settings or other data"):
+    with pytest.raises(ValueError, match=f"has RotatE, DB15K, seed 0, with other settings .{message}"):
         record_experiment(tmp_path, "table2", plan_runs(benchmark, models=MODELS, seeds=2, **kwargs))
     assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("state", ["failed", "not begun", "running"])
+def test_mistakes_can_be_corrected(benchmark, tmp_path, state):
+    """What has not come to anything does not bind anybody, unless somebody works on it."""
+    (run,) = plan_runs(benchmark, models=["RotatE"])
+    (other,) = plan_runs(benchmark, models=["RotatE"], overrides=dataclasses.replace(OVERRIDES, epochs=3))
+    record_experiment(tmp_path, "table2", [run])
+    files = RunFiles(tmp_path, run.id)
+    if state == "failed":
+        files.write(describe_failure(run, "cpu", "a mistake"), None)
+    if state == "running":
+        with claimed(files.lock), pytest.raises(ValueError, match="with other settings"):
+            record_experiment(tmp_path, "table2", [other])
+    record_experiment(tmp_path, "table2", [other])
+    assert [entry["id"] for entry in read_experiment(tmp_path)["runs"]] == [other.id]
+    assert not files.result.exists()
 
 
 def test_other_experiment(benchmark, tmp_path):

@@ -1,6 +1,7 @@
 """What each model was configured with, where that is from, and what of it differs between models that are compared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .markdown import format_table
 from .options import BUDGET, TUNED, format_value, get_values
@@ -42,15 +43,23 @@ def _describe_sources(points: Sequence[Point]) -> str:
     models: dict[str, dict[str, None]] = {}
     for point in points:
         for configuration in point.configurations:
-            comments = (configuration.get("metadata") or {}).get("comments")
-            text = " ".join(str(comments or "how its configuration was chosen is not recorded").split())
+            metadata = configuration.get("metadata") or {}
+            text = " ".join(str(metadata.get("comments") or "how its configuration was chosen is not recorded").split())
+            overrides = metadata.get("overrides") or {}
+            if overrides:
+                text = f"{text.removesuffix('.')}. {_describe_overrides(configuration['pipeline'], overrides)}"
             models.setdefault(text, {})[point.variant] = None
     lines = [f"- {', '.join(names)}: {text}{'' if text.endswith('.') else '.'}" for text, names in models.items()]
-    intro = (
-        "How the configurations were chosen, as their files say. Where the command or the experiment itself has set an "
-        "option, the table has what it was set to."
-    )
-    return "\n".join([intro, "", *lines])
+    return "\n".join(["How the configurations were chosen, as their files say:", "", *lines])
+
+
+def _describe_overrides(pipeline: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
+    """Say what the command has set to something else than the file."""
+    parts = []
+    for place, old in overrides.items():
+        group, _, name = place.partition(".")
+        parts.append(f"{name} is {format_value(pipeline[group][name])} instead of {format_value(old)}")
+    return f"**But not with this:** {', and '.join(parts)}."
 
 
 def describe_tuning(pairs: Sequence[Pair]) -> str | None:
