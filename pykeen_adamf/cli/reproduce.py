@@ -40,7 +40,13 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
     metavar="NAME,...",
     help="Some of the experiment's models, separated by commas; repeatable. If not given, all of them.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Random seeds of each model.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How many random seeds each model has: 0, 1, …",
+)
 @click.option(
     "--configurations",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -150,6 +156,7 @@ def reproduce(
         raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {path}")
     if num_failed:
+        what = "1 run has" if num_failed == 1 else f"{num_failed} runs have"
         raise click.ClickException(
-            f"{num_failed} runs have failed, see the end of the report. The same command with --retry runs them again."
+            f"{what} failed, see the end of the report. The same command with --retry runs what has failed again."
         )

@@ -38,7 +38,8 @@ class Progress:
         self._seconds: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         num_failed = sum(": failed: " in line for line in self._collect())
         failures = f" ({num_failed} of them failed; --retry runs those again)" if num_failed else ""
-        report(f"{len(runs)} runs, of which {len(runs) - len(self.pending)} are finished{failures}")
+        runs_text = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+        report(f"{runs_text}, of which {len(runs) - len(self.pending)} are finished{failures}")
 
     def _collect(self) -> list[str]:
         """Return a line for each run that was finished since the last call."""

@@ -21,7 +21,7 @@ def describe_progress(experiment: Experiment) -> str:
         sum(len(point.failures) for point in points),
     )
     if finished == total:
-        return f"All {total} runs are finished."
+        return f"All {total} runs are finished." if total > 1 else "The only run is finished."
     text = f"**This is incomplete: of {total} runs, {finished} are finished, {failed} have failed, and "
     return f"{text}{total - finished - failed} are missing.** Averages are over those that are finished."
 
@@ -46,8 +46,8 @@ def format_results(experiment: Experiment, dataset: str) -> str:
             row += ["-"] * len(METRICS) if figures is None else [f"{figures.by_metric()[x]:.2f}" for x in METRICS]
         rows.append(row)
     text = (
-        "Filtered, realistic metrics of heads and tails in percent, mean ± standard deviation over random seeds; "
-        "without a standard deviation, there is one seed."
+        "Realistic metrics of heads and tails in percent, filtered by all triples for training, validation and test; "
+        "mean ± standard deviation (with n - 1) over random seeds. Without a standard deviation, there is one seed."
     )
     if any(published):
         text += (
