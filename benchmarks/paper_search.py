@@ -30,8 +30,6 @@ MODELS = {"RotatE": ("LpRotatE", "sLCWA"), "AdaMF": ("AdaMFRotatE", "sLCWA"), "A
 @click.option("--margin", "margins", type=float, multiple=True, default=[6.0, 12.0], help="A margin; repeatable.")
 @click.option("--weight", "weights", type=float, multiple=True, default=[0.1], help="λ of AdaMF-MAT; repeatable.")
 @click.option("--weighting", default="self-adversarial", show_default=True, help="AdaMF-MAT's adversarial_weighting.")
-@click.option("--objective", default="non-saturating", show_default=True, help="AdaMF-MAT's generator_objective.")
-@click.option("--generator-lr", type=float, default=1e-4, show_default=True, help="AdaMF-MAT's generators' rate.")
 @click.option("--fusion", default="adaptive", show_default=True, help="AdaMF's and AdaMF-MAT's fusion.")
 @click.option("--epochs", type=int, default=30, show_default=True, help="The epochs of each run.")
 @click.option("--embedding-dim", type=int, default=100, show_default=True, help="Complex numbers an embedding.")
@@ -46,8 +44,6 @@ def main(
     margins: list[float],
     weights: list[float],
     weighting: str,
-    objective: str,
-    generator_lr: float,
     fusion: str,
     epochs: int,
     embedding_dim: int,
@@ -77,8 +73,6 @@ def main(
             adversarial = dict(
                 adversarial_weight=weight,
                 adversarial_weighting=weighting,
-                generator_objective=objective,
-                generator_optimizer_kwargs=dict(lr=generator_lr),
             )
         start = time.perf_counter()
         with cheap_garbage_collection():

@@ -26,7 +26,7 @@ FIXED: Final[Mapping[str, Any]] = {
 EVALUATION_OPTIONS: Final = frozenset({"batch_size", "slice_size", "use_tqdm"})
 
 
-def read_configuration(path: Path, expected: Path | None = None) -> dict[str, Any]:
+def read_configuration(path: Path, expected: Path) -> dict[str, Any]:
     """Read the configuration of a model.
 
     :param path: The path of the file.
@@ -56,14 +56,13 @@ def read_configuration(path: Path, expected: Path | None = None) -> dict[str, An
     classes = _look_up(path, pipeline)
     for name, cls in classes.items():
         _check_options(path, pipeline, name, cls)
-    if expected is not None:
-        others = _look_up(expected, _read(expected)["pipeline"])
-        for name in ("model", "training_loop"):
-            if classes[name] is not others[name]:
-                raise ValueError(
-                    f"{path} has the {name} {classes[name].__name__}, but a file of that name must have "
-                    f"{others[name].__name__}. Correct the file, or give it the name of its model."
-                )
+    others = _look_up(expected, _read(expected)["pipeline"])
+    for name in ("model", "training_loop"):
+        if classes[name] is not others[name]:
+            raise ValueError(
+                f"{path} has the {name} {classes[name].__name__}, but a file of that name must have "
+                f"{others[name].__name__}. Correct the file, or give it the name of its model."
+            )
     kept = {name: value for name, value in pipeline.items() if name not in DECIDED}
     return {"metadata": dict(content["metadata"]), "pipeline": kept}
 

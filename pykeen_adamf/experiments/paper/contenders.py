@@ -139,8 +139,7 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
     :raises ValueError: if there is no such model, or its file cannot be read
     """
     path = find_configuration(contender, dataset, directory)
-    # the package's own are tested
-    configuration = read_configuration(path, None if directory is None else find_configuration(contender, ""))
+    configuration = read_configuration(path, CONFIGURATIONS / DEFAULT / path.name)
     configuration["metadata"]["title"] = f"{contender} on {dataset}"
     configuration["metadata"]["source"] = f"{path.parent.name}/{path.name}"
     configuration["pipeline"]["dataset"] = dataset

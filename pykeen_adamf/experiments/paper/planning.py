@@ -164,13 +164,14 @@ def _configure(
     changes = merge(overrides.as_pipeline(), variant.changes)
     if dataset_kwargs:
         changes["dataset_kwargs"] = dict(dataset_kwargs)
+    pipeline = configuration["pipeline"]
     configuration["metadata"]["overrides"] = {
-        f"{group}.{name}": configuration["pipeline"].get(group, {}).get(name)
-        for group, values in (overrides.as_pipeline()).items()
+        f"{group}.{name}": pipeline.get(group, {}).get(name)
+        for group, values in overrides.as_pipeline().items()
         for name, value in values.items()
-        if configuration["pipeline"].get(group, {}).get(name) != value
+        if pipeline.get(group, {}).get(name) != value
     }
-    pipeline = merge(configuration["pipeline"], {**changes, "random_seed": seed})
+    pipeline = merge(pipeline, {**changes, "random_seed": seed})
     # files that come from a search have options of the loop and of the sampler here, where they would win
     for group in ("training_loop_kwargs", "negative_sampler_kwargs"):
         for name in changes.get(group, {}):

@@ -119,7 +119,7 @@ def _describe_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         )
     settings = f"other settings ({'; '.join(parts)})" if parts else ""
     data = "other data" if old["data"] != new["data"] else ""
-    return " and ".join(filter(None, [settings, data])) or "another version of this package"
+    return " and ".join(filter(None, [settings, data]))
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

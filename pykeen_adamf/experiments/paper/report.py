@@ -160,7 +160,7 @@ def _tabulate_weights(draft: Draft, points: Sequence[Point]) -> list[str]:
     return [
         "#### Weights of modalities",
         "In percent, the average over the heads and tails of a relation's test triples; mean ± standard deviation over "
-        f"random seeds. Where an entity has no such modality, it is the weight of what the model has in its place. "
+        "random seeds. Where an entity has no such modality, it is the weight of what the model has in its place. "
         f"The relations with most test triples; {path.name} has all of them.",
         format_weights(frame, limit=MAX_RELATIONS),
     ]

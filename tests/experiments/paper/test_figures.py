@@ -1,6 +1,5 @@
 """The figures of the paper, and plots in general."""
 
-import dataclasses
 import subprocess
 import sys
 
@@ -8,7 +7,7 @@ import pandas
 import pytest
 
 from pykeen_adamf.experiments.paper.reporting.plots import plot
-from pykeen_adamf.experiments.paper.reporting.points import Point, read_points
+from pykeen_adamf.experiments.paper.reporting.points import read_points
 from pykeen_adamf.experiments.paper.reporting.weights import average_weights
 
 from .synthetic import report, section, table, write_experiment
@@ -55,15 +54,6 @@ def test_rare_entities_first(tmp_path):
     ]
     # the lines of both begin with what is the same
     assert all(line.get_xdata().tolist() == [0.0, 0.2, 0.4, 0.6, 0.8] for line in ax.get_lines())
-
-
-def test_nothing_is_dropped_by_degree(tmp_path):
-    """Also in directories where the order is recorded for it."""
-    parameters = {"model": "AdaMF", "mat": False, "missing_ratio": 0.0, "missing_by": "degree"}
-    point = Point("EmojiKG", "AdaMF", parameters, {}, {}, {}, [], {})
-    assert point.label == "AdaMF, missing ratio 0.0"
-    other = dataclasses.replace(point, parameters={**parameters, "missing_ratio": 0.2})
-    assert other.label == "AdaMF, missing ratio 0.2, dropped by degree"
 
 
 def test_groups(tmp_path):

@@ -56,12 +56,7 @@ def find_pairs(experiment: str, points: Sequence[Point]) -> list[Pair]:
     if experiment == "figure4" and points:
         reference = min(points, key=lambda point: float(point.parameters["num_groups"]))
         pairs += [Pair(point, reference) for point in points if point is not reference]
-    unique: dict[str, Pair] = {}
-    for pair in [*pairs, *_with_and_without(points)]:
-        # where nothing is dropped, the order of dropping makes no difference
-        if pair.label not in unique or len(pair.seeds) > len(unique[pair.label].seeds):
-            unique[pair.label] = pair
-    return list(unique.values())
+    return [*pairs, *_with_and_without(points)]
 
 
 def _best_and_rotate(points: Sequence[Point]) -> Iterator[Pair]:

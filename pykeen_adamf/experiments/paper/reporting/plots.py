@@ -96,14 +96,14 @@ def _plot_missing(points: Sequence[Point]) -> "Figure":
     for order, model in itertools.product(orders, models):
         color = next(colors)
         for mat, style in ((True, "-"), (False, "--")):
-            line = {
-                point.missing_ratio: point
+            line = [
+                point
                 for point in points
                 if (point.parameters["model"], point.parameters["mat"]) == (model, mat)
                 and (not point.missing_ratio or point.missing_by == order)
-            }
+            ]
             label = f"{model} {'w/' if mat else 'w/o'} MAT{f', by {order}' if len(orders) > 1 else ''}"
-            _draw_line(ax, list(line.values()), "missing_ratio", "MRR", dict(color=color, linestyle=style, label=label))
+            _draw_line(ax, line, "missing_ratio", "MRR", dict(color=color, linestyle=style, label=label))
     by = " (rare entities first)" if orders == ["degree"] else ""
     ax.set(xlabel=f"missing ratio{by}", ylabel="MRR in percent", title=points[0].dataset + _explain(points, "bands"))
     _finish(ax)

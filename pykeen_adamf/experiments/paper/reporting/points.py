@@ -64,11 +64,8 @@ class Point:
         """Return where on the axis of a figure the point is, if there is one."""
         names = {"missing_ratio": "missing ratio", "missing_by": "dropped by", "num_groups": "L ="}
         # the variant says the others
-        hidden = {"mat", "model"}
-        if not self.missing_ratio:
-            # nothing is dropped, by whatever
-            hidden.add("missing_by")
-        return ", ".join(f"{names.get(x, x)} {value}" for x, value in self.parameters.items() if x not in hidden)
+        parts = [f"{names.get(x, x)} {value}" for x, value in self.parameters.items() if x not in {"mat", "model"}]
+        return ", ".join(parts)
 
     @property
     def label(self) -> str:
