@@ -2,12 +2,11 @@
 
 from typing import Final, get_args
 
-from .typing import Attention, Fusion, Missing, SyntheticKind
+from .typing import Attention, Missing, SyntheticKind
 
 __all__ = [
     "ATTENTIONS",
     "DATA_ENVIRONMENT_VARIABLE",
-    "FUSIONS",
     "MISSING",
     "STRUCTURAL",
     "SYNTHETIC_KINDS",
@@ -21,7 +20,6 @@ VISUAL: Final = "visual"
 TEXTUAL: Final = "textual"
 
 ATTENTIONS: Final[tuple[Attention, ...]] = get_args(Attention)
-FUSIONS: Final[tuple[Fusion, ...]] = get_args(Fusion)
 MISSING: Final[tuple[Missing, ...]] = get_args(Missing)
 SYNTHETIC_KINDS: Final[tuple[SyntheticKind, ...]] = get_args(SyntheticKind)
 

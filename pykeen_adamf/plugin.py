@@ -52,22 +52,32 @@ REGISTRATIONS: Sequence[Registration] = (
     Registration("pykeen.datasets", "dataset_resolver", "datasets", ["DB15K", "EmojiKG", "MKGW", "MKGY"]),
     Registration("pykeen.sampling", "negative_sampler_resolver", "sampling", ["FilteredBernoulliNegativeSampler"]),
     Registration(
-        "pykeen.nn", "interaction_resolver", "nn", ["IKRLInteraction", "LpRotatEInteraction", "TBKGCInteraction"]
+        "pykeen.nn",
+        "interaction_resolver",
+        "nn",
+        ["IKRLInteraction", "LpRotatEInteraction", "RegularizedInteraction", "TBKGCInteraction"],
     ),
     Registration(
         "pykeen.nn",
         "representation_resolver",
         "nn",
         [
-            "AdaptiveFusionRepresentation",
-            "CrossModalRepresentation",
+            "FusedRepresentation",
             "PhaseRepresentation",
             "ProjectedFeatureRepresentation",
+            "StructuralEmbedding",
         ],
     ),
-    Registration("pykeen.models", "model_resolver", "models", ["AdaMFRotatE", "IKRL", "LpRotatE", "TBKGC"]),
+    Registration(
+        "pykeen.models", "model_resolver", "models", ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "Structural", "TBKGC"]
+    ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
-    Registration("pykeen.training", "training_loop_resolver", "training", ["MATTrainingLoop"]),
+    Registration(
+        "pykeen.training",
+        "training_loop_resolver",
+        "training",
+        ["MATTrainingLoop", "OneVsAllMATTrainingLoop", "OneVsAllTrainingLoop"],
+    ),
 )
 
 

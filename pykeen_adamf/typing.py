@@ -10,7 +10,6 @@ __all__ = [
     "Attention",
     "BoolTensor",
     "FloatTensor",
-    "Fusion",
     "LongTensor",
     "Missing",
     "NumpyArray",
@@ -27,9 +26,6 @@ NumpyArray: TypeAlias = numpy.ndarray[Any, Any]
 
 #: Whether all modalities share one attention vector (reference code), or have one each (paper, eq. 4).
 Attention: TypeAlias = Literal["shared", "per-modality"]
-
-#: Whether modalities are weighted per entity (paper, eq. 4-5), or averaged (ablation of table 3).
-Fusion: TypeAlias = Literal["adaptive", "mean"]
 
 #: How entities without a row in a modality are treated.
 Missing: TypeAlias = Literal["random", "zero", "mask"]

@@ -35,8 +35,8 @@ def make_model(factory=None, dtype=torch.float64, **kwargs) -> AdaMFRotatE:
     )
     # attention is almost uniform at first
     with torch.no_grad():
-        if model.fused.attention is not None:
-            model.fused.attention.mul_(5)
+        if hasattr(model.fused.fusion, "attention"):
+            model.fused.fusion.attention.mul_(5)
     return model.to(dtype).eval()
 
 
@@ -74,10 +74,10 @@ def formula(
         if e is None:
             continue
         embeddings.append(e)
-        if model.fused.attention is None:
+        if not hasattr(model.fused.fusion, "attention"):
             logits.append(0.0)
         else:
-            attention = model.fused.attention.detach().numpy()
+            attention = model.fused.fusion.attention.detach().numpy()
             logits.append(attention[column if len(attention) > 1 else 0] @ numpy.tanh(e))
     weights = numpy.exp(logits) / numpy.exp(logits).sum()
     e = sum(weight * x for weight, x in zip(weights, embeddings, strict=True))

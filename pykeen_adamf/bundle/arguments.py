@@ -10,11 +10,13 @@ import torch
 from class_resolver import ClassResolver
 from class_resolver.contrib.torch import margin_activation_resolver
 from pykeen.losses import Loss, loss_resolver
+from pykeen.nn import interaction_resolver
 from pykeen.regularizers import Regularizer, regularizer_resolver
 from pykeen.utils import NoRandomSeedNecessary
 from torch import nn
 
-from ..models import AnchoredScoringModel
+from ..models import QueryScoringModel
+from ..nn import fusion_resolver
 from .layout import BundleError
 
 __all__ = [
@@ -40,7 +42,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
 TRANSIENT: Final = frozenset({"training", "updated", "regularization_term"})
 
 
-def describe_arguments(model: AnchoredScoringModel) -> dict[str, Any]:
+def describe_arguments(model: QueryScoringModel) -> dict[str, Any]:
     """Describe the keyword-based parameters that make another model like this one.
 
     The defaults are described, too: they may be others in a later version. The loss is not, since it may have been
@@ -65,7 +67,7 @@ def describe_arguments(model: AnchoredScoringModel) -> dict[str, Any]:
         name: _describe(value, f"the argument {name} of {type(model).__name__}")
         for name, value in given.items()
         # they may have been left out, and have done their work
-        if not name.endswith("initializer") and name not in {"loss", "loss_kwargs"}
+        if "initializer" not in name and name not in {"loss", "loss_kwargs"}
     }
 
 
@@ -91,8 +93,9 @@ def _describe(value: Any, what: str) -> Any:
         return {KEY_DTYPE: str(value).removeprefix("torch.")}
     if isinstance(value, Regularizer):
         return {KEY_REGULARIZER: describe_instance(value, what)}
-    if isinstance(value, type) and issubclass(value, Regularizer):
-        return _find_name(regularizer_resolver, value, what)
+    for resolver in (regularizer_resolver, interaction_resolver, fusion_resolver):
+        if isinstance(value, type) and issubclass(value, resolver.base):
+            return _find_name(resolver, value, what)
     if isinstance(value, Mapping) and all(isinstance(key, str) and not key.startswith("$") for key in value):
         return {key: _describe(x, what) for key, x in value.items()}
     if isinstance(value, Sequence | nn.ModuleList) and not isinstance(value, bytes):

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from .. import __version__
 from ..features import FeatureSource
-from ..models import AnchoredScoringModel
+from ..models import QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
 from .arguments import restore_arguments, restore_instance
 from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, WEIGHTS_NAME, BundleError, digest_file
@@ -42,7 +42,7 @@ class Bundle:
     """
 
     #: the model, in evaluation mode
-    model: AnchoredScoringModel
+    model: QueryScoringModel
 
     #: the training triples with labels and features
     training: CoreTriplesFactory
@@ -129,10 +129,10 @@ def _load(
     return Bundle(model=model.to(resolve_device(device)), training=training, configuration=configuration)
 
 
-def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> AnchoredScoringModel:
+def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> QueryScoringModel:
     """Create a model, whatever its parameters."""
     cls = model_resolver.lookup_dict.get(configuration["model"])
-    if cls is None or not issubclass(cls, AnchoredScoringModel):
+    if cls is None or not issubclass(cls, QueryScoringModel):
         raise BundleError(
             f"There is no model of pykeen-adamf named {configuration['model']!r} here. "
             f"{_compare_versions(configuration)} If it is a class of your own, register it with "
@@ -155,7 +155,7 @@ def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> A
     return model
 
 
-def _set_weights(model: AnchoredScoringModel, path: Path, configuration: Mapping[str, Any]) -> None:
+def _set_weights(model: QueryScoringModel, path: Path, configuration: Mapping[str, Any]) -> None:
     """Set parameters and buffers, with their data types."""
     try:
         state = load_file(path)
@@ -179,7 +179,7 @@ def _set_weights(model: AnchoredScoringModel, path: Path, configuration: Mapping
         parameter.requires_grad_(name not in frozen)
 
 
-def _check_probes(model: AnchoredScoringModel, configuration: Mapping[str, Any], directory: Path) -> None:
+def _check_probes(model: QueryScoringModel, configuration: Mapping[str, Any], directory: Path) -> None:
     """Check that the model scores as it did when the bundle was written."""
     probes = configuration["probes"]
     if not probes["triples"]:

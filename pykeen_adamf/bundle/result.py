@@ -8,7 +8,7 @@ from typing import Any
 from pykeen.pipeline import PipelineResult
 from pykeen.utils import normalize_path
 
-from ..models import AnchoredScoringModel
+from ..models import QueryScoringModel
 from .layout import BundleError, discard
 from .saving import write_model
 
@@ -42,7 +42,7 @@ def save_result(
         # what may be there is of another model than the one that is about to be written
         discard(normalize_path(directory))
     save_to_directory(directory, save_replicates=save_replicates, save_training=save_training, **kwargs)
-    if not save_replicates or not isinstance(result.model, AnchoredScoringModel):
+    if not save_replicates or not isinstance(result.model, QueryScoringModel):
         return
     if not save_training:
         logger.info("No bundle in %s: it would need the training triples, i.e., save_training=True.", directory)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from .. import __version__
-from ..models import AnchoredScoringModel
+from ..models import QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
 from ..triples import MultimodalTriplesFactory
 from .arguments import describe_arguments, describe_instance
@@ -109,7 +109,7 @@ def _write(
 
 def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureStorage) -> dict[str, Any]:
     """Describe everything but the weights."""
-    if not isinstance(model, AnchoredScoringModel):
+    if not isinstance(model, QueryScoringModel):
         raise BundleError(
             f"Only models of pykeen-adamf and their subclasses can be saved as bundles, but this is a "
             f"{type(model).__name__}. Use PyKEEN's PipelineResult.save_to_directory, or save its state_dict."
@@ -139,7 +139,7 @@ def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureSt
     }
 
 
-def _check_fit(model: AnchoredScoringModel, factory: CoreTriplesFactory) -> None:
+def _check_fit(model: QueryScoringModel, factory: CoreTriplesFactory) -> None:
     """Check that a factory is the one that the model was created with, as far as the model depends on it."""
     for name in ("num_entities", "num_relations"):
         if getattr(model, name) != getattr(factory, name):
@@ -170,7 +170,7 @@ def _find_tables_of_features(model: nn.Module) -> dict[str, str]:
     }
 
 
-def _probe(model: AnchoredScoringModel, factory: CoreTriplesFactory) -> dict[str, Any]:
+def _probe(model: QueryScoringModel, factory: CoreTriplesFactory) -> dict[str, Any]:
     """Score some triples, as for predictions."""
     triples, training = factory.mapped_triples[:NUM_PROBES], model.training
     scores = model.predict_hrt(triples).flatten()

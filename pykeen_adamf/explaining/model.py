@@ -33,13 +33,14 @@ class ModalityModel(Protocol):
 class ModalityWeighting(ModalityModel, Protocol):
     """A model which moreover weights the modalities of each entity."""
 
-    def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
+    def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor | None:
         """Return the weights of the modalities for entities.
 
         :param indices: shape: ``s``
             The entities, or ``None`` for all.
         :returns: shape: ``(*s, num_modalities)``
-            The weights in the order of :attr:`modalities`; for each entity they sum to one.
+            The weights in the order of :attr:`modalities`; for each entity they sum to one. ``None``, if there are
+            none after all.
         """
 
 
@@ -82,9 +83,10 @@ def get_weights(model: ModalityModel, indices: LongTensor) -> FloatTensor:
     :returns: shape: ``(n, num_modalities)``
         The weights in double precision and main memory, NaN if the model has none.
     """
-    if not isinstance(model, ModalityWeighting):
+    weights = model.modality_weights(indices) if isinstance(model, ModalityWeighting) else None
+    if weights is None:
         return torch.full((len(indices), len(model.modalities)), float("nan"), dtype=torch.float64)
-    return model.modality_weights(indices).double().cpu()
+    return weights.double().cpu()
 
 
 @contextmanager

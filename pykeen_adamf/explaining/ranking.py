@@ -10,7 +10,7 @@ from pykeen.models import ERModel, Model
 from typing_extensions import Self
 
 from ..chunking import row_chunks
-from ..nn.anchored import AnchoredInteraction
+from ..models import QueryScoringModel
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["RankedTriples", "Ranker"]
@@ -136,10 +136,10 @@ class Ranker:
 def _count_numbers(model: Model) -> int:
     """Return how many numbers there may be at once for each score.
 
-    Most of PyKEEN's interactions keep something as wide as an embedding for each pair of a triple and an entity; those
-    which have anchors work in chunks.
+    Some of PyKEEN's interactions keep something as wide as an embedding for each pair of a triple and an entity; those
+    which have queries do not.
     """
-    if not isinstance(model, ERModel) or isinstance(model.interaction, AnchoredInteraction):
+    if not isinstance(model, ERModel) or (isinstance(model, QueryScoringModel) and model.get_query_form() is not None):
         return 1
     # a complex number is two
     return max([1, *(2 * prod(x.shape) for x in model.entity_representations)])

@@ -1,20 +1,22 @@
 """Multi-modal models."""
 
-from .adamf import AdaMFRotatE
-from .anchored import AnchoredScoringModel
+from .adamf import AdaMF, AdaMFRotatE
 from .ikrl import IKRL
 from .multimodal import MultimodalModel
-from .rotate import LpRotatE
+from .query import QueryScoringModel
+from .structural import LpRotatE, Structural
 from .synthetic import SyntheticScoringModel, supports_synthetic_scoring
 from .tbkgc import TBKGC
 
 __all__ = [
     "IKRL",
     "TBKGC",
+    "AdaMF",
     "AdaMFRotatE",
-    "AnchoredScoringModel",
     "LpRotatE",
     "MultimodalModel",
+    "QueryScoringModel",
+    "Structural",
     "SyntheticScoringModel",
     "supports_synthetic_scoring",
 ]

@@ -1,39 +1,186 @@
 """The AdaMF model."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any, ClassVar
 
-import torch
 from class_resolver import HintOrType, OptionalKwargs
-from pykeen.losses import Loss, NSSALoss
+from pykeen.losses import CrossEntropyLoss, Loss, NSSALoss
 from pykeen.regularizers import Regularizer
 from pykeen.triples import KGInfo
 from pykeen.typing import Hint, Initializer
-from torch import nn
 
-from ..constants import ATTENTIONS, FUSIONS, MISSING, STRUCTURAL
-from ..nn.adaptive_fusion import AdaptiveFusionRepresentation
-from ..nn.interaction import LpRotatEInteraction
-from ..nn.phase import PhaseRepresentation
-from ..typing import FloatTensor, LongTensor
-from .initialization import get_embedding_range
-from .multimodal import MultimodalModel, embed_modalities, select_features
-from .sparse import use_sparse_gradients
+from ..constants import ATTENTIONS, MISSING, STRUCTURAL
+from ..nn.fusion import FUSIONS, Fusion, fusion_resolver
+from ..suggestions import lookup
+from .geometry import Geometry
+from .multimodal import MultimodalModel, fused_entities, select_features
 
-__all__ = ["AdaMFRotatE"]
+__all__ = ["AdaMF", "AdaMFRotatE"]
 
 
-class AdaMFRotatE(MultimodalModel):
-    r"""Adaptive multi-modal fusion with RotatE, the model of AdaMF-MAT (`Zhang et al., 2024`_).
+class AdaMF(MultimodalModel):
+    r"""Multi-modal fusion with any fusion, any interaction, and any training loop.
 
-    An entity has a learned structural embedding and, for each modality $m$, a projection of its features (eq. 2, 3):
+    An entity has a learned structural embedding and, for each modality $m$, a projection of its features:
 
     .. math ::
         \mathbf{e}_m = \mathbf{W}_m \mathbf{f}_m + \mathbf{b}_m
 
-    They are fused with weights of the entity's own (eq. 4, 5):
+    The fusion makes one embedding of them, and the interaction scores triples of these; the representation of relations
+    follows from it. With ``fusion="adaptive"`` and ``interaction="LpRotatE"``, this is the model of AdaMF-MAT
+    (`Zhang et al., 2024`_), cf. :class:`AdaMFRotatE`. On dense graphs, ``interaction="ComplEx"`` with
+    ``training_loop="OneVsAll"``, batch normalization, dropout and ``fusion="sum"`` finds better links in less time. Use
+    ``training_loop="MAT"`` or ``"OneVsAllMAT"`` to add modality adversarial training.
+
+    .. _Zhang et al., 2024: https://arxiv.org/abs/2402.15444
+    ---
+    citation:
+        author: Zhang
+        year: 2024
+        link: https://arxiv.org/abs/2402.15444
+        github: zjukg/AdaMF-MAT
+    """
+
+    #: The default strategy for optimizing the model's hyper-parameters
+    hpo_default: ClassVar[Mapping[str, Any]] = dict(
+        embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
+        fusion=dict(type="categorical", choices=[fusion_resolver.normalize_cls(cls) for cls in FUSIONS]),
+        missing=dict(type="categorical", choices=list(MISSING)),
+        batch_norm=dict(type="categorical", choices=[False, True]),
+        entity_dropout=dict(type=float, low=0.0, high=0.5, q=0.1),
+        query_dropout=dict(type=float, low=0.0, high=0.5, q=0.1),
+        feature_dropout=dict(type=float, low=0.0, high=0.5, q=0.1),
+    )
+
+    #: The default loss function class
+    loss_default: ClassVar[type[Loss]] = CrossEntropyLoss
+    #: The default parameters for the default loss function class
+    loss_default_kwargs: ClassVar[Mapping[str, Any]] = {}
+
+    # PyKEEN's command line makes an option of every annotation, hence none for kwargs
+    def __init__(  # type: ignore[no-untyped-def]
+        self,
+        *,
+        triples_factory: KGInfo,
+        embedding_dim: int = 200,
+        relation_dim: int | None = None,
+        interaction: str = "ComplEx",
+        interaction_kwargs: OptionalKwargs = None,
+        fusion: str = "sum",
+        fusion_kwargs: OptionalKwargs = None,
+        batch_norm: bool = False,
+        entity_dropout: float = 0.0,
+        query_dropout: float = 0.0,
+        modalities: Sequence[str] | None = None,
+        use_structural: bool = True,
+        missing: str = "mask",
+        trainable_features: bool = False,
+        center_features: bool = False,
+        scale_features: bool = False,
+        feature_dropout: float = 0.0,
+        hidden_dims: Sequence[int] | None = None,
+        sparse: bool = False,
+        compute_dtype: str | None = None,
+        entity_initializer: Hint[Initializer] = None,
+        entity_initializer_kwargs: OptionalKwargs = None,
+        relation_initializer: Hint[Initializer] = None,
+        relation_initializer_kwargs: OptionalKwargs = None,
+        regularizer: HintOrType[Regularizer] = None,
+        regularizer_kwargs: OptionalKwargs = None,
+        **kwargs,
+    ) -> None:
+        """Initialize the model.
+
+        :param triples_factory: The training triples, with features.
+        :param embedding_dim: The embedding dimension, in complex numbers or quaternions for interactions of these.
+        :param relation_dim: The dimension of relations, where it may be another one, e.g., for TuckER.
+        :param interaction: The interaction, its class or its name: any of PyKEEN's or this package's that takes one
+            vector for each entity.
+        :param interaction_kwargs: Keyword-based parameters of the interaction. Dimensions need not be among them.
+        :param fusion: The fusion, its class or its name: ``"adaptive"``, ``"mean"``, ``"sum"``, ``"gated"`` or
+            ``"concatenation"``, cf. :mod:`pykeen_adamf.nn.fusion`.
+        :param fusion_kwargs: Keyword-based parameters of the fusion.
+        :param batch_norm: Whether to normalize known entities and queries, as TuckER does, cf.
+            :class:`pykeen_adamf.nn.RegularizedInteraction`. Needs inverse relations.
+        :param entity_dropout: The dropout rate of known entities.
+        :param query_dropout: The dropout rate of queries.
+        :param modalities: The modalities to use, in addition to the structural one. Defaults to all of the triples
+            factory.
+        :param use_structural: Whether to use the structural modality. The ablation without cannot be trained with
+            modality adversarial training, since its generators are conditioned on structural embeddings.
+        :param missing: What to do where an entity misses a modality: ``"mask"`` to leave the modality out of the
+            entity's fusion, ``"random"`` features as in the paper, or ``"zero"`` features, cf.
+            :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`.
+        :param trainable_features: Whether to fine-tune the features, as the reference code does.
+        :param center_features: Whether to subtract the mean from features.
+        :param scale_features: Whether to divide features by their standard deviation.
+        :param feature_dropout: The dropout rate of features.
+        :param hidden_dims: The dimensions of hidden layers between features and their embeddings.
+        :param sparse: Whether gradients of entity embeddings and features are sparse, such that a step costs what its
+            batch costs rather than what all entities cost. To be used for large graphs, together with
+            ``optimizer="LazyAdam"``.
+        :param compute_dtype: The data type in which features are projected, if not single precision, e.g.,
+            ``"bfloat16"``.
+        :param entity_initializer: The initializer of structural embeddings. Defaults to what suits the interaction.
+        :param entity_initializer_kwargs: Keyword-based parameters of this initializer, if it is given.
+        :param relation_initializer: The initializer of relation embeddings, with the same default.
+        :param relation_initializer_kwargs: Keyword-based parameters of this initializer, if it is given.
+        :param regularizer: The regularizer of the fused entity representations.
+        :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
+        :raises ValueError: if the triples factory has no features, or not the requested ones; or the interaction or
+            the fusion is unknown, or cannot be used
+        """
+        features = select_features(triples_factory, modalities, model=type(self).__name__)
+        loss = self.make_loss(kwargs)
+        geometry = Geometry.make(
+            interaction,
+            interaction_kwargs,
+            embedding_dim,
+            relation_dim,
+            batch_norm=batch_norm,
+            entity_dropout=entity_dropout,
+            query_dropout=query_dropout,
+            margin=getattr(loss, "margin", None),
+            entity_initializer=entity_initializer,
+            entity_initializer_kwargs=entity_initializer_kwargs,
+            relation_initializer=relation_initializer,
+            relation_initializer_kwargs=relation_initializer_kwargs,
+        )
+        names = [STRUCTURAL, *features] if use_structural else list(features)
+        super().__init__(
+            triples_factory=triples_factory,
+            loss=loss,
+            **fused_entities(
+                features,
+                dict.fromkeys(names, geometry.width),
+                structural=geometry.entity_initializer,
+                fusion=fusion,
+                fusion_kwargs=fusion_kwargs,
+                projection=dict(
+                    missing=missing,
+                    trainable=trainable_features,
+                    compute_dtype=compute_dtype,
+                    center=center_features,
+                    scale=scale_features,
+                    feature_dropout=feature_dropout,
+                    hidden_dims=hidden_dims or (),
+                ),
+                sparse=sparse,
+                shape=geometry.entity_shape,
+                is_complex=geometry.is_complex,
+                regularizer=regularizer,
+                regularizer_kwargs=regularizer_kwargs,
+            ),
+            **geometry.model_kwargs(),
+            **kwargs,
+        )
+
+
+class AdaMFRotatE(AdaMF):
+    r"""The model of AdaMF-MAT (`Zhang et al., 2024`_), with the defaults of the authors' code.
+
+    Modalities are fused with weights of the entity's own (eq. 4, 5):
 
     .. math ::
         \alpha_m = \mathrm{softmax}_m(\mathbf{w}_m^T \tanh(\mathbf{e}_m)),
@@ -44,8 +191,8 @@ class AdaMFRotatE(MultimodalModel):
     .. math ::
         f(h, r, t) = - \sum_i |\mathbf{h}_i \mathbf{r}_i - \mathbf{t}_i|
 
-    The defaults are those of the authors' code. Train it with ``training_loop="MAT"`` for AdaMF-MAT, or with any other
-    training loop for AdaMF alone.
+    Train it with ``training_loop="MAT"`` for AdaMF-MAT, or with any other training loop for AdaMF alone. It is
+    :class:`AdaMF` with other defaults.
 
     .. _Zhang et al., 2024: https://arxiv.org/abs/2402.15444
     ---
@@ -60,7 +207,7 @@ class AdaMFRotatE(MultimodalModel):
     hpo_default: ClassVar[Mapping[str, Any]] = dict(
         embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
         attention=dict(type="categorical", choices=list(ATTENTIONS)),
-        fusion=dict(type="categorical", choices=list(FUSIONS)),
+        fusion=dict(type="categorical", choices=["adaptive", "mean"]),
         missing=dict(type="categorical", choices=list(MISSING)),
     )
 
@@ -84,97 +231,40 @@ class AdaMFRotatE(MultimodalModel):
         sparse: bool = False,
         compute_dtype: str | None = None,
         p: float = 1.0,
-        entity_initializer: Hint[Initializer] = None,
-        regularizer: HintOrType[Regularizer] = None,
-        regularizer_kwargs: OptionalKwargs = None,
         **kwargs,
     ) -> None:
         """Initialize the model.
 
         :param triples_factory: The training triples, with features.
         :param embedding_dim: The embedding dimension, in complex numbers.
-        :param modalities: The modalities to use, in addition to the structural one. Defaults to all of the triples
-            factory.
-        :param use_structural: Whether to use the structural modality. The ablation without cannot be trained with
-            modality adversarial training, since its generators are conditioned on structural embeddings.
+        :param modalities: The modalities to use, in addition to the structural one.
+        :param use_structural: Whether to use the structural modality.
         :param attention: ``"shared"`` for one attention vector shared by all modalities as in the reference code, or
             ``"per-modality"`` for one vector each as in the paper.
-        :param fusion: ``"adaptive"``, or ``"mean"`` for equal weights.
-        :param missing: What to do where an entity misses a modality: ``"random"`` features as in the paper, ``"zero"``
-            features, or ``"mask"`` to leave the modality out of the entity's fusion, cf.
-            :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`.
+        :param fusion: ``"adaptive"``, ``"mean"`` for the paper's ablation with equal weights, or any other.
+        :param missing: What to do where an entity misses a modality. Defaults to ``"random"`` features.
         :param trainable_features: Whether to fine-tune the features, as the reference code does.
-        :param sparse: Whether gradients of entity embeddings and features are sparse, such that a step costs what its
-            batch costs rather than what all entities cost. To be used for large graphs, together with
-            ``optimizer="LazyAdam"``.
-        :param compute_dtype: The data type in which features are projected, if not single precision, e.g.,
-            ``"bfloat16"``.
+        :param sparse: Whether gradients of entity embeddings and features are sparse.
+        :param compute_dtype: The data type in which features are projected, if not single precision.
         :param p: The norm over coordinates. The reference code sums, i.e., ``p=1``.
-        :param entity_initializer: The initializer of structural embeddings. Defaults to the reference code's, i.e.,
-            uniform with a range that depends on the loss' margin.
-        :param regularizer: The regularizer of the fused entity representations.
-        :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
-        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
-        :raises ValueError: if the triples factory has no features, or not the requested ones
+        :param kwargs: Additional keyword-based parameters passed to :class:`AdaMF`.
         """
-        features = select_features(triples_factory, modalities, model="AdaMF")
-        bound = get_embedding_range(embedding_dim, kwargs, default_margin=self.loss_default_kwargs["margin"])
-        if entity_initializer is None:
-            entity_initializer = partial(nn.init.uniform_, a=-bound, b=bound)
-        names = [STRUCTURAL, *features] if use_structural else list(features)
-        bases, bases_kwargs = embed_modalities(
-            features,
-            dims=dict.fromkeys(names, 2 * embedding_dim),
-            structural=dict(initializer=entity_initializer),
-            missing=missing,
-            trainable=trainable_features,
-            sparse=sparse,
-            compute_dtype=compute_dtype,
-        )
+        if attention not in ATTENTIONS:
+            raise ValueError(f"attention must be one of {ATTENTIONS}, but is {attention!r}")
+        cls = type(fusion) if isinstance(fusion, Fusion) else lookup(fusion_resolver, fusion)
+        if cls is fusion_resolver.lookup("adaptive"):
+            kwargs["fusion_kwargs"] = {"attention": attention, **(kwargs.get("fusion_kwargs") or {})}
         super().__init__(
             triples_factory=triples_factory,
-            interaction=LpRotatEInteraction,
+            embedding_dim=embedding_dim,
+            interaction="LpRotatE",
             interaction_kwargs=dict(p=p),
-            entity_representations=AdaptiveFusionRepresentation,
-            entity_representations_kwargs=dict(
-                bases=bases,
-                bases_kwargs=bases_kwargs,
-                attention=attention,
-                fusion=fusion,
-                mask_missing=missing == "mask",
-                is_complex=True,
-                regularizer=regularizer,
-                regularizer_kwargs=regularizer_kwargs,
-            ),
-            relation_representations=PhaseRepresentation,
-            # to look for duplicates would cost more than to calculate them
-            relation_representations_kwargs=dict(shape=embedding_dim, phase_scale=bound / torch.pi, unique=False),
+            fusion=fusion,
+            modalities=modalities,
+            use_structural=use_structural,
+            missing=missing,
+            trainable_features=trainable_features,
+            sparse=sparse,
+            compute_dtype=compute_dtype,
             **kwargs,
         )
-        use_sparse_gradients(self.fused.bases.values(), sparse)
-
-    @property
-    def fused(self) -> AdaptiveFusionRepresentation:
-        """Return the representation of entities."""
-        representation = self.entity_representations[0]
-        assert isinstance(representation, AdaptiveFusionRepresentation)
-        return representation
-
-    def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
-        """Return the weights of the modalities for entities.
-
-        :param indices: shape: ``s``
-            The entities, or ``None`` for all.
-        :returns: shape: ``(*s, num_modalities)``
-            The weights in the order of :attr:`modalities`; for each entity they sum to one.
-        """
-        with torch.no_grad():
-            return self.fused.modality_weights(indices)
-
-    def without_modality(self, name: str) -> AbstractContextManager[None]:
-        """Within this context, predict as if the entities had all modalities but one.
-
-        :param name: The name of the modality.
-        :returns: The context, cf. :meth:`pykeen_adamf.nn.AdaptiveFusionRepresentation.without`.
-        """
-        return self.fused.without(name)

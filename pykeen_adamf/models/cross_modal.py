@@ -12,15 +12,11 @@ from pykeen.typing import Hint, Initializer
 from torch import nn
 from torch.nn import functional as F
 
-from ..constants import STRUCTURAL
-from ..nn.cross_modal import CrossModalRepresentation
-from .multimodal import MultimodalModel, embed_modalities, select_features
-from .sparse import use_sparse_gradients
+from ..constants import MISSING, STRUCTURAL
+from ..nn.fusion import CrossModalFusion
+from .multimodal import MultimodalModel, fused_entities, select_features
 
 __all__ = ["CrossModalModel"]
-
-#: How entities that miss a modality can be treated: an energy cannot be left out for some of them only.
-MISSING = ("random", "zero")
 
 
 class CrossModalModel(MultimodalModel):
@@ -64,10 +60,11 @@ class CrossModalModel(MultimodalModel):
         :param embedding_dim: The embedding dimension, shared equally by the modalities in the multi-modal embedding.
         :param modalities: The modalities to use, in addition to the structural one.
         :param missing: What to do where an entity misses a modality: ``"random"`` or ``"zero"`` features, cf.
-            :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`.
+            :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`; or ``"mask"``, for zeros in place of its embedding,
+            and the structural embedding in place of the multi-modal one if the entity misses all.
         :param trainable_features: Whether to fine-tune the features, as the reference code does.
         :param sparse: Whether gradients of entity embeddings and features are sparse, cf.
-            :class:`pykeen_adamf.models.AdaMFRotatE`.
+            :class:`pykeen_adamf.models.AdaMF`.
         :param compute_dtype: The data type in which features are projected, if not single precision.
         :param entity_initializer: The initializer of structural embeddings. Defaults to Glorot's, as in the reference
             code; their length does not matter.
@@ -79,8 +76,6 @@ class CrossModalModel(MultimodalModel):
             than dimensions
         """
         features = select_features(triples_factory, self._choose(triples_factory, modalities), type(self).__name__)
-        if missing not in MISSING:
-            raise ValueError(f"missing must be one of {MISSING} for {type(self).__name__}, but is {missing!r}")
         share, rest = divmod(embedding_dim, len(features))
         if not share:
             raise ValueError(
@@ -89,23 +84,18 @@ class CrossModalModel(MultimodalModel):
             )
         # as equal as possible
         shares = {name: share + (i < rest) for i, name in enumerate(features)}
-        bases, bases_kwargs = embed_modalities(
-            features,
-            dims={STRUCTURAL: embedding_dim, **shares},
-            structural=dict(initializer=entity_initializer or nn.init.xavier_uniform_),
-            missing=missing,
-            trainable=trainable_features,
-            sparse=sparse,
-            compute_dtype=compute_dtype,
-        )
         super().__init__(
             triples_factory=triples_factory,
+            loss=self.make_loss(kwargs),
             interaction=self.interaction_cls,
-            entity_representations=CrossModalRepresentation,
-            entity_representations_kwargs=dict(
-                bases=bases,
-                bases_kwargs=bases_kwargs,
-                with_sum=self.with_sum,
+            **fused_entities(
+                features,
+                {STRUCTURAL: embedding_dim, **shares},
+                structural=dict(initializer=entity_initializer or nn.init.xavier_uniform_),
+                fusion=CrossModalFusion,
+                fusion_kwargs=dict(with_sum=self.with_sum),
+                projection=dict(missing=missing, trainable=trainable_features, compute_dtype=compute_dtype),
+                sparse=sparse,
                 regularizer=regularizer,
                 regularizer_kwargs=regularizer_kwargs,
             ),
@@ -118,7 +108,6 @@ class CrossModalModel(MultimodalModel):
             ),
             **kwargs,
         )
-        use_sparse_gradients(self.multimodal.bases.values(), sparse)
 
     @classmethod
     def _choose(cls, triples_factory: KGInfo, modalities: Sequence[str] | None) -> Sequence[str] | None:

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import torch
 from pykeen.nn.representation import Representation
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from ..nn.comparison import Comparison
 from .shared_entities import SharedEntities
 
 __all__ = ["EntityTable"]
@@ -14,26 +14,14 @@ __all__ = ["EntityTable"]
 NUM_PROBES: Final[int] = 256
 
 
-class _OptimizerSteps:
-    """Counts the steps of all optimizers: fused ones change parameters without PyTorch's counter of changes."""
-
-    count = 0
-
-    @classmethod
-    def add(cls, *args: Any) -> None:
-        cls.count += 1
-
-
-register_optimizer_step_post_hook(_OptimizerSteps.add)
-
-
 class EntityTable:
     """Keeps the representations of all entities until something that they are made of changes.
 
-    That it did not change is known from the tensors' memory, from PyTorch's counters of changes in place, from the
-    number of steps of all optimizers so far, and from some of the numbers themselves: there are ways to change numbers
-    that nobody counts, e.g., to assign a moving average to ``parameter.data``. Whoever changes only a few numbers in
-    such a way must call :meth:`clear`, as the models do wherever PyKEEN may make changes.
+    That it did not change is known from the tensors' memory, from PyTorch's counters of changes in place, and from some
+    of the numbers themselves: there are ways to change numbers that nobody counts, e.g., to assign a moving average to
+    ``parameter.data``, or a step of a fused optimizer. Whoever changes only a few numbers in such a way must call
+    :meth:`clear`, as the models do wherever PyKEEN may make changes: when training begins or goes on, and after each
+    step of it.
     """
 
     def __init__(self) -> None:
@@ -45,10 +33,11 @@ class EntityTable:
         """Return whether nothing has to be calculated."""
         return self._entities is not None and self._key is not None and self._key == _describe(representation)
 
-    def get(self, representation: Representation) -> SharedEntities:
+    def get(self, representation: Representation, comparison: Comparison) -> SharedEntities:
         """Return the representations of all entities.
 
         :param representation: The entity representation.
+        :param comparison: What entities are going to be compared by.
         :returns: The representations, with a row for each entity.
         """
         key = _describe(representation)
@@ -56,7 +45,7 @@ class EntityTable:
             return self._entities
         # if possible, no inference tensor, which could not be used outside of inference mode
         with torch.inference_mode(mode=key is None), torch.no_grad():
-            entities = SharedEntities.of(representation(None))
+            entities = SharedEntities.of(representation(None), comparison)
         if key is not None:
             self._key, self._entities = key, entities
         return entities
@@ -76,7 +65,6 @@ def _describe(representation: Representation) -> tuple[Any, ...] | None:
     if any(x.is_inference() for x in tensors):
         return None
     return (
-        _OptimizerSteps.count,
         # what fusion leaves out for now
         tuple(getattr(part, "excluded", None) for part in representation.modules()),
         tuple((x.data_ptr(), x.device, x.dtype, x.shape, x._version, _probe(x)) for x in tensors),

@@ -1,36 +1,61 @@
 """What multi-modal models have in common."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from pykeen.nn.representation import Embedding, Representation
+import torch
+from class_resolver import HintOrType, OptionalKwargs
+from pykeen.nn.representation import Representation
 from pykeen.triples import KGInfo
 
 from ..constants import STRUCTURAL
 from ..features import ModalityFeatures
 from ..nn.features import ProjectedFeatureRepresentation
-from ..nn.modality import ModalityRepresentation
+from ..nn.fused import FusedRepresentation
+from ..nn.fusion import Fusion
+from ..nn.structural import StructuralEmbedding
 from ..triples import MultimodalTriplesFactory
 from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
 from .synthetic import SyntheticScoringModel
 
-__all__ = ["MultimodalModel", "embed_modalities", "select_features"]
+__all__ = ["MultimodalModel", "fused_entities", "select_features"]
 
 
 class MultimodalModel(SyntheticScoringModel):
-    """A model whose entity representation is made of one embedding of each modality."""
+    """A model whose entity representation is fused from one embedding of each modality."""
 
     @property
-    def multimodal(self) -> ModalityRepresentation:
+    def fused(self) -> FusedRepresentation:
         """Return the representation of entities."""
         representation = self.entity_representations[0]
-        assert isinstance(representation, ModalityRepresentation)
+        assert isinstance(representation, FusedRepresentation)
         return representation
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """Return the names of the modalities."""
-        return self.multimodal.modalities
+        return self.fused.modalities
+
+    def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor | None:
+        """Return the weights of the modalities for entities.
+
+        :param indices: shape: ``s``
+            The entities, or ``None`` for all.
+        :returns: shape: ``(*s, num_modalities)``
+            The weights in the order of :attr:`modalities`; for each entity they sum to one. ``None``, if the fusion is
+            no weighted mean.
+        """
+        with torch.no_grad():
+            return self.fused.modality_weights(indices)
+
+    def without_modality(self, name: str) -> AbstractContextManager[None]:
+        """Within this context, predict as if the entities had all modalities but one.
+
+        :param name: The name of the modality.
+        :returns: The context, cf. :meth:`pykeen_adamf.nn.FusedRepresentation.without`.
+        """
+        return self.fused.without(name)
 
     # docstr-coverage: inherited
     @property
@@ -46,7 +71,7 @@ class MultimodalModel(SyntheticScoringModel):
         return self._get_dim(STRUCTURAL)
 
     def _get_dim(self, modality: str) -> int:
-        representation = self.multimodal.bases[modality]
+        representation = self.fused.bases[modality]
         assert isinstance(representation, Representation)
         return representation.shape[0]
 
@@ -58,12 +83,22 @@ class MultimodalModel(SyntheticScoringModel):
     def synthetic_representations(  # noqa: D102
         self, indices: LongTensor, synthetic: SyntheticEmbeddings
     ) -> list[FloatTensor]:
-        return [self.multimodal.fuse_synthetic(indices, synthetic, real=self._modality_embeddings)]
+        batch_size, num_groups, _ = next(iter(synthetic.values())).shape
+        embeddings = {
+            name: synthetic[name]
+            if name in synthetic
+            else self._modality_embeddings(name, indices).unsqueeze(dim=1).expand(-1, num_groups, -1)
+            for name in self.modalities
+        }
+        mask = self.fused.participation(indices, given=synthetic)
+        if mask is not None:
+            mask = mask.unsqueeze(dim=1).expand(batch_size, num_groups, -1)
+        return [self.fused.fuse(embeddings, mask)]
 
     def _modality_embeddings(self, name: str, indices: LongTensor) -> FloatTensor:
         if self._shared is not None:
             return self._shared.get_part(name, indices)
-        result: FloatTensor = self.multimodal.bases[name](indices)
+        result: FloatTensor = self.fused.bases[name](indices)
         return result
 
 
@@ -85,7 +120,9 @@ def select_features(
         )
     available = triples_factory.features
     if not available:
-        raise ValueError("The triples factory has no features. Use LpRotatE to train on triples alone.")
+        raise ValueError(
+            "The triples factory has no features. Use the models Structural or LpRotatE to train on triples alone."
+        )
     names = tuple(available if modalities is None else modalities)
     unknown = sorted(set(names).difference(available))
     if unknown or not names or isinstance(modalities, str):
@@ -93,28 +130,42 @@ def select_features(
     return {name: available[name] for name in names}
 
 
-def embed_modalities(
+def fused_entities(
     features: Mapping[str, ModalityFeatures],
     dims: Mapping[str, int],
+    *,
     structural: Mapping[str, Any],
-    **options: Any,
-) -> tuple[dict[str, type], dict[str, dict[str, Any]]]:
-    """Choose the representation of each modality.
+    fusion: HintOrType[Fusion],
+    fusion_kwargs: OptionalKwargs,
+    projection: Mapping[str, Any],
+    sparse: bool,
+    **kwargs: Any,
+) -> dict[str, Any]:
+    """Choose the representation of entities.
 
     :param features: The features by modality.
     :param dims: The dimension of each modality's embeddings; that of the structural modality, if there is one.
     :param structural: Keyword-based parameters of the structural embedding.
-    :param options: Keyword-based parameters of the others, cf. :class:`ProjectedFeatureRepresentation`.
-    :returns: The classes, and their keyword-based parameters, by modality.
+    :param fusion: The fusion.
+    :param fusion_kwargs: Keyword-based parameters of the fusion.
+    :param projection: Keyword-based parameters of all projections, cf. :class:`ProjectedFeatureRepresentation`.
+    :param sparse: Whether gradients of embeddings and features are sparse.
+    :param kwargs: Keyword-based parameters of :class:`pykeen_adamf.nn.FusedRepresentation`.
+    :returns: Keyword-based parameters of :class:`pykeen.models.ERModel`.
     """
-    bases: dict[str, type] = {}
+    bases: dict[str, type[Representation]] = {}
     bases_kwargs: dict[str, dict[str, Any]] = {}
     for name, dim in dims.items():
         # entities are deduplicated before fusion; looking for duplicates once is enough
-        common = dict(shape=dim, unique=False)
+        common = dict(shape=dim, unique=False, sparse=sparse)
         if name == STRUCTURAL:
-            bases[name], bases_kwargs[name] = Embedding, {**structural, **common}
+            bases[name], bases_kwargs[name] = StructuralEmbedding, {**structural, **common}
         else:
             bases[name] = ProjectedFeatureRepresentation
-            bases_kwargs[name] = {**dict(features=features[name]), **options, **common}
-    return bases, bases_kwargs
+            bases_kwargs[name] = {"features": features[name], **projection, **common}
+    return dict(
+        entity_representations=FusedRepresentation,
+        entity_representations_kwargs=dict(
+            bases=bases, bases_kwargs=bases_kwargs, fusion=fusion, fusion_kwargs=fusion_kwargs, **kwargs
+        ),
+    )

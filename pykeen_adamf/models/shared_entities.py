@@ -8,8 +8,8 @@ from pykeen.nn.representation import Representation
 from torch.nn import functional as F
 from typing_extensions import Self
 
-from ..nn.distance import as_planar
-from ..nn.modality import ModalityRepresentation
+from ..nn.comparison import Comparison
+from ..nn.fused import FusedRepresentation
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["SharedEntities"]
@@ -31,11 +31,14 @@ class _SelectedParts(dict[str, FloatTensor]):
 class SharedEntities:
     """The representations of the entities of a batch."""
 
-    #: shape: ``(num_rows, width)``, the representations; complex ones as by :func:`pykeen_adamf.nn.distance.as_planar`
+    #: shape: ``(num_rows, width)``, the representations as real numbers, as the comparison takes them
     table: FloatTensor
 
-    #: whether they are complex
-    is_complex: bool
+    #: what knows how they are written as real numbers
+    comparison: Comparison
+
+    #: the shape of a representation
+    shape: tuple[int, ...]
 
     #: shape of each: ``(num_rows, dim)``, the modality embeddings that they are fused from, by modality
     parts: Mapping[str, FloatTensor]
@@ -45,21 +48,23 @@ class SharedEntities:
     row_of: LongTensor | None
 
     @classmethod
-    def represent(cls, entities: LongTensor, representation: Representation) -> Self:
+    def represent(cls, entities: LongTensor | None, representation: Representation, comparison: Comparison) -> Self:
         """Calculate the representations.
 
         On the CPU, those of exactly the given entities are calculated. On other devices, their number is not known
         without waiting for the device; hence, one row is calculated for each occurrence, or for each entity.
 
-        :param entities: The entities, in any shape, and possibly more than once.
+        :param entities: The entities, in any shape, and possibly more than once; or ``None`` for all.
         :param representation: The entity representation.
+        :param comparison: What entities are going to be compared by.
         :returns: The representations of these entities.
         :raises IndexError: if there is no such entity
         """
-        indices: LongTensor | None = entities.flatten()
-        assert indices is not None
         num_entities = representation.max_id
-        if indices.device.type == "cpu":
+        indices = None if entities is None else entities.flatten()
+        if indices is None:
+            everything = True
+        elif indices.device.type == "cpu":
             if len(indices) and int(indices.min()) < 0:
                 raise IndexError(f"{int(indices.min())} is no entity. Was a label not found?")
             occurs = torch.zeros(num_entities, dtype=torch.bool)
@@ -72,28 +77,34 @@ class SharedEntities:
         if everything and not _is_sparse(representation):
             indices = None
         parts: Mapping[str, FloatTensor] | None = None
-        if isinstance(representation, ModalityRepresentation):
-            x, parts = representation.forward_with_modalities(indices)
+        if isinstance(representation, FusedRepresentation):
+            parts = representation.embed(indices)
+            x = representation.fuse(parts, representation.participation(indices))
         else:
             x = representation(indices)
         row_of = None if indices is None else _number(indices, num_entities)
-        return cls.of(x, parts, row_of)
+        return cls.of(x, comparison, parts, row_of)
 
     @classmethod
     def of(
-        cls, x: FloatTensor, parts: Mapping[str, FloatTensor] | None = None, row_of: LongTensor | None = None
+        cls,
+        x: FloatTensor,
+        comparison: Comparison,
+        parts: Mapping[str, FloatTensor] | None = None,
+        row_of: LongTensor | None = None,
     ) -> Self:
         """Share representations that are calculated already.
 
-        :param x: shape: ``(num_rows, dim)``
+        :param x: shape: ``(num_rows, *shape)``
             The representations.
+        :param comparison: What entities are going to be compared by.
         :param parts: shape of each: ``(num_rows, dim)``
             The modality embeddings that they are fused from, if any.
         :param row_of: shape: ``(num_entities,)``
             The row of each entity, if there is not one for each.
         :returns: The shared representations.
         """
-        return cls(as_planar(x) if x.is_complex() else x.contiguous(), x.is_complex(), parts or {}, row_of)
+        return cls(comparison.to_real(x), comparison, tuple(x.shape[1:]), parts or {}, row_of)
 
     def select(self, entities: LongTensor) -> Self:
         """Select the representations of few entities, such that gradients with respect to these are small, too.
@@ -133,7 +144,7 @@ class SharedEntities:
 
         :param entities: shape: ``s``
             The entities.
-        :returns: shape: ``(*s, dim)``
+        :returns: shape: ``(*s, *shape)``
             Their representations.
         """
         return self.get_rows(self.rows(entities))
@@ -143,11 +154,10 @@ class SharedEntities:
 
         :param rows: shape: ``s``
             The rows.
-        :returns: shape: ``(*s, dim)``
+        :returns: shape: ``(*s, *shape)``
             The representations.
         """
-        x = F.embedding(rows, self.table)
-        return torch.complex(*x.chunk(2, dim=-1)) if self.is_complex else x
+        return self.comparison.from_real(F.embedding(rows, self.table), self.shape)
 
     def get_part(self, name: str, entities: LongTensor) -> FloatTensor:
         """Return the embeddings of one modality.

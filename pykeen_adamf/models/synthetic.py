@@ -8,12 +8,12 @@ from torch import nn
 
 from ..constants import SYNTHETIC_KINDS
 from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings, SyntheticKind
-from .anchored import AnchoredScoringModel
+from .query import QueryScoringModel
 
 __all__ = ["SyntheticScoringModel"]
 
 
-class SyntheticScoringModel(AnchoredScoringModel):
+class SyntheticScoringModel(QueryScoringModel):
     """A multi-modal model that can score triples with synthetic modality embeddings.
 
     This is all that :class:`pykeen_adamf.training.MATTrainingLoop` knows of a model. A model says which synthetic

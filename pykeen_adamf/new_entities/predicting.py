@@ -1,6 +1,5 @@
 """Predictions for new entities."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -12,8 +11,9 @@ from pykeen.models import Model
 from pykeen.triples import TriplesFactory
 
 from ..features import FeatureSource, ModalityFeatures, as_features, read_features
-from ..models import AnchoredScoringModel
-from ..nn import AnchoredInteraction
+from ..models import QueryScoringModel
+from ..nn import get_query_form
+from ..suggestions import suggest
 from ..typing import FloatTensor
 from .representing import Absent, get_fused, represent_new_entities
 
@@ -39,7 +39,7 @@ def predict_new_entities(
     .. warning::
         Experimental: models are not trained for it, cf. :mod:`pykeen_adamf.new_entities`.
 
-    :param model: A model of multi-modal features with adaptive fusion.
+    :param model: A model of multi-modal features.
     :param triples_factory: The triples factory that it was trained on, which knows the labels.
     :param features: The features of the new entities, by modality: a vector of one entity, a matrix with one row for
         each, :class:`pykeen_adamf.features.ModalityFeatures`, or a path. Entities without a row, or with a row of NaN,
@@ -96,22 +96,23 @@ def score_new_entities(model: Model, representations: FloatTensor, relation: int
     :raises ValueError: if the model has no modalities that could be fused
     """
     get_fused(model.eval())
-    assert isinstance(model, AnchoredScoringModel)
+    assert isinstance(model, QueryScoringModel)
     known = model.represent_all()
     is_head = target == "tail" or model.use_inverse_triples
     index = torch.tensor([[relation]])
     if model.use_inverse_triples:
         index = model.relation_inverter.map(batch=index, index=0, invert=target == "head")
-    r = model.relation_representations[0](index.flatten().to(model.device))
-    interaction = model.interaction
-    if isinstance(interaction, AnchoredInteraction) and interaction.can_score_pairs:
-        sides = torch.full((len(representations),), is_head, device=model.device)
-        anchors = interaction.anchor(representations, r.expand_as(representations), sides)
-        scores = interaction.score_all(anchors, known.table)
+    index = index.flatten().to(model.device)
+    parts = [x(index) for x in model.relation_representations]
+    form = get_query_form(model.interaction)
+    if form is not None and (is_head or form.both_sides):
+        queries = form.real_query(representations, parts[0].expand(len(representations), *parts[0].shape[1:]), is_head)
+        scores = form.comparison.score_all(queries, form.candidates(known.table))
     else:
         others = known.get_rows(torch.arange(model.num_entities, device=model.device))
+        r = parts[0] if len(parts) == 1 else tuple(parts)
         pairs = [(x, others) if is_head else (others, x) for x in representations.unsqueeze(dim=1)]
-        scores = torch.stack([interaction(h=h, r=r, t=t) for h, t in pairs])
+        scores = torch.stack([model.interaction(h=h, r=r, t=t) for h, t in pairs])
     return scores.sigmoid() if model.predict_with_sigmoid else scores
 
 
@@ -130,8 +131,7 @@ def _find_relation(relation: str | int, triples_factory: TriplesFactory) -> int:
         return triples_factory.relation_to_id[relation]
     if not isinstance(relation, str) and 0 <= relation < triples_factory.real_num_relations:
         return relation
-    matches = difflib.get_close_matches(str(relation), triples_factory.relation_to_id)
-    hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+    hint = suggest(relation, triples_factory.relation_to_id)
     raise ValueError(f"There is no relation {relation!r} in the triples that the model was trained on.{hint}")
 
 

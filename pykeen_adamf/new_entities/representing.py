@@ -7,10 +7,8 @@ import torch
 from pykeen.models import Model
 from torch import nn
 
-from ..models import AnchoredScoringModel
-from ..nn import AdaptiveFusionRepresentation, ProjectedFeatureRepresentation
-from ..nn.fusion import fuse
-from ..nn.projection import project_rows
+from ..models import MultimodalModel
+from ..nn import FusedRepresentation, ProjectedFeatureRepresentation
 from ..typing import BoolTensor, FloatTensor
 
 __all__ = ["Absent", "get_fused", "represent_new_entities"]
@@ -30,7 +28,7 @@ def represent_new_entities(
 ) -> FloatTensor:
     """Represent new entities by their features alone.
 
-    :param model: A model of multi-modal features with adaptive fusion.
+    :param model: A model of multi-modal features.
     :param features: shape of each: ``(num_new, feature_dim)``
         The features by modality.
     :param presence: shape of each: ``(num_new,)``
@@ -46,7 +44,8 @@ def represent_new_entities(
         raise ValueError(f"absent must be 'average' or 'left-out', but is {absent!r}")
     fused = get_fused(model)
     num_new = _check_features(fused, features)
-    given, takes_part, columns = [], [], []
+    given, takes_part = [], []
+    columns: dict[str, FloatTensor] = {}
     for name, base in fused.bases.items():
         mask = torch.full((num_new,), name in features)
         if presence is not None and name in presence:
@@ -56,40 +55,37 @@ def represent_new_entities(
         takes_part.append(mask if x is None else torch.ones_like(mask))
         # not of the type of features, which may be another one
         weight = base.projection.weight if isinstance(base, ProjectedFeatureRepresentation) else next(base.parameters())
-        embeddings = weight.new_zeros(num_new, fused.dim) if x is None else x.repeat(num_new, 1)
+        dim = fused.fusion.dims[name]
+        embeddings = weight.new_zeros(num_new, dim) if x is None else x.repeat(num_new, 1)
         if bool(mask.any()):
-            embeddings[mask] = _project(base, features[name][mask])
-        columns.append(embeddings)
+            assert isinstance(base, ProjectedFeatureRepresentation)
+            embeddings[mask] = base.project(features[name][mask])
+        columns[name] = embeddings
     nobody = ~torch.stack(given).any(dim=0)
     if bool(nobody.any()):
         first = int(nobody.nonzero()[0])
         shown = first if names is None else repr(names[first])
         raise ValueError(f"The new entity {shown} has no features of any modality. Leave it out.")
-    x = torch.stack(columns, dim=-2)
-    joint = fuse(x, fused.weigh(x, torch.stack(takes_part, dim=-1).to(x.device)))
-    if fused.is_complex:
-        joint = torch.view_as_complex(joint.view(num_new, fused.dim // 2, 2))
-    return joint if fused.normalizer is None else fused.normalizer(joint)
+    presence_of_new = torch.stack(takes_part, dim=-1).to(fused.device)
+    return fused.fuse(columns, fused.participation(None, presence=presence_of_new))
 
 
-def get_fused(model: Model) -> AdaptiveFusionRepresentation:
+def get_fused(model: Model) -> FusedRepresentation:
     """Return a model's representation of entities.
 
     :param model: The model.
     :returns: The representation.
-    :raises ValueError: if it is not fused adaptively from modalities
+    :raises ValueError: if it is not fused from modalities
     """
-    if isinstance(model, AnchoredScoringModel) and len(model.entity_representations) == 1:
-        representation = model.entity_representations[0]
-        if isinstance(representation, AdaptiveFusionRepresentation):
-            return representation
+    if isinstance(model, MultimodalModel):
+        return model.fused
     raise ValueError(
         f"{type(model).__name__} cannot predict anything for entities that it was not trained with. Use a model that "
-        f"fuses features adaptively, such as AdaMFRotatE."
+        f"fuses features, such as AdaMF."
     )
 
 
-def _check_features(fused: AdaptiveFusionRepresentation, features: Mapping[str, FloatTensor]) -> int:
+def _check_features(fused: FusedRepresentation, features: Mapping[str, FloatTensor]) -> int:
     """Check the features of new entities, and return the number of these."""
     known = {name: base for name, base in fused.bases.items() if isinstance(base, ProjectedFeatureRepresentation)}
     if not features or not set(features) <= set(known):
@@ -107,13 +103,6 @@ def _check_features(fused: AdaptiveFusionRepresentation, features: Mapping[str, 
     return next(iter(lengths.values()))
 
 
-def _project(base: nn.Module, x: FloatTensor) -> FloatTensor:
-    """Project features as those of known entities."""
-    assert isinstance(base, ProjectedFeatureRepresentation)
-    weight, bias = base.projection.weight, base.projection.bias
-    return project_rows(x.to(weight.device), None, weight, bias, compute_dtype=base.compute_dtype)
-
-
 def _expect(base: nn.Module) -> FloatTensor | None:
     """Return the embedding of a modality that an entity does not have, shape: ``(dim,)``; or None if it has no part."""
     if not isinstance(base, ProjectedFeatureRepresentation):
@@ -122,7 +111,7 @@ def _expect(base: nn.Module) -> FloatTensor | None:
     if base.missing == "mask":
         return None
     if base.missing == "zero":
-        return base.projection.bias
-    # the mean of the embeddings is the embedding of the mean; if nobody has the modality, all are random
+        return base.absent()
+    # if nobody has the modality, all are random
     embeddings: FloatTensor = base(None)
     return (embeddings[base.presence] if base.features.num_present else embeddings).mean(dim=0)

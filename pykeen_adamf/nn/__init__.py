@@ -1,21 +1,29 @@
-"""Building blocks: representations of features and their fusion, the interaction, the generators."""
+"""Building blocks: representations of features and their fusion, interactions and their queries, the generators."""
 
-from .adaptive_fusion import AdaptiveFusionRepresentation
-from .anchored import AnchoredInteraction
-from .cross_modal import CrossModalRepresentation, IKRLInteraction, TBKGCInteraction
+from .cross_modal import IKRLInteraction, TBKGCInteraction
 from .features import ProjectedFeatureRepresentation
+from .fused import FusedRepresentation
+from .fusion import Fusion, fusion_resolver
 from .generator import ModalityGenerator
 from .interaction import LpRotatEInteraction
 from .phase import PhaseRepresentation
+from .query import QueryForm, get_query_form, query_form_of
+from .regularized import RegularizedInteraction
+from .structural import StructuralEmbedding
 
 __all__ = [
-    "AdaptiveFusionRepresentation",
-    "AnchoredInteraction",
-    "CrossModalRepresentation",
+    "FusedRepresentation",
+    "Fusion",
     "IKRLInteraction",
     "LpRotatEInteraction",
     "ModalityGenerator",
     "PhaseRepresentation",
     "ProjectedFeatureRepresentation",
+    "QueryForm",
+    "RegularizedInteraction",
+    "StructuralEmbedding",
     "TBKGCInteraction",
+    "fusion_resolver",
+    "get_query_form",
+    "query_form_of",
 ]

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from ..chunking import row_chunks, rows_per_chunk
 from ..typing import FloatTensor, LongTensor
 
-__all__ = ["all_power_sums", "as_planar", "pair_power_sums"]
+__all__ = ["all_power_sums", "all_power_sums_backward", "as_planar", "pair_power_sums"]
 
 #: Set it to anything for PyTorch's own operations on CUDA devices, too.
 NO_TRITON_ENVIRONMENT_VARIABLE: Final = "PYKEEN_ADAMF_NO_TRITON"
@@ -112,6 +112,54 @@ def all_power_sums(left: FloatTensor, right: FloatTensor, *, p: float = 1.0, pla
     return result
 
 
+def all_power_sums_backward(
+    left: FloatTensor, right: FloatTensor, grad: FloatTensor, *, p: float = 1.0, planar: bool = False
+) -> tuple[FloatTensor, FloatTensor]:
+    """Return the gradients of :func:`all_power_sums`, of which nothing but the rows is needed.
+
+    :param left: shape: ``(num_left, width)``
+        The rows $x$.
+    :param right: shape: ``(num_right, width)``
+        The rows $y$.
+    :param grad: shape: ``(num_left, num_right)``
+        The gradient of the sums.
+    :param p: >0
+        The power.
+    :param planar: Whether the rows are complex numbers, given as by :func:`as_planar`.
+    :returns: shapes: ``(num_left, width)`` and ``(num_right, width)``
+        The gradients.
+    """
+    width = left.shape[1]
+    grad_left, grad_right = torch.zeros_like(left), torch.zeros_like(right)
+    weights = p * grad
+    size = rows_per_chunk(width, left.device)
+    difference = left.new_empty(min(size, len(right)), width)
+    squares = torch.empty_like(difference[:, : width // 2 if planar else width])
+    for start, stop in row_chunks(len(right), size):
+        rows, buffer, out = right[start:stop], difference[: stop - start], squares[: stop - start]
+        for row in range(len(left)):
+            torch.sub(left[row], rows, out=buffer)
+            _differentiate(buffer, _square_moduli(buffer, out, planar), weights[row, start:stop, None], p)
+            grad_left[row] += buffer.sum(dim=0)
+            grad_right[start:stop] -= buffer
+    return grad_left, grad_right
+
+
+def _differentiate(difference: FloatTensor, squares: FloatTensor, weight: FloatTensor, p: float) -> None:
+    """Turn differences into derivatives, times a weight for each row, which includes the factor p.
+
+    The derivative of $|z|^p$ is $p |z|^{p - 2} z$, and defined as zero for $z = 0$. Squares are overwritten.
+    """
+    if p == 2:
+        difference.mul_(weight)
+        return
+    zero = squares == 0
+    factors = squares.rsqrt_() if p == 1 else squares.pow_(p / 2 - 1)
+    factors.masked_fill_(zero, 0.0).mul_(weight)
+    for part in difference.split(factors.shape[1], dim=1):
+        part.mul_(factors)
+
+
 def _square_moduli(x: FloatTensor, out: FloatTensor, planar: bool) -> FloatTensor:
     """Calculate the squares of the coordinates' moduli."""
     dim = out.shape[1]
@@ -198,15 +246,7 @@ class _PairPowerSums(torch.autograd.Function):
         # the factor of p, and the sign for the right rows, once for each pair rather than for each coordinate
         weight = (p * grad).unsqueeze(dim=-1)
         for start, stop, difference, squares in _Chunks(left, right, left_index, right_index, planar):
-            if p == 2:
-                difference.mul_(weight[start:stop])
-            else:
-                # the derivative of |z|^p is p |z|^(p - 2) z, and defined as zero for z = 0
-                zero = squares == 0
-                factors = squares.rsqrt_() if p == 1 else squares.pow_(p / 2 - 1)
-                factors.masked_fill_(zero, 0.0).mul_(weight[start:stop])
-                for part in difference.split(factors.shape[1], dim=1):
-                    part.mul_(factors)
+            _differentiate(difference, squares, weight[start:stop], p)
             if grad_left is not None:
                 grad_left.index_add_(0, left_index[start:stop], difference)
             if grad_right is not None:

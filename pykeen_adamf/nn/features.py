@@ -1,12 +1,14 @@
 """Representations from the features of a modality."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 from docdata import parse_docdata
 from pykeen.nn.representation import Representation
 from torch import nn
+from torch.nn import functional as F
 
 from ..constants import MISSING
 from ..features import ModalityFeatures
@@ -23,7 +25,8 @@ class ProjectedFeatureRepresentation(Representation):
     .. math ::
         \mathbf{e}_m = \mathbf{W}_m \mathbf{f}_m + \mathbf{b}_m
 
-    As in the reference code, the features are by default fine-tuned together with the projection.
+    As in the reference code, the features are by default fine-tuned together with the projection. They may be prepared:
+    centered, scaled, dropped at random, and followed by more than one layer.
 
     ---
     name: Projected features
@@ -49,6 +52,10 @@ class ProjectedFeatureRepresentation(Representation):
         trainable: bool = True,
         sparse: bool = False,
         compute_dtype: torch.dtype | str | None = None,
+        center: bool = False,
+        scale: bool = False,
+        feature_dropout: float = 0.0,
+        hidden_dims: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         """Initialize the representation.
@@ -71,6 +78,11 @@ class ProjectedFeatureRepresentation(Representation):
         :param compute_dtype: ``"bfloat16"`` to multiply features with the projection in this data type, which is faster
             where the processor knows it, and less exact: also results and, for a thousand entities at a time,
             gradients are rounded to it.
+        :param center: Whether to subtract the mean of each feature among the present entities, which is then what
+            ``missing="zero"`` means.
+        :param scale: Whether to divide all features by one number, such that they have the standard deviation one.
+        :param feature_dropout: The dropout rate of features, of each entity once in a step.
+        :param hidden_dims: The dimensions of hidden layers with rectified linear units before the last layer.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.nn.representation.Representation`.
         :raises ValueError: if an option is unknown, or there are too few features
         """
@@ -94,8 +106,22 @@ class ProjectedFeatureRepresentation(Representation):
             table = features.matrix
         self.table = nn.Parameter(table, requires_grad=trainable)
         self.register_buffer("presence", features.presence.clone())
-        self.projection = nn.Linear(features.dim, self.shape[0])
+        self.feature_dropout = nn.Dropout(feature_dropout)
+        first, *others = (*hidden_dims, self.shape[0])
+        self.projection = nn.Linear(features.dim, first)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise((first, *others)))
+        # bundles of models that have neither do not know of them
+        self.shift: FloatTensor | None
+        self.factor: FloatTensor | None
+        mean, deviation = _measure(features) if center or scale else (None, None)
+        self.register_buffer("shift", mean if center else None)
+        self.register_buffer("factor", 1 / deviation if scale and deviation is not None else None)
         self.reset_parameters()
+
+    @property
+    def mask(self) -> BoolTensor | None:
+        """Return which entities this modality takes part in the fusion of, shape: ``(max_id,)``; ``None`` for all."""
+        return self.presence if self.missing == "mask" else None
 
     @property
     def _needs_noise(self) -> bool:
@@ -134,18 +160,71 @@ class ProjectedFeatureRepresentation(Representation):
         if self.trainable and self.shares_features:
             # somebody has unfrozen it; the features are not ours to change
             self.table.data = self.table.detach().clone()
+        flat = None if indices is None else indices.to(self.table.device).flatten()
         # without the mask, training would turn zeros into something else
         masked = self.missing != "random" and self.trainable
-        result = project_rows(
-            self.table,
-            None if indices is None else indices.to(self.table.device).flatten(),
-            self.projection.weight,
-            self.projection.bias,
-            presence=self.presence if masked else None,
-            sparse=self.sparse,
-            compute_dtype=self.compute_dtype,
-        )
-        return result if indices is None else result.view(*indices.shape, result.shape[-1])
+        presence = self.presence if flat is None else self.presence[flat]
+        if self.training and self.feature_dropout.p:
+            rows = self.table if flat is None else F.embedding(flat, self.table, sparse=self.sparse)
+            x = self._project(rows * presence.unsqueeze(dim=-1) if masked else rows)
+        else:
+            weight, bias = self._prepared()
+            x = project_rows(
+                self.table,
+                flat,
+                weight,
+                bias,
+                presence=self.presence if masked else None,
+                sparse=self.sparse,
+                compute_dtype=self.compute_dtype,
+            )
+        if self.shift is not None and self.missing == "zero":
+            # zero is the mean
+            x = torch.where(presence.unsqueeze(dim=-1), x, self.projection.bias)
+        x = self._apply_layers(x)
+        return x if indices is None else x.view(*indices.shape, x.shape[-1])
+
+    def _prepared(self) -> tuple[FloatTensor, FloatTensor]:
+        """Return weight and bias of the first layer, such that features need not be centered or scaled."""
+        weight, bias = self.projection.weight, self.projection.bias
+        if self.factor is not None:
+            weight = weight * self.factor
+        return weight, bias if self.shift is None else bias - weight @ self.shift
+
+    def _project(self, x: FloatTensor) -> FloatTensor:
+        """Apply the first layer to features, shape: ``(n, feature_dim)``, with dropout."""
+        x = x.to(self.projection.weight.dtype)
+        if self.shift is not None:
+            x = x - self.shift
+        if self.factor is not None:
+            x = x * self.factor
+        result: FloatTensor = self.projection(self.feature_dropout(x))
+        return result
+
+    def _apply_layers(self, x: FloatTensor) -> FloatTensor:
+        for layer in self.layers:
+            x = layer(x.relu())
+        return x
+
+    def project(self, x: FloatTensor) -> FloatTensor:
+        """Project features of any entities, as those of known ones are for predictions.
+
+        :param x: shape: ``(n, feature_dim)``
+            The features.
+        :returns: shape: ``(n, dim)``
+            The embeddings.
+        """
+        weight, bias = self._prepared()
+        rows = project_rows(x.to(weight.device), None, weight, bias, compute_dtype=self.compute_dtype)
+        return self._apply_layers(rows)
+
+    def absent(self) -> FloatTensor:
+        """Return the embedding of features that are all zero, or all the mean if they are centered.
+
+        :returns: shape: ``(dim,)``
+            The embedding.
+        """
+        return self._apply_layers(self.projection.bias)
 
     # docstr-coverage: inherited
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
@@ -180,6 +259,16 @@ def names_of_given_features(model: nn.Module) -> set[str]:
         for name, module in model.named_modules()
         if isinstance(module, ProjectedFeatureRepresentation) and not module.trainable and module.shares_features
     }
+
+
+def _measure(features: ModalityFeatures) -> tuple[FloatTensor, FloatTensor]:
+    """Return the mean of each feature among present entities, and the standard deviation of all numbers from these."""
+    present = features.matrix[features.presence].to(torch.get_default_dtype())
+    if not len(present):
+        return torch.zeros(features.dim), torch.ones(())
+    mean = present.mean(dim=0)
+    deviation = (present - mean).square().mean().sqrt()
+    return mean, torch.where(deviation > 0, deviation, 1.0)
 
 
 def _resolve_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:

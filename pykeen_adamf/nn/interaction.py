@@ -1,18 +1,22 @@
 """The RotatE interaction with any norm over coordinates."""
 
+import math
+
 import torch
 from docdata import parse_docdata
 from pykeen.nn.modules import NormBasedInteraction
 from pykeen.utils import ensure_complex, estimate_cost_of_sequence
 
-from ..typing import BoolTensor, FloatTensor
-from .anchored import AnchoredInteraction
+from ..typing import FloatTensor
+from .comparison import Distance
+from .query import QueryForm, query_form_of
+from .query_forms import BilinearForm
 
 __all__ = ["LpRotatEInteraction"]
 
 
 @parse_docdata
-class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTensor], AnchoredInteraction):
+class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTensor]):
     r"""RotatE with the $L_p$ norm over the moduli of the coordinates (eq. 6 of the AdaMF-MAT paper for $p = 1$).
 
     .. math ::
@@ -70,8 +74,12 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
         norm: FloatTensor = torch.linalg.vector_norm(moduli, ord=self.p, dim=-1)
         return -norm
 
-    # docstr-coverage: inherited
-    def anchor(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor) -> FloatTensor:  # noqa: D102
-        entity, relation = ensure_complex(entity, relation)
-        # |h r - t| = |h - t conj(r)|
-        return entity * torch.complex(relation.real, torch.where(is_head.unsqueeze(dim=-1), 1, -1) * relation.imag)
+
+@query_form_of(LpRotatEInteraction)
+def _lp_rotate(interaction: LpRotatEInteraction) -> QueryForm | None:
+    if not math.isfinite(interaction.p):
+        # the maximum is no sum of powers
+        return None
+    # |h r - t| = |h - t conj(r)|
+    comparison = Distance(interaction.p, interaction.power_norm, is_complex=True)
+    return BilinearForm(comparison, lambda h, r: h * r, lambda t, r: t * r.conj())

@@ -1,4 +1,4 @@
-"""The training loop of modality adversarial training."""
+"""The training loops of modality adversarial training."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -23,50 +23,28 @@ from .fused import prefer_fused
 from .generators import TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
 from .objectives import ADVERSARIAL_WEIGHTINGS, GENERATOR_OBJECTIVES, AdversarialWeighting, GeneratorObjective
+from .one_vs_all import OneVsAllTrainingLoop
 from .options import (
     HPO_RANGES,
     check_choice,
     check_kinds,
+    check_not_negative,
     check_positive,
-    check_weight,
     from_loss,
     split_sampler_options,
 )
+from .slcwa import ResumableSLCWATrainingLoop
 from .synthesis import Synthesizer
 
-__all__ = ["MATTrainingLoop"]
+__all__ = ["AdversarialTrainingLoop", "MATTrainingLoop", "OneVsAllMATTrainingLoop"]
 
 
-class MATTrainingLoop(AdversarialStepLoop):
-    r"""Modality adversarial training (MAT), the training strategy of AdaMF-MAT.
-
-    Generators create synthetic modality embeddings from structural embeddings and noise. A batch is processed as in
-    algorithm 1 of the paper: first the model, as discriminator, minimizes
-
-    .. math ::
-        \mathcal{L}_{kgc} + \lambda \mathcal{L}_{adv}
-
-    where $\mathcal{L}_{kgc}$ is the model's loss with sampled negatives, as in PyKEEN's sLCWA training loop, and
-    $\mathcal{L}_{adv}$ contrasts the positive triples with synthetic ones. Then, with new noise, the generators make
-    one step against $\mathcal{L}_{adv}$, with an optimizer of their own.
-
-    Any :class:`pykeen_adamf.models.SyntheticScoringModel` can be trained. With $\lambda = 0$ there is no adversarial
-    training, and the loop is PyKEEN's sLCWA training loop, bit by bit, but for what PyKEEN does wrong: several workers
-    for loading data, schedules that begin with a factor, a search for sub-batches although their size is given, and
-    early stopping that does not restore the best model.
-
-    The paper and its published code differ in the adversarial loss; ``adversarial_weighting`` and
-    ``generator_objective`` choose, with the code's variants as defaults.
-    """
-
-    #: The paper's grid. All of these are parameters of :meth:`train`: PyKEEN's hyper-parameter optimization can tune
-    #: neither those of the constructor, nor the negative sampler of any but its own training loops.
-    hpo_default = {**SLCWATrainingLoop.hpo_default, **HPO_RANGES}
+class AdversarialTrainingLoop(AdversarialStepLoop):
+    """Modality adversarial training on top of another training loop, which is the next one among the base classes."""
 
     @update_docstring_with_resolver_keys(
         ResolverKey("generator_optimizer", "class_resolver.contrib.torch.optimizer_resolver"),
         ResolverKey("generator_lr_scheduler", "class_resolver.contrib.torch.lr_scheduler_resolver"),
-        ResolverKey("negative_sampler", "pykeen.sampling.negative_sampler_resolver"),
     )
     def __init__(
         self,
@@ -85,8 +63,6 @@ class MATTrainingLoop(AdversarialStepLoop):
         generator_lr_scheduler: HintOrType[LRScheduler] = None,
         generator_lr_scheduler_kwargs: OptionalKwargs = None,
         collapse_threshold: float = 1.0e-4,
-        negative_sampler: HintOrType[NegativeSampler] = None,
-        negative_sampler_kwargs: OptionalKwargs = None,
         **kwargs: Any,
     ) -> None:
         r"""Initialize the training loop.
@@ -106,8 +82,10 @@ class MATTrainingLoop(AdversarialStepLoop):
             triples twice, for its softmax over the batch.
         :param generator_objective: ``"non-saturating"`` as the reference code, or ``"minimax"`` as the paper, cf.
             :func:`pykeen_adamf.training.objectives.generator_loss`.
-        :param margin: The margin of the adversarial loss. Defaults to the model's loss' margin.
-        :param adversarial_temperature: The temperature of self-adversarial weighting. Defaults to the model's loss'.
+        :param margin: The margin of the adversarial loss. Defaults to the model's loss' margin, or to 0 for losses that
+            take scores for logits, such as the cross-entropy.
+        :param adversarial_temperature: The temperature of self-adversarial weighting. Defaults to the model's loss', or
+            to 1 for losses that take scores for logits.
         :param generator_optimizer: The generators' optimizer. Defaults to Adam.
         :param generator_optimizer_kwargs: Keyword-based parameters of the generators' optimizer. The learning rate
             defaults to the one of the model's optimizer.
@@ -116,33 +94,27 @@ class MATTrainingLoop(AdversarialStepLoop):
         :param generator_lr_scheduler_kwargs: Keyword-based parameters of this scheduler.
         :param collapse_threshold: >=0
             Below which variance of its output, relative to its mean square, a generator is reported as collapsed.
-        :param negative_sampler: The negative sampler. Defaults to
-            :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler` with 128 negatives for each positive.
-        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler.
-        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`.
+        :param kwargs: Additional keyword-based parameters passed to the training loop below.
         :raises ValueError: if the model cannot be trained with synthetic embeddings, or an option is invalid
         """
-        super().__init__(
-            negative_sampler=FilteredBernoulliNegativeSampler if negative_sampler is None else negative_sampler,
-            negative_sampler_kwargs=negative_sampler_kwargs,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
         if not supports_synthetic_scoring(self.model):
             raise ValueError(
                 f"{self.model.__class__.__name__} cannot be trained with modality adversarial training: it must be a "
                 f"pykeen_adamf.models.SyntheticScoringModel with a structural and at least one other modality, such as "
-                f"AdaMFRotatE (without use_structural=False). Use training_loop='sLCWA' for other models.",
+                f"AdaMFRotatE or AdaMF (without use_structural=False). For others, use training_loop='sLCWA' or "
+                f"'OneVsAll'.",
             )
         self.synthetic_kinds = check_kinds(synthetic_kinds)
         self.adversarial_weighting = check_choice(
             "adversarial_weighting", adversarial_weighting, ADVERSARIAL_WEIGHTINGS
         )
         self.generator_objective = check_choice("generator_objective", generator_objective, GENERATOR_OBJECTIVES)
-        self.adversarial_weight = check_weight(adversarial_weight)
+        self.adversarial_weight = check_not_negative("adversarial_weight", adversarial_weight)
         self.num_groups = check_positive("num_groups", num_groups)
-        self.margin = from_loss("margin", margin, self.loss, "margin")
+        self.margin = from_loss("margin", margin, self.loss, "margin", of_logits=0.0)
         self.adversarial_temperature = from_loss(
-            "adversarial_temperature", adversarial_temperature, self.loss, "inverse_softmax_temperature"
+            "adversarial_temperature", adversarial_temperature, self.loss, "inverse_softmax_temperature", of_logits=1.0
         )
         generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
         group = self.optimizer.param_groups[0]
@@ -209,6 +181,7 @@ class MATTrainingLoop(AdversarialStepLoop):
             *("adversarial_weighting", "generator_objective"),
         )
         return {
+            **super().describe_options(),
             **{name: str(getattr(self, name)) for name in names},
             "generators": str(self.synthesizer),
             "generators' optimizer": f"{self.generators.optimizer_cls.__name__} {self.generators.optimizer_kwargs}",
@@ -232,20 +205,15 @@ class MATTrainingLoop(AdversarialStepLoop):
         :param adversarial_weight: The weight $\lambda$ of the adversarial loss, if it is to be changed.
         :param generator_lr: The learning rate of the generators' optimizer, if it is to be changed.
         :param num_groups: The number $L$ of groups of synthetic triples, if it is to be changed.
-        :param kwargs: Additional keyword-based parameters of the negative sampler which are to be changed, e.g.,
-            ``num_negs_per_pos``, the number of negatives for each positive triple; all others are passed to
-            :meth:`pykeen.training.TrainingLoop.train`.
+        :param kwargs: Additional keyword-based parameters passed to the training loop below.
         :returns: The losses per epoch, i.e., of the discriminator.
         """
         if adversarial_weight is not None:
-            self.adversarial_weight = check_weight(adversarial_weight)
+            self.adversarial_weight = check_not_negative("adversarial_weight", adversarial_weight)
         if num_groups is not None:
             self.num_groups = check_positive("num_groups", num_groups)
         if generator_lr is not None:
             self.generators.set_lr(generator_lr)
-        sampler_kwargs, kwargs = split_sampler_options(self.negative_sampler, kwargs)
-        if sampler_kwargs:
-            self.negative_sampler_kwargs = {**(self.negative_sampler_kwargs or {}), **sampler_kwargs}
         if self.adversarial_weight > 0:
             # without adversarial training, this loop is PyKEEN's to the last bit
             prefer_fused(self.optimizer)
@@ -259,3 +227,83 @@ class MATTrainingLoop(AdversarialStepLoop):
             # and once more when training begins: a search for the size of batches draws noise before
             self._is_new = self._is_new or not kwargs.get("only_size_probing", False)
         return super()._train(*args, **kwargs)
+
+
+class MATTrainingLoop(AdversarialTrainingLoop, ResumableSLCWATrainingLoop):
+    r"""Modality adversarial training (MAT), the training strategy of AdaMF-MAT.
+
+    Generators create synthetic modality embeddings from structural embeddings and noise. A batch is processed as in
+    algorithm 1 of the paper: first the model, as discriminator, minimizes
+
+    .. math ::
+        \mathcal{L}_{kgc} + \lambda \mathcal{L}_{adv}
+
+    where $\mathcal{L}_{kgc}$ is the model's loss with sampled negatives, as in PyKEEN's sLCWA training loop, and
+    $\mathcal{L}_{adv}$ contrasts the positive triples with synthetic ones. Then, with new noise, the generators make
+    one step against $\mathcal{L}_{adv}$, with an optimizer of their own.
+
+    Any :class:`pykeen_adamf.models.SyntheticScoringModel` can be trained. With $\lambda = 0$ there is no adversarial
+    training, and the loop is PyKEEN's sLCWA training loop, bit by bit, but for what PyKEEN does wrong: several workers
+    for loading data, schedules that begin with a factor, a search for sub-batches although their size is given, and
+    early stopping that does not restore the best model.
+
+    The paper and its published code differ in the adversarial loss; ``adversarial_weighting`` and
+    ``generator_objective`` choose, with the code's variants as defaults.
+    """
+
+    #: The paper's grid. All of these are parameters of :meth:`train`: PyKEEN's hyper-parameter optimization can tune
+    #: neither those of the constructor, nor the negative sampler of any but its own training loops.
+    hpo_default = {**SLCWATrainingLoop.hpo_default, **HPO_RANGES}
+
+    @update_docstring_with_resolver_keys(
+        ResolverKey("negative_sampler", "pykeen.sampling.negative_sampler_resolver"),
+    )
+    def __init__(
+        self,
+        *,
+        negative_sampler: HintOrType[NegativeSampler] = None,
+        negative_sampler_kwargs: OptionalKwargs = None,
+        **kwargs: Any,
+    ) -> None:
+        """Initialize the training loop.
+
+        :param negative_sampler: The negative sampler. Defaults to
+            :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler` with 128 negatives for each positive.
+        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler.
+        :param kwargs: Additional keyword-based parameters passed to :class:`AdversarialTrainingLoop`, and to
+            :class:`pykeen.training.SLCWATrainingLoop`.
+        """
+        super().__init__(
+            negative_sampler=FilteredBernoulliNegativeSampler if negative_sampler is None else negative_sampler,
+            negative_sampler_kwargs=negative_sampler_kwargs,
+            **kwargs,
+        )
+
+    def train(self, triples_factory: CoreTriplesFactory, *args: Any, **kwargs: Any) -> list[float] | None:
+        """Train the model.
+
+        :param triples_factory: The training triples.
+        :param args: Additional parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
+        :param kwargs: Additional keyword-based parameters of the negative sampler which are to be changed, e.g.,
+            ``num_negs_per_pos``, the number of negatives for each positive triple; all others are passed to
+            :meth:`AdversarialTrainingLoop.train`.
+        :returns: The losses per epoch, i.e., of the discriminator.
+        """
+        sampler_kwargs, kwargs = split_sampler_options(self.negative_sampler, kwargs)
+        if sampler_kwargs:
+            self.negative_sampler_kwargs = {**(self.negative_sampler_kwargs or {}), **sampler_kwargs}
+        return super().train(triples_factory, *args, **kwargs)
+
+
+class OneVsAllMATTrainingLoop(AdversarialTrainingLoop, OneVsAllTrainingLoop):
+    r"""Modality adversarial training on top of one softmax for each training triple, over all entities.
+
+    As :class:`MATTrainingLoop`, with the loss of :class:`OneVsAllTrainingLoop` as $\mathcal{L}_{kgc}$. With
+    $\lambda = 0$ it is that loop, bit by bit. Its other parameters are those of :class:`AdversarialTrainingLoop`.
+    """
+
+    #: The ranges of both
+    hpo_default = {
+        **{name: x for name, x in HPO_RANGES.items() if name != "num_negs_per_pos"},
+        **OneVsAllTrainingLoop.hpo_default,
+    }

@@ -8,22 +8,22 @@ from typing import Any
 import torch
 from pykeen.training import NonFiniteLossError
 from pykeen.training.callbacks import MultiTrainingCallback
-from pykeen.triples.instances import SLCWABatch
 
 from ..models import SyntheticScoringModel
+from ..nn.regularized import running_statistics
 from ..typing import FloatTensor
 from .adversary import Adversary, SyntheticBatch
 from .generator_step import GeneratorTrainingCallback
 from .generators import TrainableGenerators
 from .monitoring import AdversarialTrackingCallback, GeneratorMonitor, LossMeter, explain_non_finite_loss
-from .negatives import negative_sampling_loss, score_negatives, score_positives
-from .resumable import ResumableSLCWATrainingLoop
+from .negative_sampling import score_positives
+from .step import StepTrainingLoop
 
 __all__ = ["AdversarialStepLoop"]
 
 
-class AdversarialStepLoop(ResumableSLCWATrainingLoop):
-    """The part of the training loop that processes batches, cf. :class:`pykeen_adamf.training.MATTrainingLoop`."""
+class AdversarialStepLoop(StepTrainingLoop):
+    """The part of adversarial training that processes batches, on top of the loss of any other training loop."""
 
     model: SyntheticScoringModel
     adversarial_weight: float
@@ -96,44 +96,41 @@ class AdversarialStepLoop(ResumableSLCWATrainingLoop):
     # docstr-coverage: inherited
     def _process_batch(
         self,
-        batch: SLCWABatch,
+        batch: Any,
         start: int,
         stop: int,
         label_smoothing: float = 0.0,
         slice_size: int | None = None,
     ) -> FloatTensor:
         if self.adversarial_weight == 0 or self._measuring:
-            return super()._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
-        if slice_size is not None:
-            raise AttributeError("Slicing is not possible for sLCWA training loops.")
-        batch_size = len(batch["positives"])
-        if start == 0 or self._synthetic_batch is None:
-            self._synthetic_batch = self.adversary.draw(
-                batch["positives"].to(self.device), self.num_groups, stop - start, generators=False
+            return super()._process_batch(  # type: ignore[safe-super]
+                batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size
             )
-        positives = batch["positives"][start:stop].to(self.device)
-        entities = positives[:, [0, 2]]
-        others = batch["negatives"][start:stop, ..., [0, 2]].to(self.device)
-        with self.model.sharing(torch.cat([entities.flatten(), others.flatten()])):
-            negative = score_negatives(self.model, batch, start, stop)
-            with self.model.sharing(entities):
-                positive = score_positives(self.model, positives)
-                kgc_loss = negative_sampling_loss(
-                    self.model, self.loss, batch, start, stop, positive, negative, label_smoothing
-                )
+        if slice_size is not None:
+            raise AttributeError("Slices are not possible with modality adversarial training. Leave slice_size out.")
+        all_positives = self.get_positives(batch).to(self.device)
+        batch_size = len(all_positives)
+        if start == 0 or self._synthetic_batch is None:
+            self._synthetic_batch = self.adversary.draw(all_positives, self.num_groups, stop - start, generators=False)
+        positives = all_positives[start:stop]
+        with self.model.sharing(self.get_entities(batch, start, stop)):
+            base_loss, positive = self.base_loss(batch, start, stop, label_smoothing)
+            with self.model.sharing(positives[:, [0, 2]]), running_statistics(self.model.interaction):
+                if positive is None:
+                    positive = score_positives(self.model, positives).squeeze(dim=-1)
                 synthetic_batch = self._synthetic_batch.part(start, stop)
-                loss = self.adversary.discriminator_loss(positive.squeeze(dim=-1), positives, synthetic_batch)
+                loss = self.adversary.discriminator_loss(positive, positives, synthetic_batch)
         share = (stop - start) / batch_size
         if self.loss.reduction != "mean":
             # parts of a batch are added up, rather than averaged
             loss = share * loss
-        total = kgc_loss + self.adversarial_weight * loss
+        total = base_loss + self.adversarial_weight * loss
         weight = share if self.loss.reduction == "mean" else 1.0
-        for name, value in (("kgc_loss", kgc_loss), ("adversarial_loss", loss), ("discriminator_loss", total)):
+        for name, value in (("kgc_loss", base_loss), ("adversarial_loss", loss), ("discriminator_loss", total)):
             self.meter.add(share, **{name: value * (weight / share)})
         return total
 
-    def step_generators(self, batch: SLCWABatch, only_size_probing: bool) -> None:
+    def step_generators(self, batch: Any, only_size_probing: bool) -> None:
         """Make one step of the generators, with new noise (lines 10 to 14 of algorithm 1).
 
         :param batch: The batch.
@@ -142,14 +139,14 @@ class AdversarialStepLoop(ResumableSLCWATrainingLoop):
         """
         if self.adversarial_weight == 0:
             return
-        positives = batch["positives"].to(self.device)
+        positives = self.get_positives(batch).to(self.device)
         part_size = self._sub_batch_size or len(positives)
         synthetic_batch = self.adversary.draw(positives, self.num_groups, part_size, generators=True)
         with self.generators.gradients() as accumulate:
             for start in range(0, len(positives), part_size):
                 stop = min(start + part_size, len(positives))
                 part = positives[start:stop]
-                with self.model.sharing(part[:, [0, 2]]):
+                with self.model.sharing(part[:, [0, 2]]), running_statistics(self.model.interaction):
                     with torch.no_grad():
                         positive = score_positives(self.model, part).squeeze(dim=-1)
                     loss = self.adversary.generator_loss(positive, part, synthetic_batch.part(start, stop))

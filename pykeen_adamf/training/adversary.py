@@ -7,6 +7,7 @@ import torch
 from typing_extensions import Self
 
 from ..models import SyntheticScoringModel
+from ..nn.regularized import running_statistics
 from ..typing import FloatTensor, LongTensor, SyntheticKind
 from .monitoring import GeneratorMonitor
 from .objectives import (
@@ -94,7 +95,7 @@ class Adversary:
             for start in range(0, len(positives), part_size):
                 stop = min(start + part_size, len(positives))
                 part = positives[start:stop]
-                with self.model.sharing(part[:, [0, 2]]):
+                with self.model.sharing(part[:, [0, 2]]), running_statistics(self.model.interaction):
                     for kind, x in self.score(part, batch.part(start, stop)).items():
                         scores[kind].append(x)
         self.monitor.begin()

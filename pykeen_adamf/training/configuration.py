@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from pykeen.sampling import negative_sampler_resolver
 from pykeen.stoppers import EarlyStopper, Stopper
-from pykeen.training import SLCWATrainingLoop
+from pykeen.training import SLCWATrainingLoop, TrainingLoop
 from pykeen.training.training_loop import CheckpointMismatchError
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from torch import nn
@@ -142,7 +142,7 @@ def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
 
 
 def describe_run(
-    loop: SLCWATrainingLoop, factory: CoreTriplesFactory, arguments: Mapping[str, Any], stopper: Stopper | None
+    loop: TrainingLoop[Any], factory: CoreTriplesFactory, arguments: Mapping[str, Any], stopper: Stopper | None
 ) -> dict[str, str]:
     """Describe everything that decides which numbers are trained.
 
@@ -167,7 +167,11 @@ def describe_run(
         # not the optimizer itself, of which schedules change the learning rate
         "optimizer": describe([type(loop.optimizer), loop.optimizer.defaults]),
         "learning rate scheduler": describe(loop.lr_scheduler),
-        "negative sampler": _describe_sampler(loop.negative_sampler, loop.negative_sampler_kwargs),
+        **(
+            {"negative sampler": _describe_sampler(loop.negative_sampler, loop.negative_sampler_kwargs)}
+            if isinstance(loop, SLCWATrainingLoop)
+            else {}
+        ),
         "stopper": _describe_stopper(stopper),
         "callbacks": _describe_callbacks(arguments.get("callbacks"), arguments.get("callbacks_kwargs")),
         # whether it is given, or left to the default

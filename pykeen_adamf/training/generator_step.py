@@ -3,7 +3,6 @@
 from typing import Any, Protocol, cast
 
 from pykeen.training.callbacks import TrainingCallback
-from pykeen.triples.instances import SLCWABatch
 
 from .generators import TrainableGenerators
 from .monitoring import LossMeter
@@ -18,7 +17,7 @@ class LoopWithGenerators(Protocol):
     progress_bar: Any
     generators: TrainableGenerators
 
-    def step_generators(self, batch: SLCWABatch, only_size_probing: bool) -> None:
+    def step_generators(self, batch: Any, only_size_probing: bool) -> None:
         """Make one step of the generators."""
 
 
@@ -41,7 +40,7 @@ class GeneratorTrainingCallback(TrainingCallback):
         return cast(LoopWithGenerators, self.training_loop)
 
     # docstr-coverage: inherited
-    def post_batch(self, epoch: int, batch: SLCWABatch, **kwargs: Any) -> None:  # noqa: D102
+    def post_batch(self, epoch: int, batch: Any, **kwargs: Any) -> None:  # noqa: D102
         self._loop.step_generators(batch, only_size_probing=self.only_size_probing)
         if self._loop.progress_bar is not None:
             if self._num_batches % self.update_progress_every == 0:

@@ -8,7 +8,7 @@ from pykeen.triples.instances import BatchedSLCWAInstances, SLCWABatch
 from torch.utils.data import BatchSampler, get_worker_info
 from typing_extensions import Self
 
-from .negatives import ONE_ENTITY_CORRUPTED
+from .negative_sampling import ONE_ENTITY_CORRUPTED
 
 __all__ = ["DeviceInstances", "SharedInstances"]
 

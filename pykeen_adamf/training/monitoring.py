@@ -124,6 +124,8 @@ def mean_modality_weights(model: nn.Module, num_entities: int = NUM_TRACKED_ENTI
         return {}
     step = max(1, math.ceil(cast(Any, model).num_entities / num_entities))
     weights = weigh(torch.arange(0, cast(Any, model).num_entities, step, device=cast(Any, model).device))
+    if weights is None:
+        return {}
     names = cast(Any, model).modalities
     return {f"modality_weight.{name}": x for name, x in zip(names, weights.mean(dim=0).tolist(), strict=True)}
 

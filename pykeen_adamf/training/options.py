@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from class_resolver import HintOrType
-from pykeen.losses import Loss, NSSALoss
+from pykeen.losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss, NSSALoss
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
 
 from ..constants import SYNTHETIC_KINDS
@@ -16,8 +16,8 @@ __all__ = [
     "HPO_RANGES",
     "check_choice",
     "check_kinds",
+    "check_not_negative",
     "check_positive",
-    "check_weight",
     "from_loss",
     "split_sampler_options",
 ]
@@ -62,25 +62,35 @@ def check_positive(name: str, value: int) -> int:
     return int(value)
 
 
-def check_weight(value: float) -> float:
-    """Check the weight of the adversarial loss."""
+def check_not_negative(name: str, value: float) -> float:
+    """Check that a weight is finite and not negative."""
     if not _is_finite(value) or value < 0:
-        raise ValueError(
-            f"adversarial_weight must be finite and not negative, but is {value!r}. Use 0 for no adversarial training.",
-        )
+        raise ValueError(f"{name} must be finite and not negative, but is {value!r}. Use 0 to do without.")
     return float(value)
 
 
-def from_loss(name: str, value: float | None, loss: Loss, attribute: str) -> float:
-    """Return an option, which defaults to the one of the model's loss."""
+def from_loss(name: str, value: float | None, loss: Loss, attribute: str, of_logits: float) -> float:
+    """Return an option, which defaults to the one of the model's loss.
+
+    :param name: The name of the option.
+    :param value: The value, if it was given.
+    :param loss: The loss.
+    :param attribute: The attribute of self-adversarial losses with the default.
+    :param of_logits: The default for losses which take scores for logits.
+    :returns: The value.
+    :raises ValueError: if there is neither a value nor a default, or it is not finite
+    """
     if value is None:
-        if not isinstance(loss, NSSALoss):
+        if isinstance(loss, NSSALoss):
+            value = getattr(loss, attribute)
+        elif isinstance(loss, CrossEntropyLoss | BCEWithLogitsLoss):
+            value = of_logits
+        else:
             # e.g., the margin of a ranking loss is between two scores, and says nothing about a single one
             raise ValueError(
                 f"Modality adversarial training takes its {name} from the model's loss, but {loss.__class__.__name__} "
                 f"has no such {name}. Use loss='NSSA', or pass {name} to the training loop.",
             )
-        value = getattr(loss, attribute)
     if not _is_finite(value):
         raise ValueError(f"{name} must be finite, but is {value!r}")
     return float(value)

@@ -15,9 +15,11 @@ from pykeen.stoppers import EarlyStopper, NopStopper, Stopper
 from pykeen.training import TrainingLoop, training_loop_resolver
 from pykeen.training.callbacks import MultiTrainingCallback
 from pykeen.triples import CoreTriplesFactory
+from pykeen.utils import get_batchnorm_modules
+from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
-from .asynchronous import AsynchronousSLCWATrainingLoop
+from .asynchronous import AsynchronousTrainingLoop
 from .checkpoint_file import (
     get_random_state,
     load_schedule,
@@ -29,7 +31,7 @@ from .checkpoint_file import (
 )
 from .configuration import check_configuration, describe_run
 
-__all__ = ["ResumableSLCWATrainingLoop", "check_checkpoint"]
+__all__ = ["ResumableTrainingLoop", "check_checkpoint"]
 
 
 def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwargs: Mapping[str, Any]) -> None:
@@ -40,15 +42,15 @@ def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwar
     :raises CheckpointMismatchError: if there is anything else than numbers in it, or it is damaged
     """
     name = training_kwargs.get("checkpoint_name")
-    if name is None or not issubclass(training_loop_resolver.lookup(training_loop), ResumableSLCWATrainingLoop):
+    if name is None or not issubclass(training_loop_resolver.lookup(training_loop), ResumableTrainingLoop):
         return
     path = Path(training_kwargs.get("checkpoint_directory") or PYKEEN_CHECKPOINTS) / name
     if path.is_file():
         read_checkpoint(path)
 
 
-class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
-    """PyKEEN's sLCWA training loop with checkpoints from which training continues bit by bit.
+class ResumableTrainingLoop(AsynchronousTrainingLoop):
+    """A training loop of PyKEEN with checkpoints from which training continues bit by bit.
 
     PyKEEN's own checkpoints lack what a subclass trains beside the model, refuse to be continued once a scheduler has
     changed the learning rate, forget the best model of an early stopper, are damaged if writing is interrupted, and
@@ -115,6 +117,11 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
         if isinstance(arguments.get("stopper"), NopStopper):
             # it has nothing to keep, but PyKEEN warns that this is not in the checkpoint
             del arguments["stopper"]
+        if arguments.get("batch_size") == 1 and get_batchnorm_modules(self.model):
+            raise ValueError(
+                "Batch normalization needs more than one query in a batch, but batch_size=1. Choose a larger one, or "
+                "train without batch normalization."
+            )
         if arguments.get("checkpoint_name") and arguments.get("batch_size") is None and self._searches_batch_size:
             raise ValueError(
                 "With a checkpoint, a batch_size must be given: PyKEEN would search for one when training is "
@@ -130,6 +137,14 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
             self._directory = Path(stack.enter_context(TemporaryDirectory()))
             return super().train(**arguments)
 
+    def _check_last_batch(self, num_instances: int, batch_size: int, drop_last: bool) -> None:
+        """Check that there is no batch of one that would have to be normalized, before hours of training."""
+        if num_instances % batch_size == 1 and not drop_last and get_batchnorm_modules(self.model):
+            raise ValueError(
+                f"Batch normalization needs more than one query in a batch, but the last one of {num_instances:,} has "
+                f"one with batch_size={batch_size}. Choose another batch_size, or drop_last=True."
+            )
+
     @property
     def _searches_batch_size(self) -> bool:
         return self.automatic_memory_optimization and self.device.type != "cpu"
@@ -137,7 +152,7 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
     # docstr-coverage: inherited
     def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
         if not kwargs.get("continue_training"):
-            self._restore_learning_rate()
+            self._prepare_optimizer()
         if kwargs.get("only_size_probing"):
             return super()._train(*args, **kwargs)
         if self._is_resumed:
@@ -153,14 +168,16 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
                 self._stopper.best_model_path.unlink(missing_ok=True)
         return result
 
-    def _restore_learning_rate(self) -> None:
-        """Undo what the schedule has done to the learning rate.
+    def _prepare_optimizer(self) -> None:
+        """Let another optimizer be made of the options of this one, as PyKEEN does when training starts.
 
-        When training starts, PyKEEN makes a new optimizer with the learning rate of the old one, and a new schedule,
-        which would change it once more.
+        A new schedule would change the learning rate once more; and what tells PyTorch's AdamW from Adam is no option
+        of it.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = group.get("initial_lr", group["lr"])
+            if type(self.optimizer) is AdamW:
+                group.pop("decoupled_weight_decay", None)
 
     # docstr-coverage: inherited
     def sub_batch_and_slice(self, **kwargs: Any) -> tuple[int, int | None]:  # noqa: D102
@@ -169,13 +186,13 @@ class ResumableSLCWATrainingLoop(AsynchronousSLCWATrainingLoop):
             # PyKEEN would ignore what the user has chosen
             return min(given, kwargs["batch_size"]), None
         result = super().sub_batch_and_slice(**kwargs)
-        self._restore_learning_rate()
+        self._prepare_optimizer()
         return result
 
     # docstr-coverage: inherited
     def batch_size_search(self, **kwargs: Any) -> tuple[int, bool]:  # noqa: D102
         result = super().batch_size_search(**kwargs)
-        self._restore_learning_rate()
+        self._prepare_optimizer()
         return result
 
     # docstr-coverage: inherited

@@ -9,11 +9,13 @@ import torch
 from pykeen.evaluation import RankBasedEvaluator
 from pykeen.losses import MarginRankingLoss
 from pykeen.models import Model
+from pykeen.nn.modules import TuckERInteraction
 from pykeen.regularizers import LpRegularizer
 from pykeen.training import training_loop_resolver
 
 from pykeen_adamf.features import ModalityFeatures
-from pykeen_adamf.models import IKRL, TBKGC, AdaMFRotatE, AnchoredScoringModel, LpRotatE
+from pykeen_adamf.models import IKRL, TBKGC, AdaMF, AdaMFRotatE, LpRotatE, QueryScoringModel, Structural
+from pykeen_adamf.nn.fusion import GatedFusion
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from ..cases import DIMS, make_factory
@@ -62,6 +64,23 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
         "initializer": dict(entity_initializer=lambda x: torch.nn.init.uniform_(x, -3, 3)),
         "margin": dict(loss=MarginRankingLoss(margin=2.0)),
     },
+    AdaMF: {
+        "defaults": {},
+        "every option": dict(
+            interaction="HolE",
+            fusion="concatenation",
+            batch_norm=True,
+            query_dropout=0.1,
+            center_features=True,
+            scale_features=True,
+            feature_dropout=0.1,
+            hidden_dims=[3],
+            entity_initializer="normal",
+            entity_initializer_kwargs=dict(std=0.1),
+        ),
+        "classes": dict(interaction=TuckERInteraction, fusion=GatedFusion, interaction_kwargs=dict(relation_dim=3)),
+    },
+    Structural: {"defaults": {}, "without queries": dict(interaction="PairRE")},
     IKRL: CROSS_MODAL,
     TBKGC: CROSS_MODAL,
 }
@@ -82,11 +101,11 @@ def make_half_factory(dtype: torch.dtype = torch.float16, **kwargs: Any) -> Mult
 
 
 def make_model(
-    cls: type[AnchoredScoringModel] = AdaMFRotatE,
+    cls: type[QueryScoringModel] = AdaMFRotatE,
     factory: MultimodalTriplesFactory | None = None,
     loop: str | None = None,
     **kwargs: Any,
-) -> AnchoredScoringModel:
+) -> QueryScoringModel:
     """Make a model, and train it a little."""
     factory = make_factory() if factory is None else factory
     model = cls(triples_factory=factory, **{"embedding_dim": 4, "random_seed": 0, **kwargs})

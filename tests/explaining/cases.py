@@ -7,6 +7,7 @@ import torch
 
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import AdaMFRotatE
+from pykeen_adamf.nn.fusion import MeanFusion
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from ..cases import make_factory
@@ -38,9 +39,9 @@ def make_case(name: str = "default", inverse: bool = False) -> tuple[AdaMFRotatE
         }
         factory = MultimodalTriplesFactory.from_triples_factory(factory, features=features)
     model = AdaMFRotatE(triples_factory=factory, embedding_dim=4, random_seed=0, **OPTIONS[name]).double().eval()
-    if model.fused.attention is not None:
+    if hasattr(model.fused.fusion, "attention"):
         with torch.no_grad():
-            model.fused.attention.mul_(5)
+            model.fused.fusion.attention.mul_(5)
     return model, factory
 
 
@@ -49,10 +50,11 @@ def calculate_weights(model: AdaMFRotatE, without: Collection[str] = ()) -> nump
     fused = model.fused
     columns = []
     for number, base in enumerate(fused.bases.values()):
-        if fused.fusion == "mean":
+        if isinstance(fused.fusion, MeanFusion):
             columns.append(numpy.ones(fused.max_id))
             continue
-        attention = fused.attention[0 if len(fused.attention) == 1 else number]
+        vectors = fused.fusion.attention
+        attention = vectors[0 if len(vectors) == 1 else number]
         columns.append(numpy.exp(numpy.tanh(numpify(base())) @ numpify(attention)))
     exponentials = numpy.stack(columns, axis=-1)
     if fused.mask_missing:

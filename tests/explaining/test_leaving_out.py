@@ -102,22 +102,22 @@ def test_gradients():
     with model.without_modality("visual"):
         model.train().score_hrt(factory.mapped_triples).sum().backward()
     assert not model.fused.bases["visual"].projection.weight.grad.any()
-    assert not model.fused.attention.grad[1].any()
+    assert not model.fused.fusion.attention.grad[1].any()
     assert model.fused.bases["textual"].projection.weight.grad.any()
-    assert model.fused.attention.grad[[0, 2]].any(dim=-1).all()
+    assert model.fused.fusion.attention.grad[[0, 2]].any(dim=-1).all()
 
 
 def test_synthetic_embeddings_take_part():
     """They replace what is left out, as they replace what is missing."""
     model, _ = make_case()
     indices = torch.tensor([3, 4])
-    synthetic = torch.randn(2, 1, model.fused.dim, dtype=torch.double)
+    synthetic = {"visual": torch.randn(2, 1, model.fused.fusion.dim, dtype=torch.double)}
     with torch.no_grad():
-        expected = model.fused.fuse_synthetic(indices, {"visual": synthetic})
+        (expected,) = model.synthetic_representations(indices, synthetic)
         with model.without_modality("visual"):
-            torch.testing.assert_close(model.fused.fuse_synthetic(indices, {"visual": synthetic}), expected)
+            torch.testing.assert_close(model.synthetic_representations(indices, synthetic), [expected])
         with model.without_modality("textual"):
-            assert not torch.allclose(model.fused.fuse_synthetic(indices, {"visual": synthetic}), expected)
+            assert not torch.allclose(model.synthetic_representations(indices, synthetic)[0], expected)
 
 
 def test_ordinary_training_and_evaluation_know_nothing_of_it(monkeypatch):

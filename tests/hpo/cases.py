@@ -7,6 +7,7 @@ from pykeen.sampling import negative_sampler_resolver
 from pykeen.training.callbacks import TrainingCallback
 
 from pykeen_adamf.constants import STRUCTURAL
+from pykeen_adamf.nn import fusion_resolver
 from pykeen_adamf.training import MATTrainingLoop
 
 from ..cases import make_factory
@@ -46,10 +47,10 @@ class Spy(TrainingCallback):
         if hasattr(model, "fused"):
             fused = model.fused
             record |= {
-                "model.fusion": fused.fusion,
-                "attention vectors": None if fused.attention is None else fused.attention.shape[0],
+                "model.fusion": fusion_resolver.normalize_inst(fused.fusion),
+                "attention vectors": len(fused.fusion.attention) if hasattr(fused.fusion, "attention") else None,
                 "mask": fused.mask_missing,
-                "fused dim": fused.dim,
+                "fused dim": fused.fusion.dim,
                 "model.missing": {fused.bases[name].missing for name in fused.modalities if name != STRUCTURAL},
             }
         if isinstance(loop, MATTrainingLoop):

@@ -41,7 +41,7 @@ class Reference:
                 parameter.copy_(self.golden[f"init/{key}"])
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        bases = self.model.multimodal.bases
+        bases = self.model.fused.bases
         result = {
             "structural": bases["structural"]._embeddings.weight,
             "relation": self.model.relation_representations[0]._embeddings.weight,
@@ -93,7 +93,7 @@ def test_formula(cls):
     model = cls(
         triples_factory=make_factory(), embedding_dim=6, random_seed=0, modalities=["visual", "textual"]
     ).double()
-    base = model.multimodal.bases
+    base = model.fused.bases
     s = base["structural"]._embeddings.weight
     m = torch.cat([base[x].table @ base[x].projection.weight.T + base[x].projection.bias for x in DIMS], dim=-1)
     r = F.normalize(model.relation_representations[0]._embeddings.weight, dim=-1)
@@ -127,7 +127,7 @@ def test_adversarial_training(cls):
     ("cls", "kwargs", "message"),
     [
         (TBKGC, dict(embedding_dim=1), "2 modalities cannot share 1 dimensions"),
-        (TBKGC, dict(missing="mask"), r"missing must be one of \('random', 'zero'\) for TBKGC"),
+        (TBKGC, dict(missing="drop"), "missing must be one of"),
         (IKRL, dict(modalities=["audio"]), "modalities must be some of"),
     ],
 )

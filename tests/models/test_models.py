@@ -14,10 +14,12 @@ import pykeen_adamf.models
 from pykeen_adamf.models import (
     IKRL,
     TBKGC,
+    AdaMF,
     AdaMFRotatE,
-    AnchoredScoringModel,
     LpRotatE,
     MultimodalModel,
+    QueryScoringModel,
+    Structural,
     SyntheticScoringModel,
 )
 from pykeen_adamf.training import MATTrainingLoop
@@ -26,6 +28,21 @@ from ..cases import make_factory
 
 #: One small instance of each model, and of each option of AdaMF.
 MODELS = {
+    "Structural": (Structural, dict(interaction="TransE")),
+    "ComplEx-sum": (AdaMF, {}),
+    "TuckER-concatenation": (
+        AdaMF,
+        dict(
+            interaction="TuckER",
+            interaction_kwargs=dict(
+                head_dropout=0.0, relation_dropout=0.0, head_relation_dropout=0.0, apply_batch_normalization=False
+            ),
+            fusion="concatenation",
+            relation_dim=3,
+        ),
+    ),
+    "PairRE-gated": (AdaMF, dict(interaction="PairRE", fusion="gated", missing="zero", center_features=True)),
+    "HolE-normalized": (AdaMF, dict(interaction="HolE", batch_norm=True, scale_features=True, hidden_dims=(5,))),
     "LpRotatE": (LpRotatE, {}),
     "LpRotatE-2": (LpRotatE, dict(p=2)),
     "AdaMF": (AdaMFRotatE, {}),
@@ -47,7 +64,7 @@ MODELS = {
 def test_every_model_is_tested():
     classes = {getattr(pykeen_adamf.models, name) for name in pykeen_adamf.models.__all__}
     concrete = {cls for cls in classes if isinstance(cls, type)} - {
-        AnchoredScoringModel,
+        QueryScoringModel,
         MultimodalModel,
         SyntheticScoringModel,
     }
@@ -173,7 +190,7 @@ def test_pickle():
         (dict(modalities=["audio"]), "modalities must be some of"),
         (dict(modalities="visual"), "modalities must be some of"),
         (dict(attention="many"), "attention must be one of"),
-        (dict(fusion="max"), "fusion must be one of"),
+        (dict(fusion="max"), "There is no fusion 'max'"),
         (dict(missing="ignore"), "missing must be one of"),
         (dict(embedding_dim=0), "embedding_dim must be a positive integer"),
         (dict(embedding_dim="8"), "embedding_dim must be a positive integer"),

@@ -69,7 +69,7 @@ def test_against_formulas():
             base(torch.tensor(i)) if name not in synthetic else synthetic[name][row, 0]
             for name, base in fused.bases.items()
         ]
-        logits = torch.stack([(w * e.tanh()).sum() for w, e in zip(fused.attention, embeddings, strict=True)])
+        logits = torch.stack([(w * e.tanh()).sum() for w, e in zip(fused.fusion.attention, embeddings, strict=True)])
         weights = logits.exp() / logits.exp().sum()
         joint = sum(w * e for w, e in zip(weights, embeddings, strict=True))
         return torch.complex(joint[0::2], joint[1::2])
@@ -97,12 +97,12 @@ def test_gradients():
     assert torch.autograd.gradcheck(score, inputs)
 
     parameters = dict(model.named_parameters())
-    attention = parameters["entity_representations.0.attention"]
+    attention = parameters["entity_representations.0.fusion.attention"]
 
     def score_parameters(x):
         head, tail = synthesize(model, 3, 2, 0), synthesize(model, 3, 2, 1)
         return torch.func.functional_call(
-            _Scorer(model), {"model.entity_representations.0.attention": x}, (hrt, head, tail)
+            _Scorer(model), {"model.entity_representations.0.fusion.attention": x}, (hrt, head, tail)
         )
 
     assert torch.autograd.gradcheck(score_parameters, (attention.detach().clone().requires_grad_(),))

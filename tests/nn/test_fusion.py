@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pykeen_adamf.nn.fusion import attention_weights, fuse, mean_weights
+from pykeen_adamf.nn.fusion.formulas import attention_weights, fuse, mean_weights
 
 
 def weights_by_hand(x, attention, presence):

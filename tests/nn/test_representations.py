@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from pykeen.nn import Embedding, representation_resolver
+from pykeen.nn import representation_resolver
 
 from pykeen_adamf.features import ModalityFeatures
-from pykeen_adamf.nn import AdaptiveFusionRepresentation, PhaseRepresentation, ProjectedFeatureRepresentation
+from pykeen_adamf.nn import PhaseRepresentation, ProjectedFeatureRepresentation
 
 NUM, DIM = 12, 6
 LABELS = [str(i) for i in range(NUM)]
@@ -19,22 +19,7 @@ def features() -> ModalityFeatures:
     return ModalityFeatures.from_matrix(matrix, LABELS)
 
 
-def make_fusion(features: ModalityFeatures, **kwargs) -> AdaptiveFusionRepresentation:
-    missing = kwargs.pop("missing", "random")
-    return AdaptiveFusionRepresentation(
-        max_id=NUM,
-        bases={"structural": "embedding", "visual": "ProjectedFeature", "textual": ProjectedFeatureRepresentation},
-        bases_kwargs={
-            "structural": dict(shape=DIM),
-            "visual": dict(shape=DIM, features=features, missing=missing),
-            "textual": dict(shape=DIM, features=features.align(LABELS[::-1]).rename(LABELS), missing=missing),
-        },
-        mask_missing=missing == "mask",
-        **kwargs,
-    )
-
-
-@pytest.mark.parametrize("name", ["adaptivefusion", "projectedfeature", "phase"])
+@pytest.mark.parametrize("name", ["fused", "projectedfeature", "phase", "structuralembedding"])
 def test_resolvable(name: str):
     assert representation_resolver.lookup(name).__module__.startswith("pykeen_adamf.")
 
@@ -128,79 +113,60 @@ class TestProjectedFeatures:
             ProjectedFeatureRepresentation(**{**dict(max_id=NUM, shape=DIM, features=features), **kwargs})
 
 
-class TestFusion:
-    @pytest.mark.parametrize("attention", ["shared", "per-modality"])
-    @pytest.mark.parametrize("fusion", ["adaptive", "mean"])
+class TestPreparation:
+    """Features that are centered, scaled, dropped, and projected by more than one layer."""
+
+    @pytest.mark.parametrize("trainable", [True, False])
     @pytest.mark.parametrize("missing", ["random", "zero", "mask"])
-    @pytest.mark.parametrize("is_complex", [True, False])
-    def test_consistency(self, features, attention, fusion, missing, is_complex):
-        """The fused representation is the weighted sum of the modalities', with the weights that can be read."""
-        fused = make_fusion(features, attention=attention, fusion=fusion, missing=missing, is_complex=is_complex)
-        weights = fused.modality_weights()
-        assert weights.shape == (NUM, 3)
-        torch.testing.assert_close(weights.sum(dim=-1), torch.ones(NUM))
-        expected = sum(weights[:, m, None] * base() for m, base in enumerate(fused.bases.values()))
-        actual = fused()
-        assert actual.shape == (NUM, *fused.shape)
-        torch.testing.assert_close((torch.view_as_real(actual) if is_complex else actual).reshape(NUM, DIM), expected)
-        indices = torch.tensor([[7, 7, 1], [0, 7, 3]])
-        torch.testing.assert_close(fused(indices), actual[indices])
-        torch.testing.assert_close(fused.modality_weights(indices), weights[indices])
-        if missing == "mask":
-            assert (weights[[2, 5, 7], 1] == 0).all()
-        if fusion == "mean":
-            assert weights.unique().numel() <= 3
-
-    def test_per_modality_attention_differs(self, features):
-        shared, own = (make_fusion(features, attention=x).attention.shape for x in ("shared", "per-modality"))
-        assert shared == (1, DIM)
-        assert own == (3, DIM)
-
-    def test_synthetic_equals_real_where_it_is_the_same(self, features):
-        fused = make_fusion(features, is_complex=True)
-        indices = torch.tensor([4, 2, 4])
-        synthetic = {name: fused.bases[name](indices).unsqueeze(dim=1) for name in ("visual", "textual")}
-        torch.testing.assert_close(fused.fuse_synthetic(indices, synthetic).squeeze(dim=1), fused(indices))
+    @pytest.mark.parametrize("hidden_dims", [(), (7, 4)])
+    @pytest.mark.parametrize(("center", "scale"), [(True, False), (False, True), (True, True)])
+    def test_formula(self, features, missing, trainable, hidden_dims, center, scale):
+        torch.manual_seed(0)
+        options = dict(center=center, scale=scale, hidden_dims=hidden_dims, missing=missing, trainable=trainable)
+        representation = ProjectedFeatureRepresentation(NUM, shape=DIM, features=features, **options).double()
+        present = features.matrix[features.presence].double()
+        x = representation.table.detach().double().clone()
+        if center:
+            x -= present.mean(dim=0)
+        if scale:
+            x /= (present - present.mean(dim=0)).square().mean().sqrt()
+        if missing != "random":
+            x[~features.presence] = 0.0
+        layers = [representation.projection, *representation.layers]
+        assert [layer.out_features for layer in layers] == [*hidden_dims, DIM]
+        for i, layer in enumerate(layers):
+            x = (x if i == 0 else x.clamp(min=0)) @ layer.weight.t() + layer.bias
+        indices = torch.tensor([[2, 3], [0, 3]])
+        kept = features.presence if missing == "mask" else torch.ones(NUM, dtype=torch.bool)
+        torch.testing.assert_close(representation()[kept], x[kept], rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(
-            fused.fuse_synthetic(indices, {"visual": synthetic["visual"]}).squeeze(dim=1), fused(indices)
+            representation(indices)[kept[indices]], x[indices][kept[indices]], rtol=1e-5, atol=1e-5
         )
+        # what new entities are projected by
+        torch.testing.assert_close(representation.project(features.matrix[[3]].double()), x[[3]], rtol=1e-5, atol=1e-5)
 
-    def test_synthetic_modalities_are_not_masked(self, features):
-        """A synthetic embedding replaces a missing one; other missing ones stay out."""
-        fused = make_fusion(features, missing="mask")
-        indices = torch.tensor([2])
-        x = torch.randn(1, 4, DIM)
-        structural = fused.bases["structural"](indices).unsqueeze(dim=1).expand(-1, 4, -1)
-        stacked = torch.stack([structural, x, torch.zeros_like(x)], dim=-2)
-        presence = torch.tensor([True, True, bool(fused.bases["textual"].presence[2])])
-        if presence[2]:
-            stacked[..., 2, :] = fused.bases["textual"](indices)
-        weights = fused.weigh(stacked, presence.expand(1, 4, 3))
-        expected = (weights.unsqueeze(dim=-1) * stacked).sum(dim=-2)
-        torch.testing.assert_close(fused.fuse_synthetic(indices, {"visual": x}), expected)
+    def test_dropout(self, features):
+        """In training, features are dropped, and the expectation stays; not in evaluation."""
+        torch.manual_seed(0)
+        options = dict(center=True, scale=True, missing="zero")
+        plain = ProjectedFeatureRepresentation(NUM, shape=DIM, features=features, **options)
+        dropped = ProjectedFeatureRepresentation(NUM, shape=DIM, features=features, feature_dropout=0.4, **options)
+        dropped.load_state_dict(plain.state_dict())
+        torch.testing.assert_close(dropped.eval()(), plain.eval()())
+        dropped.train()
+        samples = torch.stack([dropped() for _ in range(2000)])
+        assert (samples.std(dim=0)[features.presence] > 0.01).all()
+        torch.testing.assert_close(samples.mean(dim=0), plain(), rtol=0.0, atol=0.1)
+        dropped().sum().backward()
+        assert dropped.table.grad[features.presence].any()
+        assert not dropped.table.grad[~features.presence].any()
 
-    def test_subset_without_structure_cannot_mask(self, features):
-        with pytest.raises(ValueError, match="none of the modalities"):
-            AdaptiveFusionRepresentation(
-                max_id=NUM,
-                bases={"visual": ProjectedFeatureRepresentation},
-                bases_kwargs={"visual": dict(shape=DIM, features=features)},
-                mask_missing=True,
-            )
-
-    @pytest.mark.parametrize(
-        ("kwargs", "message"),
-        [
-            (dict(bases={}), "at least one modality"),
-            (dict(attention="none"), "attention must be one of"),
-            (dict(fusion="sum"), "fusion must be one of"),
-            (dict(bases={"a": Embedding(NUM, shape=4), "b": Embedding(NUM, shape=6)}), "same one-dimensional shape"),
-            (dict(bases={"a": Embedding(NUM, shape=5)}, is_complex=True), "must be even"),
-        ],
-    )
-    def test_bad_input(self, kwargs, message):
-        with pytest.raises(ValueError, match=message):
-            AdaptiveFusionRepresentation(**{**dict(max_id=NUM, bases={"a": Embedding(NUM, shape=4)}), **kwargs})
+    def test_nothing_present(self):
+        empty = ModalityFeatures.from_matrix(torch.full((NUM, 5), float("nan")), LABELS)
+        representation = ProjectedFeatureRepresentation(
+            NUM, shape=DIM, features=empty, missing="zero", center=True, scale=True
+        )
+        assert torch.isfinite(representation()).all()
 
 
 class TestPhase:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pykeen_adamf import chunking
-from pykeen_adamf.nn.fusion import attention_weights, fuse
+from pykeen_adamf.nn.fusion.formulas import attention_weights, fuse
 from pykeen_adamf.nn.weighted_sum import fuse_adaptively
 
 

@@ -10,10 +10,16 @@ from ..cases import make_factory
 SAMPLER = dict(negative_sampler=FilteredBernoulliNegativeSampler, negative_sampler_kwargs=dict(num_negs_per_pos=8))
 
 
-def make_loop(cls, *, factory=None, loop_kwargs=None, model_kwargs=None, lr: float = 0.01, **kwargs):
+#: An AdaMF that draws random numbers in training, and has statistics that are no parameters.
+REGULARIZED = dict(batch_norm=True, entity_dropout=0.2, query_dropout=0.2, feature_dropout=0.2)
+
+
+def make_loop(
+    cls, *, factory=None, loop_kwargs=None, model_cls=AdaMFRotatE, model_kwargs=None, lr: float = 0.01, **kwargs
+):
     """Make a training loop with a small model."""
     factory = make_factory() if factory is None else factory
-    model = AdaMFRotatE(triples_factory=factory, embedding_dim=4, random_seed=7, **(model_kwargs or {}))
+    model = model_cls(triples_factory=factory, embedding_dim=4, random_seed=7, **(model_kwargs or {}))
     return cls(
         model=model,
         triples_factory=factory,

@@ -17,20 +17,32 @@ from pykeen.stoppers import EarlyStopper
 from pykeen.training.callbacks import TrainingCallback
 
 from pykeen_adamf import atomic
-from pykeen_adamf.training import MATTrainingLoop, checkpoint_file
+from pykeen_adamf.models import AdaMF
+from pykeen_adamf.training import MATTrainingLoop, OneVsAllMATTrainingLoop, OneVsAllTrainingLoop, checkpoint_file
 from pykeen_adamf.training.checkpoint_file import get_random_state
 
 from ..cases import make_factory
-from .cases import SAMPLER, make_loop
+from .cases import REGULARIZED, SAMPLER, make_loop
 
 WITHIN = "between loss and step"
 HALF = "half of a checkpoint is written"
 MOVING = "a checkpoint is written, but not at its place"
 
-#: How often to kill a process, for each patience of the early stopper: the first stops, the other does not.
+#: How often to kill a process of modality adversarial training, for each patience of the early stopper: the first
+#: stops, the other does not.
 NUM_KILLS = 5
 PATIENCE = (2, 100)
 NUM_EPOCHS = 10
+
+#: The training loops, with the patience, and the kinds of events to be killed at; at others, too, if it is ``None``.
+CASES = {
+    **{f"MAT-{patience}": (MATTrainingLoop, patience, None) for patience in PATIENCE},
+    "OneVsAll": (OneVsAllTrainingLoop, 100, (WITHIN, HALF)),
+    "OneVsAllMAT": (OneVsAllMATTrainingLoop, 100, (WITHIN, MOVING)),
+}
+
+#: The names of the cases, each as often as processes are killed in it.
+KILLS = [(case, i) for case, (_, _, kinds) in CASES.items() for i in range(NUM_KILLS if kinds is None else len(kinds))]
 
 
 class Events(TrainingCallback):
@@ -78,25 +90,26 @@ def interrupt_writing(events: Events) -> None:
     atomic.os.fsync = sync_slowly
 
 
-def run(
-    directory: Path, patience: int, output: Path, kill_at: int | None = None, epochs: int = NUM_EPOCHS
-) -> list[str]:
+def make_killed_loop(cls, factory):
+    """Make a training loop with all that has a state."""
+    loop_kwargs = dict(lr_scheduler="cosineannealing", lr_scheduler_kwargs=dict(T_max=NUM_EPOCHS))
+    if cls is not OneVsAllTrainingLoop:
+        loop_kwargs |= dict(generator_lr_scheduler="exponential", generator_lr_scheduler_kwargs=dict(gamma=0.9))
+    if cls is MATTrainingLoop:
+        return make_loop(cls, factory=factory, loop_kwargs={**loop_kwargs, **SAMPLER})
+    loop_kwargs["n3_weight"] = 0.01
+    return make_loop(cls, factory=factory, model_cls=AdaMF, model_kwargs=REGULARIZED, loop_kwargs=loop_kwargs)
+
+
+def run(directory: Path, case: str, output: Path, kill_at: int | None = None) -> list[str]:
     """Train, and write down everything that there is in the end.
 
     :returns: The events.
     """
-    training, validation = make_factory(num_entities=30, num_triples=200).split(0.8, random_state=1)
-    loop = make_loop(
-        MATTrainingLoop,
-        factory=training,
-        loop_kwargs=dict(
-            lr_scheduler="cosineannealing",
-            lr_scheduler_kwargs=dict(T_max=NUM_EPOCHS),
-            generator_lr_scheduler="exponential",
-            generator_lr_scheduler_kwargs=dict(gamma=0.9),
-            **SAMPLER,
-        ),
-    )
+    cls, patience, _ = CASES[case]
+    factory = make_factory(num_entities=30, num_triples=200, create_inverse_triples=cls is not MATTrainingLoop)
+    training, validation = factory.split(0.8, random_state=1)
+    loop = make_killed_loop(cls, training)
     stopper = EarlyStopper(
         model=loop.model,
         evaluator=RankBasedEvaluator(),
@@ -122,9 +135,8 @@ def run(
     )
     state = dict(
         losses=losses,
-        adversarial_losses=loop.adversarial_losses_per_epoch,
         model=loop.model.state_dict(),
-        generators=loop.generators.state_dict(),
+        extra=loop.extra_state(),
         optimizer=loop.optimizer.state_dict(),
         lr_scheduler=loop.lr_scheduler.state_dict(),
         stopper=dict(stopper.get_summary_dict()),
@@ -154,26 +166,27 @@ def main(root: Path) -> None:
     """Kill and continue processes."""
     torch.set_num_threads(1)
     rng = random.Random(0)
-    for patience in PATIENCE:
-        directory = root / f"straight-{patience}"
+    for case, (_, _, kinds) in CASES.items():
+        directory = root / f"straight-{case}"
         directory.mkdir()
         # in another process, too, to leave this one as it is
         names = root / "events.json"
         pid = os.fork()
         if pid == 0:
-            names.write_text(json.dumps(run(directory, patience, root / f"straight-{patience}.pt")))
+            names.write_text(json.dumps(run(directory, case, root / f"straight-{case}.pt")))
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         events = json.loads(names.read_text())
         # anywhere; and within an epoch, and while checkpoints are written, which random numbers alone might miss
-        points = rng.sample(range(len(events)), NUM_KILLS - 3)
-        points += [rng.choice([i for i, x in enumerate(events) if x == name]) for name in (WITHIN, HALF, MOVING)]
+        points = [] if kinds else rng.sample(range(len(events)), NUM_KILLS - 3)
+        kinds = kinds or (WITHIN, HALF, MOVING)
+        points += [rng.choice([i for i, x in enumerate(events) if x == name]) for name in kinds]
         for i, event in enumerate(points):
-            directory, output = root / f"killed-{patience}-{i}", root / f"killed-{patience}-{i}.pt"
+            directory, output = root / f"killed-{case}-{i}", root / f"killed-{case}-{i}.pt"
             directory.mkdir()
-            assert fork(directory, patience, output, event) == signal.SIGKILL
+            assert fork(directory, case, output, event) == signal.SIGKILL
             assert not output.exists()
-            assert fork(directory, patience, output) == 0
+            assert fork(directory, case, output) == 0
 
 
 if __name__ == "__main__":

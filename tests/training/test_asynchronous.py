@@ -12,11 +12,12 @@ from pykeen_adamf import garbage
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
 from pykeen_adamf.training import MATTrainingLoop
-from pykeen_adamf.training.asynchronous import AsynchronousSLCWATrainingLoop, DeviceInstances
+from pykeen_adamf.training.instances import DeviceInstances
+from pykeen_adamf.training.slcwa import ResumableSLCWATrainingLoop
 
 from ..cases import make_factory
 
-BASES = [AsynchronousSLCWATrainingLoop, MATTrainingLoop]
+BASES = [ResumableSLCWATrainingLoop, MATTrainingLoop]
 
 
 def make_loop(base, asynchronous: bool = True, **kwargs):

@@ -78,7 +78,7 @@ class Reference:
         result = {
             "structural": (bases["structural"]._embeddings.weight, columns),
             "relation_phase_raw": (self.model.relation_representations[0].raw, same),
-            "attention_vector": (self.model.fused.attention, columns),
+            "attention_vector": (self.model.fused.fusion.attention, columns),
         }
         for name in ("visual", "textual"):
             generator = self.loop.synthesizer.generators[name]

@@ -14,7 +14,8 @@ from pykeen.training.callbacks import TrainingCallback
 from pykeen.training.training_loop import CheckpointMismatchError
 
 from pykeen_adamf.features import ModalityFeatures
-from pykeen_adamf.training import MATTrainingLoop, checkpoint_file, configuration
+from pykeen_adamf.models import AdaMF
+from pykeen_adamf.training import MATTrainingLoop, OneVsAllTrainingLoop, checkpoint_file, configuration
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from ..cases import make_factory
@@ -84,6 +85,32 @@ def test_other_configuration(checkpoint, kwargs, train_kwargs, reason):
     with pytest.raises(CheckpointMismatchError, match=rf"(?s)another configuration: .*{reason}.*checkpoint_name"):
         loop.train(factory, **kwargs)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("model_kwargs", "loop_kwargs", "train_kwargs", "reason"),
+    [
+        ({}, dict(n3_weight=0.2), {}, r"n3_weight \(0.1 there, 0.2 here\)"),
+        ({}, {}, dict(n3_weight=0.2), r"n3_weight \(0.1 there, 0.2 here\)"),
+        ({}, {}, dict(label_smoothing=0.3), r"label_smoothing \(0.0 there, 0.3 here\)"),
+        (dict(interaction="HolE"), {}, {}, "(model|parameters)"),
+        (dict(fusion="gated"), {}, {}, "(model|parameters)"),
+        (dict(query_dropout=0.1), {}, {}, "model"),
+        (dict(feature_dropout=0.1), {}, {}, "model"),
+        (dict(hidden_dims=[3]), {}, {}, "(model|parameters)"),
+        (dict(center_features=True), {}, {}, "model"),
+    ],
+)
+def test_other_configuration_of_one_vs_all(checkpoint, model_kwargs, loop_kwargs, train_kwargs, reason):
+    factory = make_factory(create_inverse_triples=True)
+    common = dict(factory=factory, model_cls=AdaMF)
+    kwargs = dict(batch_size=16, use_tqdm=False, **checkpoint)
+    loop = make_loop(OneVsAllTrainingLoop, loop_kwargs=dict(n3_weight=0.1), **common)
+    loop.train(factory, num_epochs=1, **kwargs)
+    loop_kwargs = dict(n3_weight=0.1) | loop_kwargs
+    loop = make_loop(OneVsAllTrainingLoop, model_kwargs=model_kwargs, loop_kwargs=loop_kwargs, **common)
+    with pytest.raises(CheckpointMismatchError, match=rf"(?s)another configuration: .*{reason}.*checkpoint_name"):
+        loop.train(factory, num_epochs=2, **kwargs, **train_kwargs)
 
 
 def test_other_version(checkpoint, monkeypatch):

@@ -7,11 +7,14 @@ from pykeen.pipeline import pipeline
 from pykeen.stoppers import EarlyStopper
 from pykeen.training.callbacks import TrainingCallback
 
-from pykeen_adamf.models import AdaMFRotatE
-from pykeen_adamf.training import MATTrainingLoop, checkpoint_file
+from pykeen_adamf.models import AdaMF, AdaMFRotatE
+from pykeen_adamf.training import MATTrainingLoop, OneVsAllMATTrainingLoop, OneVsAllTrainingLoop, checkpoint_file
 
 from ..cases import make_factory
-from .cases import SAMPLER, assert_equal_generators, assert_equal_models, make_loop, train
+from .cases import REGULARIZED, SAMPLER, assert_equal_generators, assert_equal_models, make_loop, train
+
+#: The options of training loops with one softmax for each triple.
+N3 = dict(n3_weight=0.01)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,30 @@ def test_resume(checkpoint, train_kwargs, model_kwargs):
     assert_equal_generators(straight, resumed)
     assert straight.losses_per_epochs == resumed.losses_per_epochs
     assert straight.adversarial_losses_per_epoch == resumed.adversarial_losses_per_epoch
+
+
+@pytest.mark.parametrize("loss", ["crossentropy", "bcewithlogits"])
+@pytest.mark.parametrize("cls", [OneVsAllTrainingLoop, OneVsAllMATTrainingLoop])
+def test_resume_one_vs_all(checkpoint, cls, loss):
+    """Also the order of triples, running statistics, and dropout, which are at random."""
+    factory = make_factory(create_inverse_triples=True)
+    loops, states = [], []
+    for kwargs, epochs in (({}, 3), (checkpoint, 1), (checkpoint, 3)):
+        loop = make_loop(
+            cls, factory=factory, model_cls=AdaMF, model_kwargs=dict(loss=loss, **REGULARIZED), loop_kwargs=N3
+        )
+        loop.train(factory, num_epochs=epochs, batch_size=16, label_smoothing=0.1, use_tqdm=False, **kwargs)
+        loops.append(loop)
+        states.append(torch.get_rng_state())
+    straight, _, resumed = loops
+    assert_equal_models(straight, resumed)
+    assert straight.losses_per_epochs == resumed.losses_per_epochs
+    assert torch.equal(states[0], states[2])
+    pairs = zip(straight.optimizer.state.values(), resumed.optimizer.state.values(), strict=True)
+    assert all(torch.equal(x[name], y[name]) for x, y in pairs for name in x)
+    if cls is OneVsAllMATTrainingLoop:
+        assert_equal_generators(straight, resumed)
+        assert straight.adversarial_losses_per_epoch == resumed.adversarial_losses_per_epoch
 
 
 @pytest.mark.parametrize("amo", [False, True])
@@ -160,6 +187,11 @@ def test_given_features_are_not_stored(checkpoint):
     assert len(names[True]) == 2
 
 
+def players(loop):
+    """Return what is trained."""
+    return [loop.model, loop.synthesizer] if hasattr(loop, "synthesizer") else [loop.model]
+
+
 class Snapshots(TrainingCallback):
     """Keep a copy of everything after each epoch."""
 
@@ -169,16 +201,26 @@ class Snapshots(TrainingCallback):
 
     def post_epoch(self, epoch, epoch_loss, **kwargs):
         self.epochs[epoch] = [
-            {name: x.clone() for name, x in module.state_dict().items()}
-            for module in (self.model, self.training_loop.synthesizer)
+            {name: x.clone() for name, x in module.state_dict().items()} for module in players(self.training_loop)
         ]
 
 
-@pytest.mark.parametrize("patience", [1, 100])
-def test_early_stopping(patience):
+@pytest.mark.parametrize(
+    ("cls", "patience"),
+    [
+        *((MATTrainingLoop, patience) for patience in (1, 100)),
+        *((OneVsAllTrainingLoop, patience) for patience in (1, 100)),
+        (OneVsAllMATTrainingLoop, 100),
+    ],
+)
+def test_early_stopping(cls, patience):
     """In the end, model and generators are those of the best epoch, whether training was stopped or not."""
-    training, validation = make_factory(num_entities=30, num_triples=200).split(0.8, random_state=1)
-    loop = make_loop(MATTrainingLoop, factory=training, loop_kwargs=SAMPLER)
+    factory = make_factory(num_entities=30, num_triples=200, create_inverse_triples=cls is not MATTrainingLoop)
+    training, validation = factory.split(0.8, random_state=1)
+    if cls is MATTrainingLoop:
+        loop = make_loop(cls, factory=training, loop_kwargs=SAMPLER)
+    else:
+        loop = make_loop(cls, factory=training, model_cls=AdaMF, model_kwargs=REGULARIZED, loop_kwargs=N3, lr=0.05)
     stopper = EarlyStopper(
         model=loop.model,
         evaluator=RankBasedEvaluator(),
@@ -192,7 +234,7 @@ def test_early_stopping(patience):
     losses = loop.train(training, num_epochs=6, batch_size=40, stopper=stopper, callbacks=snapshots, use_tqdm=False)
     assert stopper.stopped == (patience == 1)
     assert stopper.best_epoch < len(losses) == len(snapshots.epochs)
-    for module, state in zip((loop.model, loop.synthesizer), snapshots.epochs[stopper.best_epoch], strict=True):
+    for module, state in zip(players(loop), snapshots.epochs[stopper.best_epoch], strict=True):
         for name, x in module.state_dict().items():
             assert torch.equal(x, state[name])
     assert not stopper.best_model_path.exists()

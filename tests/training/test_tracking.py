@@ -126,7 +126,7 @@ def test_non_finite_loss(broken):
     loop.train(make_factory(), num_epochs=1, batch_size=16, use_tqdm=False)
     with torch.no_grad():
         if broken == "model":
-            loop.model.fused.attention.fill_(float("nan"))
+            loop.model.fused.fusion.attention.fill_(float("nan"))
         else:
             step = loop.step_generators
 

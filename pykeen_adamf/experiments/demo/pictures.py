@@ -30,7 +30,9 @@ def modality_weights(model: AdaMFRotatE, dataset: EmojiKG) -> pandas.DataFrame:
     """
     training, testing = dataset.training, dataset.testing
     assert isinstance(training, TriplesFactory)
-    weights = pandas.DataFrame(model.modality_weights().cpu().numpy(), columns=list(model.modalities))
+    weighted = model.modality_weights()
+    assert weighted is not None
+    weights = pandas.DataFrame(weighted.cpu().numpy(), columns=list(model.modalities))
     types = [training.entity_id_to_label[i].partition(":")[0] for i in range(training.num_entities)]
     by_type = weights.groupby(types, sort=False).mean()
     head, relation, _ = testing.mapped_triples.numpy().T

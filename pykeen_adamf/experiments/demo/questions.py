@@ -11,7 +11,7 @@ from pykeen.predict import predict_target
 from pykeen.triples import TriplesFactory
 
 from ...datasets import EmojiKG
-from ...models import AdaMFRotatE
+from ...models import MultimodalModel
 
 __all__ = ["Answer", "Question", "answer", "choose_questions", "format_answer", "format_question", "name_entity"]
 
@@ -103,9 +103,10 @@ def answer(model: Model, dataset: EmojiKG, question: Question, k: int = 5) -> An
     # the best ones first
     labels = predictions.df[f"{question.side}_label"].tolist()
     weights = {}
-    if isinstance(model, AdaMFRotatE):
+    if isinstance(model, MultimodalModel):
         entity = torch.as_tensor([training.entity_to_id[question.given]], device=model.device)
-        weights = dict(zip(model.modalities, model.modality_weights(entity)[0].tolist(), strict=True))
+        weighted = model.modality_weights(entity)
+        weights = {} if weighted is None else dict(zip(model.modalities, weighted[0].tolist(), strict=True))
     return Answer(best=labels[:k], rank=labels.index(question.expected) + 1, weights=weights)
 
 

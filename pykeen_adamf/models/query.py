@@ -1,30 +1,32 @@
-"""Models whose interaction compares entities with anchors."""
+"""Models whose interaction compares entities with queries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
+from pykeen.losses import Loss, loss_resolver
 from pykeen.models import ERModel
 from pykeen.nn.representation import Representation
 from pykeen.typing import InductiveMode
 from typing_extensions import Self
 
-from ..nn.anchored import AnchoredInteraction, find_anchors, unique_with_inverse
+from ..nn.comparison import Comparison, Dot
+from ..nn.query import QueryForm, find_queries, get_query_form, unique_with_inverse
 from ..typing import FloatTensor, LongTensor
 from .entity_table import EntityTable
 from .shared_entities import SharedEntities
 
-__all__ = ["AnchoredScoringModel"]
+__all__ = ["QueryScoringModel"]
 
 #: Predictions for less than one of this many entities do not need the representations of all entities.
 FEW: Final = 8
 
 
-class AnchoredScoringModel(ERModel[Any, Any, Any]):
-    """A model that calculates each representation once for a batch, and scores pairs of anchors and entities.
+class QueryScoringModel(ERModel[Any, Any, Any]):
+    """A model that calculates each representation once for a batch, and scores queries and candidates.
 
-    If its interaction is an :class:`pykeen_adamf.nn.AnchoredInteraction`, that is; and otherwise as PyKEEN does.
+    If its interaction has a :class:`pykeen_adamf.nn.QueryForm`, that is; and otherwise as PyKEEN does.
     """
 
     _shared: SharedEntities | None = None
@@ -44,48 +46,73 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
             model.__dict__["creation_kwargs"] = {
                 name: value
                 for name, value in kwargs.items()
-                if name not in {"triples_factory", "loss", "loss_kwargs"} and not name.endswith("initializer")
+                if name not in {"triples_factory", "loss", "loss_kwargs"} and "initializer" not in name
             }
         return model
 
+    @classmethod
+    def make_loss(cls, kwargs: MutableMapping[str, Any]) -> Loss:
+        """Make the loss, which initial embeddings may depend on.
+
+        :param kwargs: The keyword-based parameters of the model, of which those of the loss are removed.
+        :returns: The loss.
+        """
+        loss, loss_kwargs = kwargs.pop("loss", None), kwargs.pop("loss_kwargs", None)
+        if loss is None:
+            loss, loss_kwargs = cls.loss_default, {**(cls.loss_default_kwargs or {}), **(loss_kwargs or {})}
+        instance: Loss = loss_resolver.make(loss, loss_kwargs)
+        return instance
+
     @contextmanager
-    def sharing(self, entities: LongTensor) -> Iterator[None]:
+    def sharing(self, entities: LongTensor | None) -> Iterator[None]:
         """Within this context, use the same representations of entities for everything that is scored.
 
         Representations are calculated once rather than once for each call, and so is their gradient: to be used for
         one step of training, since they do not follow changes of parameters. A context within another one selects from
         the outer one's representations: to be used for few of many entities.
 
-        :param entities: All entities that will be needed, in any shape, and possibly more than once.
+        :param entities: All entities that will be needed, in any shape, and possibly more than once; or ``None`` for
+            all there are.
         """
-        if not self._can_share():
+        if not self._can_share() or (entities is None and self._shared is not None):
             yield
             return
-        outer, entities = self._shared, entities.to(self.device)
+        outer = self._shared
         if outer is None:
-            self._shared = SharedEntities.represent(entities, self.entity_representations[0])
+            self._shared = self._represent(None if entities is None else entities.to(self.device))
         else:
-            self._shared = outer.select(entities)
+            assert entities is not None
+            self._shared = outer.select(entities.to(self.device))
         try:
             yield
         finally:
             self._shared = outer
 
+    def _represent(self, entities: LongTensor | None) -> SharedEntities:
+        return SharedEntities.represent(entities, self.entity_representations[0], self._comparison)
+
+    @property
+    def _comparison(self) -> Comparison:
+        form = get_query_form(self.interaction)
+        # any will do to share rows
+        return (
+            Dot(bool(getattr(self.entity_representations[0], "is_complex", False))) if form is None else form.comparison
+        )
+
     # docstr-coverage: inherited
     def score_hrt(self, hrt_batch: LongTensor, *, mode: InductiveMode | None = None) -> FloatTensor:  # noqa: D102
-        interaction = self._get_anchored_interaction(mode)
-        if interaction is None:
+        form = self._get_pair_form(mode)
+        if form is None:
             return super().score_hrt(hrt_batch, mode=mode)
         hrt_batch = hrt_batch.to(self.device)
-        shared = self._shared
-        if shared is None:
-            shared = SharedEntities.represent(hrt_batch[:, [0, 2]], self.entity_representations[0])
+        shared = self._shared or self._represent(hrt_batch[:, [0, 2]])
         h, t = shared.rows(hrt_batch[:, [0, 2]]).unbind(dim=-1)
         relations, r = unique_with_inverse(hrt_batch[:, 1])
-        anchor_entity, anchor_relation, is_head, anchor_index, row = find_anchors(h, r, t, len(relations))
+        entity, known_relation, is_head, query, row = find_queries(h, r, t, len(relations))
         relation = self.relation_representations[0](relations)
-        anchors = interaction.anchor(shared.get_rows(anchor_entity), relation[anchor_relation], is_head)
-        return interaction.score_pairs(anchors, shared.table, anchor_index, row).unsqueeze(dim=-1)
+        queries = form.real_query(shared.get_rows(entity), relation[known_relation], is_head)
+        scores = form.comparison.score_pairs(queries, form.candidates(shared.table), query, row)
+        return scores.unsqueeze(dim=-1)
 
     def score_corrupted(self, positives: LongTensor, negatives: LongTensor) -> FloatTensor:
         """Score negatives, each of which has at least the head or the tail, and the relation, of its positive triple.
@@ -99,27 +126,24 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         :returns: shape: ``(batch_size, num_negatives)``
             The scores.
         """
-        interaction = self._get_anchored_interaction(None)
-        if interaction is None:
-            return self.score_hrt(negatives.reshape(-1, 3)).view(negatives.shape[:-1])
         positives, negatives = positives.to(self.device), negatives.to(self.device)
+        form = self._get_pair_form(None)
+        if form is None:
+            return self.score_hrt(negatives.reshape(-1, 3)).view(negatives.shape[:-1])
         shared = self._shared
         if shared is None:
-            entities = torch.cat([positives[:, [0, 2]].flatten(), negatives[..., [0, 2]].flatten()])
-            shared = SharedEntities.represent(entities, self.entity_representations[0])
+            shared = self._represent(torch.cat([positives[:, [0, 2]].flatten(), negatives[..., [0, 2]].flatten()]))
         h, r, t = positives.unbind(dim=-1)
-        # an anchor made of each head, and one made of each tail
-        is_head = torch.ones_like(h, dtype=torch.bool)
-        anchors = interaction.anchor(
-            shared.get(torch.cat([h, t])),
-            self.relation_representations[0](r).repeat(2, 1),
-            torch.cat([is_head, ~is_head]),
-        )
+        # a query made of each head, and one made of each tail
+        relation = self.relation_representations[0](r)
+        heads, tails = shared.get(torch.cat([h, t])).split(len(h))
+        queries = torch.cat([form.real_query(heads, relation, True), form.real_query(tails, relation, False)])
         head_is_corrupted = negatives[..., 0] != h.unsqueeze(dim=-1)
         position = torch.arange(len(h), device=h.device).unsqueeze(dim=-1)
-        anchor_index = torch.where(head_is_corrupted, position + len(h), position)
+        index = torch.where(head_is_corrupted, position + len(h), position)
         rows = shared.rows(torch.where(head_is_corrupted, negatives[..., 0], negatives[..., 2]))
-        scores = interaction.score_pairs(anchors, shared.table, anchor_index.flatten(), rows.flatten())
+        candidates = form.candidates(shared.table)
+        scores = form.comparison.score_pairs(queries, candidates, index.flatten(), rows.flatten())
         return scores.view(negatives.shape[:-1])
 
     # docstr-coverage: inherited
@@ -131,10 +155,10 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         mode: InductiveMode | None = None,
         tails: LongTensor | None = None,
     ) -> FloatTensor:
-        interaction = self._get_predicting_interaction(mode, tails)
-        if interaction is None:
+        form = self._get_form(mode, tails)
+        if form is None:
             return super().score_t(hr_batch, slice_size=slice_size, mode=mode, tails=tails)
-        return self._score_all(interaction, hr_batch[:, 0], hr_batch[:, 1], is_head=True, others=tails)
+        return self._score_all(form, hr_batch[:, 0], hr_batch[:, 1], is_head=True, others=tails)
 
     # docstr-coverage: inherited
     def score_h(  # noqa: D102
@@ -145,51 +169,65 @@ class AnchoredScoringModel(ERModel[Any, Any, Any]):
         mode: InductiveMode | None = None,
         heads: LongTensor | None = None,
     ) -> FloatTensor:
-        interaction = self._get_predicting_interaction(mode, heads)
-        if interaction is None:
+        form = self._get_form(mode, heads)
+        if form is None or not form.both_sides:
             return super().score_h(rt_batch, slice_size=slice_size, mode=mode, heads=heads)
-        return self._score_all(interaction, rt_batch[:, 1], rt_batch[:, 0], is_head=False, others=heads)
+        return self._score_all(form, rt_batch[:, 1], rt_batch[:, 0], is_head=False, others=heads)
 
     def _score_all(
-        self,
-        interaction: AnchoredInteraction,
-        entities: LongTensor,
-        relations: LongTensor,
-        *,
-        is_head: bool,
-        others: LongTensor | None,
+        self, form: QueryForm, entities: LongTensor, relations: LongTensor, *, is_head: bool, others: LongTensor | None
     ) -> FloatTensor:
         """Score pairs of an entity and a relation with all other entities; no slices are needed for it."""
+        queries, shared = self.make_queries(form, entities, relations, is_head=is_head)
+        table = shared.table if others is None else shared.table[others.to(shared.table.device)]
+        return form.comparison.all_pairs(queries, form.candidates(table))
+
+    def make_queries(
+        self, form: QueryForm, entities: LongTensor, relations: LongTensor, *, is_head: bool = True
+    ) -> tuple[FloatTensor, SharedEntities]:
+        """Make queries of pairs of an entity and a relation.
+
+        :param form: The query form of the interaction.
+        :param entities: shape: ``(batch_size,)``
+            The known entities.
+        :param relations: shape: ``(batch_size,)``
+            The relations.
+        :param is_head: Whether the known entities are heads.
+        :returns: shape: ``(batch_size, width)``
+            The queries as real numbers, and all entities.
+        """
         shared = self.represent_all()
         known = shared.get(entities.to(shared.table.device))
-        relation = self.relation_representations[0](relations)
-        anchors = interaction.anchor(known, relation, torch.full_like(entities, is_head, dtype=torch.bool))
-        return interaction.score_all(
-            anchors, shared.table if others is None else shared.table[others.to(shared.table.device)]
-        )
+        return form.real_query(known, self.relation_representations[0](relations), is_head), shared
 
-    def _get_anchored_interaction(self, mode: InductiveMode | None) -> AnchoredInteraction | None:
-        """Return the interaction, if it and the representations allow to score by anchors."""
-        interaction = self.interaction
-        if mode is not None or not isinstance(interaction, AnchoredInteraction) or not interaction.can_score_pairs:
-            return None
-        return interaction if self._can_share() else None
+    def get_query_form(self) -> QueryForm | None:
+        """Return the form of the interaction, if it and the representations allow to score by queries."""
+        return get_query_form(self.interaction) if self._can_share() else None
 
-    def _get_predicting_interaction(
-        self, mode: InductiveMode | None, others: LongTensor | None
-    ) -> AnchoredInteraction | None:
-        """Return the interaction, if moreover nothing is to be trained, and the others are the same for the batch."""
-        if self.training or torch.is_grad_enabled() or (others is not None and others.ndim != 1):
+    def _get_pair_form(self, mode: InductiveMode | None) -> QueryForm | None:
+        """Return the form, if queries from both sides are as good as scores of single triples."""
+        form = None if mode is not None else self.get_query_form()
+        return None if form is None or not form.both_sides or form.is_stochastic else form
+
+    def _get_form(self, mode: InductiveMode | None, others: LongTensor | None) -> QueryForm | None:
+        """Return the form, if moreover the other entities are the same for the batch."""
+        if mode is not None or (others is not None and others.ndim != 1):
             return None
         few = others is not None and FEW * len(others) < self.num_entities
-        if few and not self._get_entity_table().is_current(self.entity_representations[0]):
+        if few and (self._is_trained or not self._get_entity_table().is_current(self.entity_representations[0])):
             # not worth to calculate all
             return None
-        return self._get_anchored_interaction(mode)
+        return self.get_query_form()
+
+    @property
+    def _is_trained(self) -> bool:
+        return self.training or torch.is_grad_enabled()
 
     def represent_all(self) -> SharedEntities:
         """Return the representations of all entities, which are calculated once for many predictions."""
-        return self._get_entity_table().get(self.entity_representations[0])
+        if not self._is_trained:
+            return self._get_entity_table().get(self.entity_representations[0], self._comparison)
+        return self._shared if self._shared is not None and self._shared.row_of is None else self._represent(None)
 
     def _get_entity_table(self) -> EntityTable:
         if self._entity_table is None:

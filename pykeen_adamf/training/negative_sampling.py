@@ -6,7 +6,7 @@ from pykeen.losses import Loss
 from pykeen.models import Model
 from pykeen.triples.instances import SLCWABatch
 
-from ..models import AnchoredScoringModel
+from ..models import QueryScoringModel
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["negative_sampling_loss", "score_negatives", "score_positives"]
@@ -24,7 +24,7 @@ def score_positives(model: Model, positives: LongTensor) -> FloatTensor:
     :returns: shape: ``(batch_size, 1)``
         The scores.
     """
-    if isinstance(model, AnchoredScoringModel):
+    if isinstance(model, QueryScoringModel):
         # not corrupted at all: nothing needs to be found out
         return model.score_corrupted(positives, positives.unsqueeze(dim=1))
     return model.score_hrt(positives)
@@ -42,7 +42,7 @@ def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> F
     """
     positives, negatives = batch["positives"][start:stop], batch["negatives"][start:stop]
     masks = batch.get("masks")
-    if isinstance(model, AnchoredScoringModel) and (
+    if isinstance(model, QueryScoringModel) and (
         batch.get(ONE_ENTITY_CORRUPTED) or _is_one_entity_corrupted(positives, negatives)
     ):
         scores = model.score_corrupted(positives, negatives)

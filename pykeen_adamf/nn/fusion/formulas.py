@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from ..typing import BoolTensor, FloatTensor
+from ...typing import BoolTensor, FloatTensor
 
 __all__ = [
     "attention_weights",

@@ -1,0 +1,204 @@
+"""What follows from an interaction: the shapes of entities and relations, and how these are represented."""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import torch
+from class_resolver import HintOrType, OptionalKwargs
+from pykeen.nn import interaction_resolver, quaternion
+from pykeen.nn.init import init_phases, init_quaternions
+from pykeen.nn.modules import Interaction, QuatEInteraction, RotatEInteraction
+from pykeen.nn.representation import Embedding, Representation
+from pykeen.typing import Hint, Initializer
+from pykeen.utils import complex_normalize
+from torch import nn
+
+from ..nn.interaction import LpRotatEInteraction
+from ..nn.phase import PhaseRepresentation
+from ..nn.regularized import RegularizedInteraction, make_regularized
+from ..suggestions import lookup
+
+__all__ = ["Geometry", "check_embedding_dim", "supported_interactions"]
+
+#: What the code of RotatE adds to the margin.
+EPSILON: Final = 2.0
+
+#: The margin for the range of initial embeddings, if the loss has none.
+DEFAULT_MARGIN: Final = 12.0
+
+#: The standard deviation of initial embeddings, if nothing else is said.
+DEFAULT_DEVIATION: Final = 0.05
+
+#: What to pass for required arguments of PyKEEN's interactions: the norm.
+DEFAULT_NORM: Final = 1
+
+
+def check_embedding_dim(embedding_dim: int) -> None:
+    """Check that a dimension is one."""
+    if not isinstance(embedding_dim, int) or isinstance(embedding_dim, bool) or embedding_dim < 1:
+        raise ValueError(f"embedding_dim must be a positive integer, but is {embedding_dim!r}")
+
+
+def supported_interactions() -> list[str]:
+    """Return the names of all interactions whose entity representation is one vector that features can make up."""
+    return sorted(name for name, cls in interaction_resolver.lookup_dict.items() if _why_not(cls) is None)
+
+
+def _why_not(cls: type[Interaction[Any, Any, Any]]) -> str | None:
+    """Return why an interaction cannot be used, or None if it can."""
+    if issubclass(cls, RegularizedInteraction):
+        return "wraps another one; pass that one, with batch_norm=True or dropout rates"
+    if not isinstance(cls.entity_shape, Sequence) or len(cls.entity_shape) != 1:
+        number = len(cls.entity_shape) if isinstance(cls.entity_shape, Sequence) else "another number of"
+        return f"needs {number} vectors for each entity, but fusion makes one"
+    if cls.entity_shape[0] == "e":
+        return "belongs to a fusion of its own; use the models IKRL and TBKGC"
+    return None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Geometry:
+    """An interaction, and what it needs."""
+
+    interaction: Interaction[Any, Any, Any]
+
+    #: the shape of an entity representation, and whether its numbers are complex
+    entity_shape: tuple[int, ...]
+    is_complex: bool
+
+    #: the initializer of structural embeddings
+    entity_initializer: Mapping[str, Any]
+
+    #: the representations of relations
+    relation_representations: Sequence[type[Representation]]
+    relation_representations_kwargs: Sequence[Mapping[str, Any]]
+
+    @property
+    def width(self) -> int:
+        """Return the number of real numbers in an entity representation."""
+        return math.prod(self.entity_shape) * (2 if self.is_complex else 1)
+
+    def model_kwargs(self) -> dict[str, Any]:
+        """Return what to pass to :class:`pykeen.models.ERModel`, beside entity representations."""
+        return dict(
+            interaction=self.interaction,
+            relation_representations=list(self.relation_representations),
+            relation_representations_kwargs=list(self.relation_representations_kwargs),
+            # symbols stand for other numbers where, e.g., relations of TuckER have a dimension of their own
+            skip_checks=True,
+        )
+
+    @classmethod
+    def make(
+        cls,
+        interaction: HintOrType[Interaction[Any, Any, Any]],
+        interaction_kwargs: OptionalKwargs,
+        embedding_dim: int,
+        relation_dim: int | None = None,
+        *,
+        batch_norm: bool = False,
+        entity_dropout: float = 0.0,
+        query_dropout: float = 0.0,
+        margin: float | None = None,
+        entity_initializer: Hint[Initializer] = None,
+        entity_initializer_kwargs: OptionalKwargs = None,
+        relation_initializer: Hint[Initializer] = None,
+        relation_initializer_kwargs: OptionalKwargs = None,
+    ) -> "Geometry":
+        """Find out what an interaction needs.
+
+        :param interaction: The interaction, its class, or its name.
+        :param interaction_kwargs: Keyword-based parameters of the interaction.
+        :param embedding_dim: >0
+            The embedding dimension, in complex numbers or quaternions for interactions of these.
+        :param relation_dim: >0
+            The dimension of relations, where it may be another one. Defaults to the embedding dimension.
+        :param batch_norm: Whether to normalize entities and queries, cf.
+            :class:`pykeen_adamf.nn.RegularizedInteraction`.
+        :param entity_dropout: The dropout rate of known entities.
+        :param query_dropout: The dropout rate of queries.
+        :param margin: The margin of the loss, which the range of RotatE's initial embeddings depends on.
+        :param entity_initializer: The initializer of structural embeddings.
+        :param entity_initializer_kwargs: Keyword-based parameters of it, if it is given.
+        :param relation_initializer: The initializer of relation embeddings.
+        :param relation_initializer_kwargs: Keyword-based parameters of it, if it is given.
+        :returns: The geometry.
+        :raises ValueError: if the interaction is unknown or cannot be used, or a dimension is invalid
+        """
+        check_embedding_dim(embedding_dim)
+        relation_dim = embedding_dim if relation_dim is None else relation_dim
+        if isinstance(interaction, Interaction):
+            instance = interaction
+            given = type(instance)
+        else:
+            given = lookup(interaction_resolver, interaction)
+        reason = _why_not(given)
+        if reason is not None:
+            raise ValueError(
+                f"{given.__name__} cannot be used here, since it {reason}. Interactions that can: "
+                f"{', '.join(supported_interactions())}."
+            )
+        if not isinstance(interaction, Interaction):
+            instance = given(**_complete(given, interaction_kwargs, embedding_dim, relation_dim))
+        is_complex = bool(given.is_complex)
+        shape: tuple[int, ...] = (embedding_dim,)
+        initializer: Any = partial(nn.init.normal_, std=DEFAULT_DEVIATION)
+        kinds: list[tuple[type[Representation], dict[str, Any]]] = []
+        for symbols in given.relation_shape:
+            size = {"e": relation_dim, "k": 4}
+            dims = tuple(size.get(symbol, embedding_dim) for symbol in symbols)
+            if symbols == "d" and "relation_dim" in inspect.signature(given).parameters:
+                dims = (relation_dim,)
+            dtype = torch.cfloat if is_complex else torch.get_default_dtype()
+            kinds.append((Embedding, dict(shape=dims, dtype=dtype, initializer=initializer)))
+        if issubclass(given, LpRotatEInteraction):
+            # the range of the reference code
+            bound = float((margin or DEFAULT_MARGIN) + EPSILON) / embedding_dim
+            initializer = partial(nn.init.uniform_, a=-bound, b=bound)
+            # to look for duplicates would cost more than to calculate them
+            kinds = [(PhaseRepresentation, dict(shape=embedding_dim, phase_scale=bound / torch.pi, unique=False))]
+        elif issubclass(given, RotatEInteraction):
+            kinds[0][1].update(initializer=init_phases, constrainer=complex_normalize)
+        elif issubclass(given, QuatEInteraction):
+            shape = (embedding_dim, 4)
+            kinds[0][1].update(shape=shape, initializer=init_quaternions, normalizer=_normalize_quaternions)
+        if relation_initializer is not None:
+            for kind, kwargs in kinds:
+                if kind is Embedding:
+                    kwargs.update(initializer=relation_initializer, initializer_kwargs=relation_initializer_kwargs)
+        entity = dict(initializer=entity_initializer, initializer_kwargs=entity_initializer_kwargs)
+        return cls(
+            interaction=make_regularized(instance, shape, batch_norm, entity_dropout, query_dropout),
+            entity_shape=shape,
+            is_complex=is_complex,
+            entity_initializer=dict(initializer=initializer) if entity_initializer is None else entity,
+            relation_representations=[kind for kind, _ in kinds],
+            relation_representations_kwargs=[kwargs for _, kwargs in kinds],
+        )
+
+
+def _normalize_quaternions(x: torch.Tensor) -> torch.Tensor:
+    # PyKEEN's takes them in flat form, and returns the form that it got
+    return quaternion.normalize(x)
+
+
+def _complete(
+    cls: type[Interaction[Any, Any, Any]], kwargs: OptionalKwargs, embedding_dim: int, relation_dim: int
+) -> dict[str, Any]:
+    """Add what an interaction has to be told of dimensions, and a norm if it insists on one."""
+    result = dict(kwargs or {})
+    parameters = inspect.signature(cls).parameters
+    for name, value in {
+        "embedding_dim": embedding_dim,
+        "input_dim": embedding_dim,
+        "relation_dim": relation_dim,
+    }.items():
+        if name in parameters:
+            result.setdefault(name, value)
+    if "p" in parameters and parameters["p"].default is inspect.Parameter.empty:
+        result.setdefault("p", DEFAULT_NORM)
+    return result

@@ -1,0 +1,274 @@
+"""How queries are compared with candidates: by a distance, or by a dot product.
+
+A comparison calculates scores of some pairs, and of all pairs, both with gradients. A dot product of all pairs is a
+matrix product; distances are calculated in chunks that stay in the processor's cache. Rows of both are real: complex
+numbers are written in the order that suits the comparison, cf. :meth:`Comparison.to_real`.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from ..chunking import row_chunks, rows_per_chunk
+from ..typing import FloatTensor, LongTensor
+from .distance import all_power_sums, all_power_sums_backward, as_planar, pair_power_sums
+
+__all__ = ["Comparison", "Distance", "Dot"]
+
+
+class Comparison(ABC):
+    """A score for a query and a candidate."""
+
+    def __init__(self, is_complex: bool = False) -> None:
+        """Initialize the comparison.
+
+        :param is_complex: Whether queries and candidates are complex.
+        """
+        self.is_complex = is_complex
+
+    @abstractmethod
+    def to_real(self, x: FloatTensor) -> FloatTensor:
+        """Write rows as real numbers.
+
+        :param x: shape: ``(n, *shape)``
+            Real or complex rows.
+        :returns: shape: ``(n, width)``
+            The rows as this comparison takes them.
+        """
+
+    @abstractmethod
+    def from_real(self, x: FloatTensor, shape: tuple[int, ...]) -> FloatTensor:
+        """Undo :meth:`to_real`.
+
+        :param x: shape: ``(*batch_dims, width)``
+            Real rows.
+        :param shape: The shape of one row.
+        :returns: shape: ``(*batch_dims, *shape)``
+            The rows.
+        """
+
+    @abstractmethod
+    def score_pairs(
+        self, queries: FloatTensor, candidates: FloatTensor, query_index: LongTensor, candidate_index: LongTensor
+    ) -> FloatTensor:
+        """Score pairs of a query and a candidate.
+
+        :param queries: shape: ``(num_queries, width)``
+            The queries.
+        :param candidates: shape: ``(num_candidates, width)``
+            The candidates.
+        :param query_index: shape: ``(num_pairs,)``
+            The query of each pair.
+        :param candidate_index: shape: ``(num_pairs,)``
+            The candidate of each pair.
+        :returns: shape: ``(num_pairs,)``
+            The scores.
+        """
+
+    @abstractmethod
+    def score_all(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
+        """Score all pairs, without gradients.
+
+        :param queries: shape: ``(num_queries, width)``
+            The queries.
+        :param candidates: shape: ``(num_candidates, width)``
+            The candidates.
+        :returns: shape: ``(num_queries, num_candidates)``
+            A new tensor of scores.
+        """
+
+    @abstractmethod
+    def backward_all(
+        self, queries: FloatTensor, candidates: FloatTensor, scores: FloatTensor | None, grad: FloatTensor
+    ) -> tuple[FloatTensor, FloatTensor]:
+        """Return the gradients of :meth:`score_all` with respect to queries and candidates.
+
+        :param queries: shape: ``(num_queries, width)``
+            The queries.
+        :param candidates: shape: ``(num_candidates, width)``
+            The candidates.
+        :param scores: shape: ``(num_queries, num_candidates)``
+            The scores, if :attr:`needs_scores`.
+        :param grad: shape: ``(num_queries, num_candidates)``
+            The gradient of the scores, which may be overwritten.
+        :returns: The gradients, each of its tensor's shape.
+        """
+
+    @abstractmethod
+    def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
+        """Score queries and candidates in plain PyTorch.
+
+        :param queries: shape: ``(*batch_dims, width)``
+            The queries.
+        :param candidates: shape: ``(*batch_dims, width)``
+            The candidates. The batch dimensions of both are broadcast.
+        :returns: shape: ``batch_dims``
+            The scores.
+        """
+
+    @property
+    def needs_scores(self) -> bool:
+        """Return whether gradients are calculated from scores."""
+        return False
+
+    def all_pairs(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
+        """Score all pairs, with gradients; cf. :meth:`score_all`."""
+        if torch.is_grad_enabled() and (queries.requires_grad or candidates.requires_grad):
+            result: FloatTensor = _AllPairs.apply(queries, candidates, self)  # type: ignore[no-untyped-call]
+            return result
+        return self.score_all(queries, candidates)
+
+
+class _AllPairs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, queries: FloatTensor, candidates: FloatTensor, comparison: Comparison) -> FloatTensor:
+        scores = comparison.score_all(queries, candidates)
+        ctx.save_for_backward(queries, candidates, *([scores] if comparison.needs_scores else []))
+        ctx.comparison = comparison
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: FloatTensor) -> tuple[FloatTensor | None, ...]:
+        queries, candidates, *scores = ctx.saved_tensors
+        # the gradient is somebody else's, too
+        grad = grad.clone() if ctx.comparison.needs_scores else grad
+        return *ctx.comparison.backward_all(queries, candidates, scores[0] if scores else None, grad), None
+
+
+class Dot(Comparison):
+    r"""The real part of the inner product $\langle q, \bar e \rangle$."""
+
+    # docstr-coverage: inherited
+    def to_real(self, x: FloatTensor) -> FloatTensor:  # noqa: D102
+        # any order will do, and no copy is needed for this one
+        x = torch.view_as_real(x.resolve_conj()) if self.is_complex else x
+        return x.flatten(start_dim=1)
+
+    # docstr-coverage: inherited
+    def from_real(self, x: FloatTensor, shape: tuple[int, ...]) -> FloatTensor:  # noqa: D102
+        if self.is_complex:
+            return torch.view_as_complex(x.reshape(*x.shape[:-1], *shape, 2))
+        return x.view(*x.shape[:-1], *shape)
+
+    # docstr-coverage: inherited
+    def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
+        return torch.einsum("...d,...d->...", queries, candidates)
+
+    # docstr-coverage: inherited
+    def score_pairs(  # noqa: D102
+        self, queries: FloatTensor, candidates: FloatTensor, query_index: LongTensor, candidate_index: LongTensor
+    ) -> FloatTensor:
+        result: FloatTensor = _PairDots.apply(queries, candidates, query_index, candidate_index)  # type: ignore[no-untyped-call]
+        return result
+
+    # docstr-coverage: inherited
+    def score_all(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
+        return queries.detach() @ candidates.detach().t()
+
+    # docstr-coverage: inherited
+    def backward_all(  # noqa: D102
+        self, queries: FloatTensor, candidates: FloatTensor, scores: FloatTensor | None, grad: FloatTensor
+    ) -> tuple[FloatTensor, FloatTensor]:
+        return grad @ candidates, grad.t() @ queries
+
+
+class Distance(Comparison):
+    r"""The negative distance $-\|q - e\|_p$, or its $p$-th power."""
+
+    def __init__(self, p: float, power_norm: bool = False, is_complex: bool = False) -> None:
+        """Initialize the comparison.
+
+        :param p: >0
+            The norm over coordinates, or over their moduli, if they are complex; it must be finite.
+        :param power_norm: Whether to use the p-th power.
+        :param is_complex: Whether queries and candidates are complex.
+        """
+        super().__init__(is_complex)
+        self.p, self.power_norm = float(p), power_norm
+
+    # docstr-coverage: inherited
+    def to_real(self, x: FloatTensor) -> FloatTensor:  # noqa: D102
+        return as_planar(x) if self.is_complex else x.flatten(start_dim=1).contiguous()
+
+    # docstr-coverage: inherited
+    def from_real(self, x: FloatTensor, shape: tuple[int, ...]) -> FloatTensor:  # noqa: D102
+        return torch.complex(*x.chunk(2, dim=-1)) if self.is_complex else x.view(*x.shape[:-1], *shape)
+
+    # docstr-coverage: inherited
+    def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
+        difference = queries - candidates
+        moduli = torch.complex(*difference.chunk(2, dim=-1)).abs() if self.is_complex else difference
+        norm: FloatTensor = torch.linalg.vector_norm(moduli, ord=self.p, dim=-1)
+        return -norm.pow(self.p) if self.power_norm else -norm
+
+    # docstr-coverage: inherited
+    def score_pairs(  # noqa: D102
+        self, queries: FloatTensor, candidates: FloatTensor, query_index: LongTensor, candidate_index: LongTensor
+    ) -> FloatTensor:
+        sums = pair_power_sums(queries, candidates, query_index, candidate_index, p=self.p, planar=self.is_complex)
+        if self._is_sum:
+            return sums.neg()
+        # the gradient of a norm at zero is zero, as PyTorch's
+        return -sums.clamp(min=torch.finfo(sums.dtype).tiny).pow(1 / self.p)
+
+    @property
+    def _is_sum(self) -> bool:
+        return self.power_norm or self.p == 1
+
+    # docstr-coverage: inherited
+    @property
+    def needs_scores(self) -> bool:  # noqa: D102
+        return not self._is_sum
+
+    # docstr-coverage: inherited
+    def score_all(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
+        sums = all_power_sums(queries, candidates, p=self.p, planar=self.is_complex)
+        if not self._is_sum:
+            sums.clamp_(min=torch.finfo(sums.dtype).tiny).pow_(1 / self.p)
+        return sums.neg_()
+
+    # docstr-coverage: inherited
+    def backward_all(  # noqa: D102
+        self, queries: FloatTensor, candidates: FloatTensor, scores: FloatTensor | None, grad: FloatTensor
+    ) -> tuple[FloatTensor, FloatTensor]:
+        if not self._is_sum:
+            assert scores is not None
+            # the derivative of s^(1/p) is s^(1/p - 1) / p, and s is the score's p-th power
+            tiny = torch.finfo(scores.dtype).tiny ** (1 / self.p)
+            slope = scores.neg().pow_(1 - self.p).masked_fill_(scores >= -tiny, 0.0).div_(self.p)
+            grad = grad.mul_(slope)
+        return all_power_sums_backward(queries, candidates, -grad, p=self.p, planar=self.is_complex)
+
+
+class _PairDots(torch.autograd.Function):
+    """Dot products of pairs of rows, without copies of these rows for the backward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, left: FloatTensor, right: FloatTensor, left_index: LongTensor, right_index: LongTensor
+    ) -> FloatTensor:
+        ctx.save_for_backward(left, right, left_index, right_index)
+        result = left.new_empty(len(left_index))
+        for start, stop in row_chunks(len(left_index), rows_per_chunk(left.shape[1], left.device)):
+            x = left.index_select(0, left_index[start:stop])
+            y = right.index_select(0, right_index[start:stop])
+            torch.sum(x.mul_(y), dim=-1, out=result[start:stop])
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: FloatTensor) -> tuple[FloatTensor | None, ...]:
+        left, right, left_index, right_index = ctx.saved_tensors
+        needs_left, needs_right = ctx.needs_input_grad[:2]
+        grads = [torch.zeros_like(left) if needs_left else None, torch.zeros_like(right) if needs_right else None]
+        sides = ((left_index, right, right_index), (right_index, left, left_index))
+        for start, stop in row_chunks(len(left_index), rows_per_chunk(left.shape[1], left.device)):
+            weight = grad[start:stop].unsqueeze(dim=-1)
+            for target, (index, other, other_index) in zip(grads, sides, strict=True):
+                if target is not None:
+                    rows = other.index_select(0, other_index[start:stop]).mul_(weight)
+                    target.index_add_(0, index[start:stop], rows)
+        return *grads, None, None

@@ -1,0 +1,29 @@
+"""Structural embeddings."""
+
+from typing import Any
+
+from docdata import parse_docdata
+from pykeen.nn.representation import Embedding
+
+__all__ = ["StructuralEmbedding"]
+
+
+@parse_docdata
+class StructuralEmbedding(Embedding):
+    """PyKEEN's embedding, of which gradients may be sparse.
+
+    ---
+    name: Structural embedding
+    """
+
+    def __init__(self, *args: Any, sparse: bool = False, **kwargs: Any) -> None:
+        """Initialize the embedding.
+
+        :param args: Parameters passed to :class:`pykeen.nn.representation.Embedding`.
+        :param sparse: Whether gradients are sparse, cf. :class:`torch.nn.Embedding`, such that a step costs what its
+            batch costs, rather than what all entities cost. Needs an optimizer for it, such as
+            :class:`pykeen_adamf.optimizers.LazyAdam`.
+        :param kwargs: Keyword-based parameters passed to :class:`pykeen.nn.representation.Embedding`.
+        """
+        super().__init__(*args, **kwargs)
+        self._embeddings.sparse = sparse

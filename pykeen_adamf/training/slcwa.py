@@ -1,0 +1,95 @@
+"""The training loop with sampled negatives that all others of this package with such are made of."""
+
+from typing import Any, Literal
+
+import torch
+from class_resolver import HintOrType
+from pykeen.sampling import NegativeSampler, negative_sampler_resolver
+from pykeen.training import SLCWATrainingLoop
+from pykeen.triples import CoreTriplesFactory
+from pykeen.triples.instances import SLCWABatch
+from torch.utils.data import DataLoader
+
+from ..models import QueryScoringModel
+from ..sampling import FilteredBernoulliNegativeSampler
+from ..typing import FloatTensor, LongTensor
+from .instances import DeviceInstances, SharedInstances
+from .negative_sampling import negative_sampling_loss, score_negatives, score_positives
+from .step import StepTrainingLoop
+
+__all__ = ["ResumableSLCWATrainingLoop"]
+
+
+class ResumableSLCWATrainingLoop(StepTrainingLoop, SLCWATrainingLoop):
+    """PyKEEN's sLCWA training loop, which can be interrupted, and does not wait for a GPU in each step.
+
+    Batches are made on a GPU if the negatives are sampled by
+    :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler`.
+    """
+
+    # docstr-coverage: inherited
+    def _create_training_data_loader(
+        self,
+        triples_factory: CoreTriplesFactory,
+        *,
+        sampler: Literal["schlichtkrull"] | None,
+        batch_size: int,
+        drop_last: bool,
+        **kwargs: Any,
+    ) -> DataLoader[SLCWABatch]:
+        num_workers = kwargs.get("num_workers") or 0
+        if sampler is None and num_workers > 1:
+            shared = SharedInstances.from_triples_factory(
+                triples_factory,
+                batch_size=batch_size,
+                drop_last=drop_last,
+                negative_sampler=self.negative_sampler,
+                negative_sampler_kwargs=self.negative_sampler_kwargs,
+                loss_weighter=self.loss_weighter,
+                loss_weighter_kwargs=self.loss_weighter_kwargs,
+            )
+            pin_memory = bool(kwargs.get("pin_memory", False))
+            return DataLoader(shared, batch_size=None, num_workers=num_workers, pin_memory=pin_memory)
+        if not self.asynchronous or sampler is not None or num_workers or not self._can_sample_on_device:
+            return super()._create_training_data_loader(
+                triples_factory, sampler=sampler, batch_size=batch_size, drop_last=drop_last, **kwargs
+            )
+        instances = DeviceInstances.from_triples_factory(
+            triples_factory,
+            batch_size=batch_size,
+            drop_last=drop_last,
+            negative_sampler=self.negative_sampler,
+            negative_sampler_kwargs=self.negative_sampler_kwargs,
+        ).move(self.device)
+        # what is on the device already cannot be pinned
+        return DataLoader(dataset=instances, batch_size=None, batch_sampler=None)
+
+    @property
+    def _can_sample_on_device(self) -> bool:
+        hint: HintOrType[NegativeSampler] = self.negative_sampler
+        known = not isinstance(hint, NegativeSampler) and (
+            negative_sampler_resolver.lookup(hint) is FilteredBernoulliNegativeSampler
+        )
+        return bool(known) and self.loss_weighter is None and not (self.negative_sampler_kwargs or {}).get("filterer")
+
+    # docstr-coverage: inherited
+    def get_positives(self, batch: SLCWABatch) -> LongTensor:  # noqa: D102
+        return batch["positives"]
+
+    # docstr-coverage: inherited
+    def get_entities(self, batch: SLCWABatch, start: int, stop: int) -> LongTensor:  # noqa: D102
+        parts = [batch[key][start:stop, ..., [0, 2]].to(self.device).flatten() for key in ("positives", "negatives")]
+        return torch.cat(parts)
+
+    # docstr-coverage: inherited
+    def base_loss(  # noqa: D102
+        self, batch: SLCWABatch, start: int, stop: int, label_smoothing: float
+    ) -> tuple[FloatTensor, FloatTensor]:
+        model = self.model
+        assert isinstance(model, QueryScoringModel)
+        positives = batch["positives"][start:stop].to(self.device)
+        negative = score_negatives(model, batch, start, stop)
+        with model.sharing(positives[:, [0, 2]]):
+            positive = score_positives(model, positives)
+        loss = negative_sampling_loss(model, self.loss, batch, start, stop, positive, negative, label_smoothing)
+        return loss, positive.squeeze(dim=-1)
