@@ -17,7 +17,7 @@ from ..sampling import FilteredBernoulliNegativeSampler
 from ..training import MATTrainingLoop
 from ..training.options import split_sampler_options
 
-__all__ = ["move_negative_sampler"]
+__all__ = ["fix_options", "move_negative_sampler"]
 
 Options = Mapping[str, Any]
 
@@ -66,6 +66,17 @@ def move_negative_sampler(training_loop: type[MATTrainingLoop], kwargs: MutableM
     return name
 
 
+def fix_options(kwargs: MutableMapping[str, Any]) -> None:
+    """Let options given to a training loop be fixed in all trials, where its method ``train`` has ranges of them.
+
+    :param kwargs: The keyword arguments of :func:`pykeen.hpo.hpo_pipeline`, which are changed.
+    :raises ValueError: if options contradict each other
+    """
+    fixed: Place = ("training_loop_kwargs", _trained_options(kwargs.get("training_loop_kwargs") or {}))
+    _check_either([fixed], [("training_kwargs_ranges", kwargs.get("training_kwargs_ranges") or {})])
+    kwargs["training_kwargs"] = _merge([("training_kwargs", kwargs.get("training_kwargs") or {}), fixed])
+
+
 def _resolve(*hints: HintOrType[NegativeSampler]) -> type[NegativeSampler]:
     """Resolve the negative sampler, and check that saved configurations can name it."""
     for hint in hints:
@@ -91,7 +102,7 @@ def _resolve(*hints: HintOrType[NegativeSampler]) -> type[NegativeSampler]:
 
 def _trained_options(loop_kwargs: Options) -> dict[str, Any]:
     """Return those options of the training loop that its method ``train`` could change, by their names there."""
-    options = {key: loop_kwargs[key] for key in ("adversarial_weight", "num_groups") if key in loop_kwargs}
+    options = {key: loop_kwargs[key] for key in ("adversarial_weight", "num_groups", "n3_weight") if key in loop_kwargs}
     optimizer_kwargs = loop_kwargs.get("generator_optimizer_kwargs") or {}
     return {**options, "generator_lr": optimizer_kwargs["lr"]} if "lr" in optimizer_kwargs else options
 

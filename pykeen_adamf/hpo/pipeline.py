@@ -1,4 +1,4 @@
-"""What changes in PyKEEN's hyper-parameter optimization for models, datasets and the training loop of this package."""
+"""What changes in PyKEEN's hyper-parameter optimization for models, datasets and the training loops of this package."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +10,8 @@ from pykeen.models import model_resolver
 from pykeen.training import training_loop_resolver
 
 from ..training import MATTrainingLoop
-from .negative_sampler import move_negative_sampler
+from ..training.step import StepTrainingLoop
+from .negative_sampler import fix_options, move_negative_sampler
 from .ranges import add_default_ranges, is_ours
 from .validation import refuse_leaking_validation
 
@@ -53,6 +54,8 @@ def adapt_hpo_pipeline(
         add_default_ranges(model, kwargs)
     training_loop = training_loop_resolver.lookup(kwargs.get("training_loop"))
     if not issubclass(training_loop, MATTrainingLoop):
+        if issubclass(training_loop, StepTrainingLoop):
+            fix_options(kwargs)
         return wrapped(*args, **kwargs)
     negative_sampler = move_negative_sampler(training_loop, kwargs)
     result = wrapped(*args, **kwargs)

@@ -45,17 +45,18 @@ def check_embedding_dim(embedding_dim: int) -> None:
 
 def supported_interactions() -> list[str]:
     """Return the names of all interactions whose entity representation is one vector that features can make up."""
-    return sorted(name for name, cls in interaction_resolver.lookup_dict.items() if _why_not(cls) is None)
+    return sorted(
+        name for name, cls in interaction_resolver.lookup_dict.items() if _why_not(cls, cls.entity_shape) is None
+    )
 
 
-def _why_not(cls: type[Interaction[Any, Any, Any]]) -> str | None:
-    """Return why an interaction cannot be used, or None if it can."""
+def _why_not(cls: type[Interaction[Any, Any, Any]], shape: Any) -> str | None:
+    """Return why an interaction with a symbolic entity shape cannot be used, or None if it can."""
     if issubclass(cls, RegularizedInteraction):
         return "wraps another one; pass that one, with batch_norm=True or dropout rates"
-    if not isinstance(cls.entity_shape, Sequence) or len(cls.entity_shape) != 1:
-        number = len(cls.entity_shape) if isinstance(cls.entity_shape, Sequence) else "another number of"
-        return f"needs {number} vectors for each entity, but fusion makes one"
-    if cls.entity_shape[0] == "e":
+    if len(shape) != 1:
+        return f"needs {len(shape)} vectors for each entity, but fusion makes one"
+    if shape[0] == "e":
         return "belongs to a fusion of its own; use the models IKRL and TBKGC"
     return None
 
@@ -132,23 +133,18 @@ class Geometry:
         check_embedding_dim(embedding_dim)
         relation_dim = embedding_dim if relation_dim is None else relation_dim
         if isinstance(interaction, Interaction):
-            instance = interaction
-            given = type(instance)
+            given, instance = type(interaction), interaction
         else:
             given = lookup(interaction_resolver, interaction)
-        reason = _why_not(given)
-        if reason is not None:
-            raise ValueError(
-                f"{given.__name__} cannot be used here, since it {reason}. Interactions that can: "
-                f"{', '.join(supported_interactions())}."
-            )
-        if not isinstance(interaction, Interaction):
-            instance = given(**_complete(given, interaction_kwargs, embedding_dim, relation_dim))
+            _check(given, given.entity_shape)
+            instance = _make(given, interaction_kwargs, embedding_dim, relation_dim)
+        # some have other shapes than their class
+        _check(given, instance.entity_shape)
         is_complex = bool(given.is_complex)
         shape: tuple[int, ...] = (embedding_dim,)
         initializer: Any = partial(nn.init.normal_, std=DEFAULT_DEVIATION)
         kinds: list[tuple[type[Representation], dict[str, Any]]] = []
-        for symbols in given.relation_shape:
+        for symbols in instance.relation_shape:
             size = {"e": relation_dim, "k": 4}
             dims = tuple(size.get(symbol, embedding_dim) for symbol in symbols)
             if symbols == "d" and "relation_dim" in inspect.signature(given).parameters:
@@ -186,11 +182,26 @@ def _normalize_quaternions(x: torch.Tensor) -> torch.Tensor:
     return quaternion.normalize(x)
 
 
-def _complete(
+def _check(cls: type[Interaction[Any, Any, Any]], shape: Any) -> None:
+    """Check that an interaction can be used."""
+    why_not = _why_not(cls, shape)
+    if why_not is not None:
+        raise ValueError(
+            f"{cls.__name__} cannot be used here, since it {why_not}. Interactions that can: "
+            f"{', '.join(supported_interactions())}."
+        )
+
+
+def _to_tuples(value: Any) -> Any:
+    """Turn lists into tuples, which JSON does not have."""
+    return tuple(map(_to_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _make(
     cls: type[Interaction[Any, Any, Any]], kwargs: OptionalKwargs, embedding_dim: int, relation_dim: int
-) -> dict[str, Any]:
-    """Add what an interaction has to be told of dimensions, and a norm if it insists on one."""
-    result = dict(kwargs or {})
+) -> Interaction[Any, Any, Any]:
+    """Make an interaction, which may have to be told of dimensions, and of a norm."""
+    result = {name: _to_tuples(value) for name, value in (kwargs or {}).items()}
     parameters = inspect.signature(cls).parameters
     for name, value in {
         "embedding_dim": embedding_dim,
@@ -201,4 +212,9 @@ def _complete(
             result.setdefault(name, value)
     if "p" in parameters and parameters["p"].default is inspect.Parameter.empty:
         result.setdefault("p", DEFAULT_NORM)
-    return result
+    try:
+        return cls(**result)
+    except TypeError as error:
+        raise ValueError(
+            f"{cls.__name__} cannot be made with interaction_kwargs={dict(kwargs or {})}: {error}"
+        ) from error

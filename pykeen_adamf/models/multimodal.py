@@ -46,8 +46,14 @@ class MultimodalModel(SyntheticScoringModel):
             The weights in the order of :attr:`modalities`; for each entity they sum to one. ``None``, if the fusion is
             no weighted mean.
         """
-        with torch.no_grad():
-            return self.fused.modality_weights(indices)
+        # as predictions see them, also while the model is being trained
+        fused, training = self.fused, self.fused.training
+        fused.eval()
+        try:
+            with torch.no_grad():
+                return fused.modality_weights(indices)
+        finally:
+            fused.train(training)
 
     def without_modality(self, name: str) -> AbstractContextManager[None]:
         """Within this context, predict as if the entities had all modalities but one.

@@ -213,6 +213,8 @@ class FusedRepresentation(Representation):
             The weights in the order of :attr:`modalities`, which sum to one for each entity; or ``None``, if the fusion
             is no weighted mean.
         """
+        if not self.fusion.has_weights:
+            return None
         return self.fusion.weights(list(self.embed(indices).values()), self.participation(indices))
 
     # docstr-coverage: inherited

@@ -195,7 +195,11 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
                     scores, labels, label_smoothing=label_smoothing or None, num_entities=model.num_entities
                 )
         loss = loss + model.collect_regularization_term()
-        return loss + self.n3_weight * self._n3(triples) if self.n3_weight else loss
+        if self.n3_weight:
+            loss = loss + self.n3_weight * self._n3(triples)
+            # representations have been asked for once more, which is no reason to regularize them twice
+            model.collect_regularization_term()
+        return loss
 
     def _n3(self, triples: LongTensor) -> FloatTensor:
         """Return the cubed third norms of what triples are scored by, averaged or added up as losses are."""

@@ -15,7 +15,7 @@ from pykeen_adamf.bundle import load, save
 from pykeen_adamf.bundle.arguments import describe_instance, restore_instance
 from pykeen_adamf.bundle.layout import FORMAT_VERSION, digest_features, digest_labels, digest_triples
 from pykeen_adamf.features import ModalityFeatures
-from pykeen_adamf.models import AdaMFRotatE
+from pykeen_adamf.models import AdaMF, AdaMFRotatE
 from pykeen_adamf.plugin import REGISTRATIONS
 
 from ..cases import make_factory
@@ -63,11 +63,16 @@ def test_trained_model_predicts_the_same(tmp_path, cls, name):
     assert repr(bundle.model) == repr(model)
 
 
-@pytest.mark.parametrize("loop", ["slcwa", "lcwa", "symmetriclcwa", "MAT"])
-@pytest.mark.parametrize("inverse", [False, True], ids=["", "inverse triples"])
+@pytest.mark.parametrize(
+    ("loop", "inverse"),
+    [
+        *((loop, inverse) for loop in ("slcwa", "lcwa", "symmetriclcwa", "MAT") for inverse in (False, True)),
+        *((loop, True) for loop in ("OneVsAll", "OneVsAllMAT")),
+    ],
+)
 def test_every_training_loop(tmp_path, loop, inverse):
     factory = make_factory(create_inverse_triples=inverse)
-    model = make_model(factory=factory, loop=loop)
+    model = make_model(AdaMF if loop.startswith("OneVsAll") else AdaMFRotatE, factory, loop=loop)
     bundle = load(save(model, factory, tmp_path), device="cpu")
     assert bundle.training.create_inverse_triples == inverse
     assert_same_predictions(bundle.model, model, factory)

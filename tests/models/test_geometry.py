@@ -208,3 +208,16 @@ def test_required_arguments(name):
     if p is not None and p.default is p.empty:
         assert geometry.interaction.p == 1
     assert isinstance(geometry.interaction, LpRotatEInteraction) == (name == "lprotate")
+
+
+@pytest.mark.parametrize("coefficients", [[(0, 0, 1, 1), (1, 1, 0, 1)], [(0, 0, 0, 1), (0, 1, 0, -1)]])
+def test_blocks(coefficients):
+    """How many vectors AutoSF needs depends on its parameters, rather than on its class."""
+    interaction = modules.AutoSFInteraction(coefficients)
+    if len(interaction.entity_shape) > 1:
+        for x, kwargs in ((interaction, {}), ("AutoSF", dict(interaction_kwargs=dict(coefficients=coefficients)))):
+            with pytest.raises(ValueError, match="AutoSFInteraction cannot be used here, since it needs 2 vectors"):
+                make(x, **kwargs)
+    else:
+        model = make("AutoSF", interaction_kwargs=dict(coefficients=coefficients))
+        assert len(model.relation_representations) == len(interaction.relation_shape) == 2

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["BUDGET", "CONTENDERS", "Budget", "Contender"]
+from ...presets import load_preset
+
+__all__ = ["BUDGET", "CONTENDERS", "SHOWN", "Budget", "Contender", "Preset"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,29 @@ class Contender:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A preset, with the number of epochs of the budget; its dimension and its batches are its own."""
+
+    name: str
+
+    @property
+    def model(self) -> str:
+        """Return the name of the model."""
+        return str(load_preset(self.name)["pipeline"]["model"])
+
+    def pipeline_kwargs(self, budget: Budget) -> dict[str, Any]:
+        """Return the parameters of PyKEEN's pipeline, without dataset, seed and device.
+
+        :param budget: The budget.
+        :returns: Keyword-based parameters of :func:`pykeen.pipeline.pipeline`.
+        """
+        pipeline = load_preset(self.name)["pipeline"]
+        kwargs = {key: value for key, value in pipeline.items() if not key.startswith("dataset")}
+        kwargs["training_kwargs"] |= dict(num_epochs=budget.epochs, use_tqdm_batch=False)
+        return kwargs
+
+
 BUDGET: Final = Budget()
 
 #: Chosen by the validation MRR after the last epoch; the trials are in benchmarks/results/emojikg_search.jsonl, and
@@ -86,4 +111,10 @@ CONTENDERS: Final[Mapping[str, Contender]] = {
             hidden_dim=128,
         ),
     ),
+}
+
+#: What the demonstration shows.
+SHOWN: Final[Mapping[str, Contender | Preset]] = {
+    **{name: CONTENDERS[name] for name in ("RotatE", "AdaMF-MAT")},
+    "AdaMF, one-to-N": Preset("EmojiKG"),
 }

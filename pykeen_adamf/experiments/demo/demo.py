@@ -12,9 +12,9 @@ from pykeen.models import Model
 
 from ...datasets import EmojiKG
 from ...encoders.weights import resolve_device
-from ...models import AdaMFRotatE
+from ...models import MultimodalModel
 from ..results import describe_environment, format_table, summarize, write_json
-from .contenders import BUDGET, CONTENDERS
+from .contenders import BUDGET, SHOWN, Preset
 from .questions import answer, choose_questions, format_answer, format_question, name_entity
 from .training import train
 
@@ -65,9 +65,12 @@ def demo(
     write_json(output / "results.json", results)
     report(f"EmojiKG: {dataset.num_entities:,} entities, {dataset.training.num_triples:,} training triples")
     models: dict[str, Model] = {}
-    for name, contender in CONTENDERS.items():
+    # presets may need inverse triples; their IDs are the same otherwise
+    with_inverse = EmojiKG(create_inverse_triples=True)
+    for name, contender in SHOWN.items():
+        given = with_inverse if isinstance(contender, Preset) else dataset
         report(f"Training {name} for {budget.epochs} {'epoch' if budget.epochs == 1 else 'epochs'} ...")
-        result, curve = train(contender, dataset, budget, seed=seed, device=device)
+        result, curve = train(contender, given, budget, seed=seed, device=device)
         models[name] = result.model
         summary = summarize(result)
         summary["training_seconds"] -= curve.seconds
@@ -130,7 +133,9 @@ def _write_pictures(
     from .pictures import modality_weights, plot_curves, plot_weights, save
 
     weights = {
-        name: modality_weights(model, dataset) for name, model in models.items() if isinstance(model, AdaMFRotatE)
+        name: modality_weights(model, dataset)
+        for name, model in models.items()
+        if isinstance(model, MultimodalModel) and model.modality_weights() is not None
     }
     save(plot_weights(weights), output / "modality_weights.png")
     save(plot_curves(results["results"]), output / "learning_curves.png")

@@ -12,7 +12,7 @@ from pykeen.triples import TriplesFactory
 
 from ...datasets import EmojiKG
 from ...explaining.plotting import COLORS, draw_weights
-from ...models import AdaMFRotatE
+from ...models import MultimodalModel
 
 __all__ = ["COLORS", "modality_weights", "plot_curves", "plot_weights"]
 
@@ -20,7 +20,7 @@ __all__ = ["COLORS", "modality_weights", "plot_curves", "plot_weights"]
 CURVE_COLORS = ["#999999", "#0072B2", "#D55E00"]
 
 
-def modality_weights(model: AdaMFRotatE, dataset: EmojiKG) -> pandas.DataFrame:
+def modality_weights(model: MultimodalModel, dataset: EmojiKG) -> pandas.DataFrame:
     """Average the weights of modalities by the type of entity, and by the relation whose heads entities are.
 
     :param model: The model.

@@ -13,7 +13,7 @@ from pykeen.training.callbacks import TrainingCallback
 
 from ...garbage import cheap_garbage_collection
 from ..results import METRICS
-from .contenders import Budget, Contender
+from .contenders import Budget, Contender, Preset
 
 __all__ = ["ValidationCurve", "single_thread", "train"]
 
@@ -70,7 +70,7 @@ def single_thread() -> Iterator[None]:
 
 
 def train(
-    contender: Contender, dataset: Dataset, budget: Budget, *, seed: int = 0, device: str | None = None
+    contender: Contender | Preset, dataset: Dataset, budget: Budget, *, seed: int = 0, device: str | None = None
 ) -> tuple[PipelineResult, ValidationCurve]:
     """Train and evaluate one model with PyKEEN's pipeline.
 

@@ -32,6 +32,8 @@ class AdaptiveFusion(Fusion):
         github: zjukg/AdaMF-MAT
     """
 
+    has_weights = True
+
     def __init__(self, dims: Mapping[str, int], attention: Attention = "shared") -> None:
         """Initialize the fusion.
 

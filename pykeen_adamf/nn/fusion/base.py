@@ -22,6 +22,9 @@ class Fusion(nn.Module, ABC):
     #: whether all modalities must have the same dimension
     needs_equal_dims: ClassVar[bool] = True
 
+    #: whether it is a weighted mean, cf. :meth:`weights`
+    has_weights: ClassVar[bool] = False
+
     def __init__(self, dims: Mapping[str, int]) -> None:
         """Initialize the fusion.
 

@@ -28,6 +28,8 @@ class MeanFusion(Fusion):
         github: zjukg/AdaMF-MAT
     """
 
+    has_weights = True
+
     # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         x = torch.stack(list(embeddings), dim=-2)

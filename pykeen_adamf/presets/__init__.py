@@ -1,0 +1,52 @@
+"""The best settings that are known for each dataset, as configurations of PyKEEN's pipeline.
+
+>>> from pykeen.pipeline import pipeline_from_config
+>>> from pykeen_adamf.presets import load_preset
+>>> result = pipeline_from_config(load_preset("EmojiKG"))  # doctest: +SKIP
+
+The same from the command line: ``pykeen experiments run PATH OUTPUT``, with the path of :func:`preset_path`. How they
+were chosen is said in the metadata of each: always on validation triples, and never on test triples.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..suggestions import suggest
+
+__all__ = ["list_presets", "load_preset", "preset_path"]
+
+
+def list_presets() -> list[str]:
+    """Return the names of all presets."""
+    return sorted(path.name.removesuffix(".json") for path in _directory().iterdir() if path.name.endswith(".json"))
+
+
+def preset_path(name: str) -> Path:
+    """Return the path of a preset.
+
+    :param name: The name, in upper or lower case.
+    :returns: The path of a JSON file.
+    :raises ValueError: if there is no such preset
+    """
+    names = {known.lower(): known for known in list_presets()}
+    if name.lower() not in names:
+        hint = suggest(name.lower(), names)
+        raise ValueError(f"There is no preset {name!r}, but there are {', '.join(names.values())}.{hint}")
+    return _directory() / f"{names[name.lower()]}.json"
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """Return a preset.
+
+    :param name: The name, in upper or lower case.
+    :returns: A new dictionary for :func:`pykeen.pipeline.pipeline_from_config`.
+    :raises ValueError: if there is no such preset
+    """
+    preset: dict[str, Any] = json.loads(preset_path(name).read_text(encoding="utf-8"))
+    return preset
+
+
+def _directory() -> Path:
+    return Path(str(files(__name__)))
