@@ -30,7 +30,7 @@ from pykeen.pipeline import pipeline
 from pykeen_adamf.experiments.paper.measuring import collect_metrics, rank_triples
 from pykeen_adamf.experiments.results import describe_environment
 from pykeen_adamf.experiments.statistics import Ranks, compare_ranks
-from pykeen_adamf.garbage import cheap_garbage_collection
+from pykeen_adamf.garbage_collection import cheap_garbage_collection
 from pykeen_adamf.presets import load_preset
 from pykeen_adamf.triples import MultimodalTriplesFactory
 

@@ -15,7 +15,7 @@ from pykeen.datasets import get_dataset
 from pykeen.evaluation import RankBasedEvaluator
 from pykeen.pipeline import pipeline
 
-from pykeen_adamf.garbage import cheap_garbage_collection
+from pykeen_adamf.garbage_collection import cheap_garbage_collection
 
 #: The pipeline's model and training loop.
 MODELS = {"RotatE": ("LpRotatE", "sLCWA"), "AdaMF": ("AdaMFRotatE", "sLCWA"), "AdaMF-MAT": ("AdaMFRotatE", "MAT")}

@@ -125,12 +125,9 @@ def register() -> None:
     """Register everything with PyKEEN; repeated calls change nothing."""
     for registration in REGISTRATIONS:
         when_imported(registration.host, partial(_register, registration))
-    when_imported("pykeen.pipeline.api", _respect_loss_defaults)
-    when_imported("pykeen.pipeline.api", _save_bundles)
-    when_imported("pykeen.pipeline.api", _check_checkpoints)
+    for host, path, wrapper, consequence in ADAPTATIONS:
+        when_imported(host, partial(_adapt, path=path, wrapper=wrapper, consequence=consequence))
     when_imported("pykeen.optimizers", _tune_lazy_adam)
-    when_imported("pykeen.hpo.hpo", partial(_adapt, name="hpo_pipeline"))
-    when_imported("pykeen.ablation.ablation", partial(_adapt, name="prepare_ablation"))
 
 
 def _register(registration: Registration, host: ModuleType) -> None:
@@ -164,87 +161,88 @@ def _tune_lazy_adam(host: ModuleType) -> None:
         defaults.setdefault(LazyAdam, defaults.get(host.optimizer_resolver.lookup("adam"), {}))
 
 
-def _adapt(host: ModuleType, name: str) -> None:
-    """Let a function of PyKEEN's hyper-parameter optimization go through :mod:`pykeen_adamf.hpo`.
+class _Adapted(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """A function of PyKEEN that goes through this package; wrappers of others are not taken for it."""
 
-    That module, and the models and training loops that it needs, are imported when the function is called.
+
+def _adapt(host: ModuleType, path: str, wrapper: Callable[..., Any], consequence: str) -> None:
+    """Let a function or a method of PyKEEN go through this package, once.
+
+    :param host: The module.
+    :param path: The name of the function in it, or of a class and its method.
+    :param wrapper: Called with the function, the instance, and its positional and keyword arguments.
+    :param consequence: What to tell if a version of PyKEEN has no such function.
     """
-    function = getattr(host, name, None)
-    if isinstance(function, wrapt.FunctionWrapper):
+    *owners, name = path.split(".")
+    owner: Any = host
+    for part in owners:
+        owner = getattr(owner, part, None)
+    function = getattr(owner, name, None)
+    if isinstance(function, _Adapted) or isinstance(vars(owner or object).get(name), _Adapted):
         return
     if function is None:
-        logger.warning("This version of PyKEEN is not known: its %s knows nothing of MAT's options.", host.__name__)
+        logger.warning("This version of PyKEEN is not known: %s", consequence)
         return
-
-    def adapted(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
-        return getattr(importlib.import_module(f"{__package__}.hpo"), f"adapt_{name}")(wrapped, args, kwargs)
-
-    wrapt.wrap_function_wrapper(host, name, adapted)
+    setattr(owner, name, _Adapted(function, wrapper))
 
 
-def _respect_loss_defaults(api: ModuleType) -> None:
-    """Let the pipeline use the default loss of this package's models.
+def _adapt_hpo_pipeline(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+    # models and training loops are imported when the function is called
+    from .hpo import adapt_hpo_pipeline
+
+    return adapt_hpo_pipeline(wrapped, args, kwargs)
+
+
+def _adapt_prepare_ablation(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+    from .hpo import adapt_prepare_ablation
+
+    return adapt_prepare_ablation(wrapped, args, kwargs)
+
+
+def _use_default_loss(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Use the default loss of this package's models.
 
     PyKEEN's pipeline replaces an unspecified loss by the loss resolver's default, a margin ranking loss, before it
     creates the model, which hence never uses its own ``loss_default``. PyKEEN's hyper-parameter optimization does use
     it. Other models are left as they are.
     """
-    helper = getattr(api, "_build_model_helper", None)
-    if isinstance(helper, wrapt.FunctionWrapper):
-        return
-    if helper is None:
-        logger.warning("This version of PyKEEN is not known: pass loss='NSSA' to the pipeline for the default loss.")
-        return
+    from pykeen.models import Model, model_resolver
 
-    def with_default_loss(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
-        model = kwargs.get("model")
-        unspecified = kwargs.get("loss") is None and "loss" not in (kwargs.get("model_kwargs") or {})
-        if unspecified and not isinstance(model, api.Model):
-            cls = api.model_resolver.lookup(model)
-            if cls.__module__.partition(".")[0] == __package__:
-                kwargs["loss"] = cls.loss_default
-                kwargs["loss_kwargs"] = {**(cls.loss_default_kwargs or {}), **(kwargs.get("loss_kwargs") or {})}
-        return wrapped(*args, **kwargs)
-
-    wrapt.wrap_function_wrapper(api, "_build_model_helper", with_default_loss)
+    model = kwargs.get("model")
+    unspecified = kwargs.get("loss") is None and "loss" not in (kwargs.get("model_kwargs") or {})
+    if unspecified and not isinstance(model, Model):
+        cls = model_resolver.lookup(model)
+        if cls.__module__.partition(".")[0] == __package__:
+            kwargs["loss"] = cls.loss_default
+            kwargs["loss_kwargs"] = {**(cls.loss_default_kwargs or {}), **(kwargs.get("loss_kwargs") or {})}
+    return wrapped(*args, **kwargs)
 
 
-def _check_checkpoints(api: ModuleType) -> None:
+def _check_checkpoint(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
     """Let nothing be executed when a pipeline continues from a checkpoint of this package's training loops.
 
     Before there is a training loop, PyKEEN's pipeline unpickles the checkpoint, to find the random seed in it.
     """
-    name = "pipeline"
-    function = getattr(api, name, None)
-    if isinstance(function, wrapt.FunctionWrapper) or function is None:
-        return
+    from .training.resumable import check_checkpoint
 
-    def checked(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
-        from .training.resumable import check_checkpoint
-
-        check_checkpoint(kwargs.get("training_loop"), kwargs.get("training_kwargs") or {})
-        return wrapped(*args, **kwargs)
-
-    wrapt.wrap_function_wrapper(api, name, checked)
+    check_checkpoint(kwargs.get("training_loop"), kwargs.get("training_kwargs") or {})
+    return wrapped(*args, **kwargs)
 
 
-def _save_bundles(api: ModuleType) -> None:
+def _save_bundle(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
     """Let the result of a pipeline save a model of this package as a bundle, too, which needs no unpickling."""
-    name = "save_to_directory"
-    method = vars(getattr(api, "PipelineResult", object)).get(name)
-    if isinstance(method, wrapt.FunctionWrapper):
-        return
-    if method is None:
-        logger.warning("This version of PyKEEN is not known: save models with pykeen_adamf.bundle.save.")
-        return
+    from .bundle.result import save_result
 
-    def with_bundle(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        # it needs all of PyKEEN
-        from .bundle.result import save_result
+    save_result(wrapped, instance, *args, **kwargs)
 
-        save_result(wrapped, instance, *args, **kwargs)
 
-    wrapt.wrap_function_wrapper(api, f"PipelineResult.{name}", with_bundle)
-
+#: What of PyKEEN goes through this package: the module, the name in it, the wrapper, and what is missing without it
+ADAPTATIONS: Sequence[tuple[str, str, Callable[..., Any], str]] = (
+    ("pykeen.pipeline.api", "_build_model_helper", _use_default_loss, "pass loss='NSSA' to the pipeline."),
+    ("pykeen.pipeline.api", "PipelineResult.save_to_directory", _save_bundle, "save models by pykeen_adamf.bundle."),
+    ("pykeen.pipeline.api", "pipeline", _check_checkpoint, "do not continue from checkpoints of others."),
+    ("pykeen.hpo.hpo", "hpo_pipeline", _adapt_hpo_pipeline, "searches know nothing of MAT's options."),
+    ("pykeen.ablation.ablation", "prepare_ablation", _adapt_prepare_ablation, "studies ignore negative samplers."),
+)
 
 register()

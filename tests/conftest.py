@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pykeen_adamf.constants import DATA_ENVIRONMENT_VARIABLE
-from pykeen_adamf.garbage import cheap_garbage_collection
+from pykeen_adamf.garbage_collection import cheap_garbage_collection
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from .cases import make_factory

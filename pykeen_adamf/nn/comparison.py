@@ -81,7 +81,14 @@ class Comparison(ABC):
 
     @abstractmethod
     def backward_all(
-        self, queries: FloatTensor, candidates: FloatTensor, scores: FloatTensor | None, grad: FloatTensor
+        self,
+        queries: FloatTensor,
+        candidates: FloatTensor,
+        scores: FloatTensor | None,
+        grad: FloatTensor,
+        *,
+        weight: FloatTensor | None = None,
+        offset: float = 0.0,
     ) -> tuple[FloatTensor, FloatTensor]:
         """Return the gradients of :meth:`score_all` with respect to queries and candidates.
 
@@ -93,6 +100,9 @@ class Comparison(ABC):
             The scores, if :attr:`needs_scores`.
         :param grad: shape: ``(num_queries, num_candidates)``
             The gradient of the scores, which may be overwritten.
+        :param weight: shape: ``(num_queries,)``
+            What to multiply the gradient of each query's scores by, after ``offset`` has been subtracted from it.
+        :param offset: What to subtract from all gradients.
         :returns: The gradients, each of its tensor's shape.
         """
 
@@ -170,9 +180,22 @@ class Dot(Comparison):
 
     # docstr-coverage: inherited
     def backward_all(  # noqa: D102
-        self, queries: FloatTensor, candidates: FloatTensor, scores: FloatTensor | None, grad: FloatTensor
+        self,
+        queries: FloatTensor,
+        candidates: FloatTensor,
+        scores: FloatTensor | None,
+        grad: FloatTensor,
+        *,
+        weight: FloatTensor | None = None,
+        offset: float = 0.0,
     ) -> tuple[FloatTensor, FloatTensor]:
-        return grad @ candidates, grad.t() @ queries
+        # weights and offsets of rows and columns, rather than passes over all gradients
+        weighted = queries if weight is None else queries * weight.unsqueeze(dim=1)
+        of_queries, of_candidates = grad @ candidates, grad.t() @ weighted
+        if offset:
+            of_queries -= offset * candidates.sum(dim=0)
+            of_candidates -= offset * weighted.sum(dim=0)
+        return of_queries if weight is None else of_queries.mul_(weight.unsqueeze(dim=1)), of_candidates
 
 
 class Distance(Comparison):
@@ -232,8 +255,19 @@ class Distance(Comparison):
 
     # docstr-coverage: inherited
     def backward_all(  # noqa: D102
-        self, queries: FloatTensor, candidates: FloatTensor, scores: FloatTensor | None, grad: FloatTensor
+        self,
+        queries: FloatTensor,
+        candidates: FloatTensor,
+        scores: FloatTensor | None,
+        grad: FloatTensor,
+        *,
+        weight: FloatTensor | None = None,
+        offset: float = 0.0,
     ) -> tuple[FloatTensor, FloatTensor]:
+        if offset:
+            grad = grad.sub_(offset)
+        if weight is not None:
+            grad = grad.mul_(weight.unsqueeze(dim=1))
         if not self._is_sum:
             assert scores is not None
             # the derivative of s^(1/p) is s^(1/p - 1) / p, and s is the score's p-th power

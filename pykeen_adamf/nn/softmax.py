@@ -20,9 +20,6 @@ __all__ = ["MAX_BLOCK_NUMEL", "softmax_loss"]
 #: How many scores there may be at once: half a gigabyte in single precision.
 MAX_BLOCK_NUMEL: Final = 2**27
 
-#: How many scores are normalized at once, such that they stay in the cache.
-ROW_NUMEL: Final = 2**20
-
 
 def softmax_loss(
     queries: FloatTensor,
@@ -61,6 +58,16 @@ def softmax_loss(
     return losses, scores
 
 
+def _normalize(block: FloatTensor, highest: FloatTensor) -> None:
+    """Turn scores into probabilities, where they are."""
+    if block.device.type == "cpu":
+        # reads each number before it is written
+        torch.softmax(block, dim=1, out=block)
+        return
+    block.sub_(highest.unsqueeze(dim=1)).exp_()
+    block.div_(block.sum(dim=1, keepdim=True))
+
+
 class _SoftmaxLoss(torch.autograd.Function):
     """The function, with its backward pass written by hand."""
 
@@ -86,12 +93,10 @@ class _SoftmaxLoss(torch.autograd.Function):
             positive = block.gather(1, targets.unsqueeze(dim=1)).squeeze(dim=1)
             if label_smoothing:
                 total = block.sum(dim=1)
-            normalizer = torch.empty_like(positive)
-            for start, stop in row_chunks(num_queries, max(1, ROW_NUMEL // max(1, num_candidates))):
-                rows = block[start:stop]
-                torch.logsumexp(rows, dim=1, out=normalizer[start:stop])
-                if needs_grad:
-                    rows.sub_(normalizer[start:stop].unsqueeze(dim=1)).exp_()
+            highest = block.amax(dim=1)
+            _normalize(block, highest)
+            # the largest probability is never too small for a logarithm
+            normalizer = highest - block.amax(dim=1).log()
             kept = block if needs_grad else None
         else:
             size = min(size, num_candidates)
@@ -115,7 +120,6 @@ class _SoftmaxLoss(torch.autograd.Function):
     def backward(ctx: Any, grad: FloatTensor, _: FloatTensor) -> tuple[FloatTensor | None, ...]:
         queries, candidates, targets, normalizer, *kept = ctx.saved_tensors
         comparison, num_candidates = ctx.comparison, len(candidates)
-        weight = grad.unsqueeze(dim=1)
         grad_queries = grad_candidates = None
         for start, stop in row_chunks(num_candidates, max(1, ctx.size)):
             part = candidates[start:stop]
@@ -126,12 +130,10 @@ class _SoftmaxLoss(torch.autograd.Function):
                 block = comparison.score_all(queries, part)
                 scores = block.clone() if comparison.needs_scores else None
                 block.sub_(normalizer.unsqueeze(dim=1)).exp_()
-            block.mul_(weight)
-            if ctx.label_smoothing:
-                block.sub_(weight * (ctx.label_smoothing / num_candidates))
             row = torch.nonzero((targets >= start) & (targets < stop)).squeeze(dim=1)
-            block[row, targets[row] - start] -= (1 - ctx.label_smoothing) * grad[row]
-            of_queries, of_part = comparison.backward_all(queries, part, scores, block)
+            block[row, targets[row] - start] -= 1 - ctx.label_smoothing
+            offset = ctx.label_smoothing / num_candidates
+            of_queries, of_part = comparison.backward_all(queries, part, scores, block, weight=grad, offset=offset)
             if (start, stop) == (0, num_candidates):
                 return of_queries, of_part, None, None, None, None
             if grad_queries is None or grad_candidates is None:

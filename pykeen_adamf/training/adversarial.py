@@ -19,7 +19,7 @@ from ..typing import SyntheticKind
 from .adversarial_step import AdversarialStepLoop
 from .adversary import Adversary
 from .configuration import describe
-from .fused import prefer_fused
+from .fused_optimizers import prefer_fused
 from .generators import TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
 from .objectives import ADVERSARIAL_WEIGHTINGS, GENERATOR_OBJECTIVES, AdversarialWeighting, GeneratorObjective

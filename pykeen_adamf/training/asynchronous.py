@@ -6,7 +6,7 @@ from typing import Any
 from pykeen.training import NonFiniteLossError, TrainingLoop
 from pykeen.training.callbacks import MultiTrainingCallback
 
-from ..garbage import cheap_garbage_collection
+from ..garbage_collection import cheap_garbage_collection
 
 __all__ = ["AsynchronousTrainingLoop"]
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from ..models import QueryScoringModel
 from ..nn.softmax import MAX_BLOCK_NUMEL, softmax_loss
 from ..typing import FloatTensor, LongTensor
-from .fused import prefer_fused
+from .fused_optimizers import prefer_fused
 from .options import check_not_negative, check_positive
 from .step import StepTrainingLoop
 

@@ -151,11 +151,6 @@ def test_registration_happens_once():
     assert not hasattr(method.__wrapped__, "__wrapped__")
 
 
-def test_unknown_versions_of_pykeen(caplog):
-    plugin._save_bundles(type(plugin)("api"))
-    assert "pykeen_adamf.bundle.save" in caplog.text
-
-
 # --- whatever calls it
 
 

@@ -21,7 +21,7 @@ for module, name in (
     (pykeen.ablation.ablation, "prepare_ablation"),
 ):
     function = getattr(module, name)
-    assert type(function).__name__ == "FunctionWrapper", (module, name)
+    assert type(function).__name__ == "_Adapted", (module, name)
     # once only
     assert type(function.__wrapped__).__name__ == "function", (module, name)
 """
@@ -57,14 +57,25 @@ def test_import_orders(first):
 
 def test_repeated_registration():
     host = ModuleType("host")
-    host.hpo_pipeline = lambda: None
+    called = []
+
+    def note(name):
+        def wrapper(wrapped, instance, args, kwargs):
+            called.append(name)
+            return wrapped(*args, **kwargs)
+
+        return wrapper
+
+    # somebody else's wrapper is no reason not to adapt it
+    host.hpo_pipeline = wrapt.FunctionWrapper(lambda: 1, note("theirs"))
     for _ in range(2):
-        plugin._adapt(host, "hpo_pipeline")
-    assert isinstance(host.hpo_pipeline, wrapt.FunctionWrapper)
-    assert not isinstance(host.hpo_pipeline.__wrapped__, wrapt.FunctionWrapper)
+        plugin._adapt(host, "hpo_pipeline", note("ours"), "something is missing.")
+    assert host.hpo_pipeline() == 1
+    assert called == ["ours", "theirs"]
 
 
 def test_unknown_versions_of_pykeen(caplog):
     """PyKEEN goes on working."""
-    plugin._adapt(ModuleType("host"), "hpo_pipeline")
-    assert "host knows nothing of MAT's options" in caplog.text
+    for _, path, wrapper, consequence in plugin.ADAPTATIONS:
+        plugin._adapt(ModuleType("host"), path, wrapper, consequence)
+        assert f"This version of PyKEEN is not known: {consequence}" in caplog.text

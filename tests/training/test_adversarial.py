@@ -11,7 +11,7 @@ from pykeen.training.callbacks import TrainingCallback
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
 from pykeen_adamf.training import MATTrainingLoop
-from pykeen_adamf.training.fused import prefer_fused
+from pykeen_adamf.training.fused_optimizers import prefer_fused
 from pykeen_adamf.training.negative_sampling import negative_sampling_loss, score_negatives, score_positives
 
 from ..cases import make_factory

@@ -8,7 +8,7 @@ import torch
 from pykeen.sampling import BasicNegativeSampler
 from pykeen.training import NonFiniteLossError
 
-from pykeen_adamf import garbage
+from pykeen_adamf import garbage_collection as garbage
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
 from pykeen_adamf.training import MATTrainingLoop

@@ -11,7 +11,7 @@ from pykeen.evaluation import RankBasedEvaluator
 from pykeen.pipeline import PipelineResult, pipeline
 from pykeen.training.callbacks import TrainingCallback
 
-from ...garbage import cheap_garbage_collection
+from ...garbage_collection import cheap_garbage_collection
 from ..results import METRICS
 from .contenders import Budget, Contender, Preset
 

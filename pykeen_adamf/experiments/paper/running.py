@@ -13,7 +13,7 @@ import numpy
 from pykeen.pipeline import pipeline
 
 from ...atomic import written_atomically
-from ...garbage import cheap_garbage_collection
+from ...garbage_collection import cheap_garbage_collection
 from ...typing import NumpyArray
 from ..demo.quiet import quiet
 from ..results import describe_environment, write_json
