@@ -191,6 +191,16 @@ def test_no_weights(case):
     assert make_fused(case).modality_weights() is None
 
 
+def test_scales_by_name():
+    fused = make_fused("sum")
+    assert not torch.equal(fused.fusion.scales, torch.full((3,), 0.7, dtype=torch.float64))
+    fused.fusion.reset_parameters()
+    torch.testing.assert_close(fused.fusion.scales.detach(), torch.full((3,), 0.7, dtype=torch.float64))
+    scales = fusion_resolver.make("sum", dims=fused.fusion.dims, initial_scale={"visual": 0.1}, trainable=False).scales
+    assert scales.tolist() == pytest.approx([1.0, 0.1, 1.0])
+    assert not scales.requires_grad
+
+
 def test_shapes():
     """The same numbers, seen as vectors, complex numbers, or quaternions."""
     plain = make_fused("sum")()
@@ -216,6 +226,7 @@ def test_unequal_dimensions():
         (dict(bases={"a": Embedding(NUM, shape=(2, 2))}), "one-dimensional"),
         (dict(bases={"a": Embedding(NUM, shape=5)}, is_complex=True), "must be even"),
         (dict(shape=(3, 2)), "do not fit to the shape"),
+        (dict(fusion="sum", fusion_kwargs=dict(initial_scale={"b": 2.0})), r"scales of \['b'\]"),
         (dict(fusion="crossmodal"), "must add up to that of the structural one"),
     ],
 )

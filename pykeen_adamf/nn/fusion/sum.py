@@ -29,22 +29,30 @@ class SumFusion(Fusion):
         link: https://dl.acm.org/doi/10.1145/3474085.3475470
     """
 
-    def __init__(self, dims: Mapping[str, int], initial_scale: float = 1.0, trainable: bool = True) -> None:
+    def __init__(
+        self, dims: Mapping[str, int], initial_scale: float | Mapping[str, float] = 1.0, trainable: bool = True
+    ) -> None:
         """Initialize the fusion.
 
         :param dims: The dimension of each modality's embeddings.
-        :param initial_scale: The scale of each modality before training.
+        :param initial_scale: The scale of all modalities before training, or of each by its name; one without is 1.
         :param trainable: Whether to train the scales. With a large learning rate, the one of structural embeddings may
             grow fast, and with it what is learned by heart.
+        :raises ValueError: if there is a scale of no modality
         """
         super().__init__(dims)
-        self.initial_scale = initial_scale
+        given = initial_scale if isinstance(initial_scale, Mapping) else dict.fromkeys(dims, initial_scale)
+        unknown = sorted(set(given).difference(dims))
+        if unknown:
+            raise ValueError(f"There are scales of {unknown}, but the modalities are {list(dims)}.")
+        self.initial_scales = [float(given.get(name, 1.0)) for name in dims]
         self.scales = nn.Parameter(torch.empty(len(dims)), requires_grad=trainable)
         self.reset_parameters()
 
     # docstr-coverage: inherited
     def reset_parameters(self) -> None:  # noqa: D102
-        nn.init.constant_(self.scales, self.initial_scale)
+        with torch.no_grad():
+            self.scales.copy_(torch.tensor(self.initial_scales))
 
     # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
