@@ -54,7 +54,9 @@ COMBINATIONS: Mapping[str, Mapping[str, Any]] = {
     "mean": {"model_kwargs": {"fusion": "mean", "fusion_kwargs": None}},
     "gated": {"model_kwargs": {"fusion": "gated", "fusion_kwargs": None}},
     "concatenation": {"model_kwargs": {"fusion": "concatenation", "fusion_kwargs": None}},
-    "adaptive": {"model_kwargs": {"fusion": "adaptive", "fusion_kwargs": {"attention": "per-modality"}}},
+    "adaptive": {
+        "model_kwargs": {"fusion": "adaptive", "fusion_kwargs": {"attention": "per-modality", "trainable": None}}
+    },
 }
 
 #: the trials of each combination on EmojiKG

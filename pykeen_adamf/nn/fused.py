@@ -1,5 +1,6 @@
 """Representations fused from several modalities."""
 
+import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -12,7 +13,7 @@ from pykeen.nn import representation_resolver
 from pykeen.nn.representation import Representation
 from torch import nn
 
-from ..suggestions import lookup
+from ..suggestions import lookup, suggest
 from ..typing import BoolTensor, FloatTensor, LongTensor
 from .fusion import Fusion, fusion_resolver
 
@@ -80,11 +81,7 @@ class FusedRepresentation(Representation):
         if any(len(x) != 1 for x in shapes.values()):
             raise ValueError(f"All modalities must have one-dimensional shapes, but have {shapes}.")
         dims = {name: x[0] for name, x in shapes.items()}
-        fused = (
-            fusion
-            if isinstance(fusion, Fusion)
-            else lookup(fusion_resolver, fusion)(dims=dims, **(fusion_kwargs or {}))
-        )
+        fused = fusion if isinstance(fusion, Fusion) else _make_fusion(fusion, dims, fusion_kwargs)
         if is_complex and fused.dim % 2:
             raise ValueError(
                 f"The dimension must be even to be seen as complex numbers, but is {fused.dim}. Choose another one."
@@ -228,3 +225,14 @@ class FusedRepresentation(Representation):
     def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102
         yield from super().iter_extra_repr()
         yield f"mask_missing={self.mask_missing}"
+
+
+def _make_fusion(hint: HintOrType[Fusion], dims: Mapping[str, int], kwargs: OptionalKwargs) -> Fusion:
+    """Make a fusion, and say which options it has if there is no such one."""
+    cls = lookup(fusion_resolver, hint)
+    known = [name for name in inspect.signature(cls).parameters if name != "dims"]
+    for name in kwargs or {}:
+        if name not in known:
+            raise ValueError(f"{cls.__name__} has no option {name!r}, but {known}.{suggest(name, known)}")
+    fusion: Fusion = cls(dims=dims, **(kwargs or {}))
+    return fusion

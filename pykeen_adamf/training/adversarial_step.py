@@ -107,7 +107,7 @@ class AdversarialStepLoop(StepTrainingLoop):
                 batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size
             )
         if slice_size is not None:
-            raise AttributeError("Slices are not possible with modality adversarial training. Leave slice_size out.")
+            raise AttributeError("Slicing is not possible with adversarial training. Leave slice_size out.")
         all_positives = self.get_positives(batch).to(self.device)
         batch_size = len(all_positives)
         if start == 0 or self._synthetic_batch is None:

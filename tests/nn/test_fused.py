@@ -222,6 +222,7 @@ def test_unequal_dimensions():
     [
         (dict(bases={}), "at least one modality"),
         (dict(fusion_kwargs=dict(attention="none")), "attention must be one of"),
+        (dict(fusion_kwargs=dict(atention="shared")), r"no option 'atention', .* Did you mean 'attention'"),
         (dict(fusion="gate"), r"no fusion 'gate', but there are adaptive, .*Did you mean 'gated'"),
         (dict(bases={"a": Embedding(NUM, shape=(2, 2))}), "one-dimensional"),
         (dict(bases={"a": Embedding(NUM, shape=5)}, is_complex=True), "must be even"),

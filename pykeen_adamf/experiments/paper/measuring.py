@@ -87,6 +87,8 @@ def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[st
     with predicting(model):
         # of all entities at once, since most of them occur several times
         weights = get_weights(model, torch.arange(model.num_entities, device=model.device))
+    if bool(weights.isnan().all()):
+        return None
     rows = []
     for i in relation.unique().tolist():
         chosen = relation == i
