@@ -81,7 +81,8 @@ def make_factory(directory: Path | None) -> CoreTriplesFactory:
 def measure_memory(num_entities: int, batch_size: int) -> None:
     """Make a step with many entities, and tell the peak memory of this process."""
     torch.manual_seed(0)
-    triples = torch.randint(num_entities, (10_000, 3))
+    # a few steps are enough
+    triples = torch.randint(num_entities, (3 * batch_size // 2, 3))
     triples[:, 1] %= 10
     factory = CoreTriplesFactory(triples, num_entities=num_entities, num_relations=10, create_inverse_triples=True)
     model = Structural(triples_factory=factory, embedding_dim=100, random_seed=0)

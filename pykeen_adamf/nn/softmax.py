@@ -20,6 +20,9 @@ __all__ = ["MAX_BLOCK_NUMEL", "softmax_loss"]
 #: How many scores there may be at once: half a gigabyte in single precision.
 MAX_BLOCK_NUMEL: Final = 2**27
 
+#: How many exponentials there may be beside them.
+ROW_NUMEL: Final = 2**22
+
 
 def softmax_loss(
     queries: FloatTensor,
@@ -108,7 +111,9 @@ class _SoftmaxLoss(torch.autograd.Function):
                 positive = torch.where(inside, block.gather(1, index).squeeze(dim=1), positive)
                 if label_smoothing:
                     total += block.sum(dim=1)
-                normalizer = torch.logaddexp(normalizer, block.logsumexp(dim=1))
+                # some rows at a time, since exponentials take as much memory as scores
+                parts = block.split(max(1, ROW_NUMEL // (stop - start)))
+                normalizer = torch.logaddexp(normalizer, torch.cat([x.logsumexp(dim=1) for x in parts]))
         losses = normalizer - (1 - label_smoothing) * positive - (label_smoothing / num_candidates) * total
         ctx.save_for_backward(queries, candidates, targets, normalizer, *([] if kept is None else [kept]))
         ctx.comparison, ctx.label_smoothing, ctx.size = comparison, label_smoothing, size
@@ -130,11 +135,16 @@ class _SoftmaxLoss(torch.autograd.Function):
                 block = comparison.score_all(queries, part)
                 scores = block.clone() if comparison.needs_scores else None
                 block.sub_(normalizer.unsqueeze(dim=1)).exp_()
-            row = torch.nonzero((targets >= start) & (targets < stop)).squeeze(dim=1)
+            whole = (start, stop) == (0, num_candidates)
+            if whole:
+                # to count the targets inside would mean to wait for a GPU
+                row = torch.arange(len(targets), device=targets.device)
+            else:
+                row = ((targets >= start) & (targets < stop)).nonzero().squeeze(dim=1)
             block[row, targets[row] - start] -= 1 - ctx.label_smoothing
             offset = ctx.label_smoothing / num_candidates
             of_queries, of_part = comparison.backward_all(queries, part, scores, block, weight=grad, offset=offset)
-            if (start, stop) == (0, num_candidates):
+            if whole:
                 return of_queries, of_part, None, None, None, None
             if grad_queries is None or grad_candidates is None:
                 grad_queries, grad_candidates = torch.zeros_like(queries), torch.empty_like(candidates)
