@@ -6,6 +6,7 @@ from pathlib import Path
 
 DATA = Path("pykeen_adamf/datasets/data/emojikg")
 CONFIGURATIONS = Path("pykeen_adamf/experiments/paper/configurations")
+PRESETS = Path("pykeen_adamf/presets")
 
 #: the data shall not make anybody think twice about installing the package
 MAX_SIZE = 4_000_000
@@ -22,7 +23,7 @@ def main() -> None:
     expected = {
         path.as_posix()
         for path in files
-        if path.suffix == ".py" or path.name == "py.typed" or {DATA, CONFIGURATIONS} & {*path.parents}
+        if path.suffix == ".py" or path.name == "py.typed" or {DATA, CONFIGURATIONS, PRESETS} & {*path.parents}
     }
     problems = [f"lacks {name}" for name in expected - names] + [f"has {name}" for name in names - expected]
     size = sum(entry.compress_size for entry in entries if entry.filename.startswith(DATA.as_posix()))
