@@ -50,12 +50,15 @@ COMBINATIONS: Mapping[str, Mapping[str, Any]] = {
         ),
     },
     "shuffled features": {"shuffle": True},
-    "learned scales": {"model_kwargs": {"fusion": "sum", "fusion_kwargs": None}},
+    "learned scales": {"model_kwargs": {"fusion_kwargs": {"trainable": None}}},
     "mean": {"model_kwargs": {"fusion": "mean", "fusion_kwargs": None}},
     "gated": {"model_kwargs": {"fusion": "gated", "fusion_kwargs": None}},
     "concatenation": {"model_kwargs": {"fusion": "concatenation", "fusion_kwargs": None}},
     "adaptive": {
-        "model_kwargs": {"fusion": "adaptive", "fusion_kwargs": {"attention": "per-modality", "trainable": None}}
+        "model_kwargs": {
+            "fusion": "adaptive",
+            "fusion_kwargs": {"attention": "per-modality", "trainable": None, "initial_scale": None},
+        }
     },
 }
 

@@ -164,8 +164,12 @@ class Geometry:
             kinds[0][1].update(shape=shape, initializer=init_quaternions, normalizer=_normalize_quaternions)
         if relation_initializer is not None:
             for kind, kwargs in kinds:
-                if kind is Embedding:
-                    kwargs.update(initializer=relation_initializer, initializer_kwargs=relation_initializer_kwargs)
+                if kind is not Embedding:
+                    raise ValueError(
+                        f"Relations of {given.__name__} are angles, which are always initialized at random. Leave "
+                        f"relation_initializer out."
+                    )
+                kwargs.update(initializer=relation_initializer, initializer_kwargs=relation_initializer_kwargs)
         entity = dict(initializer=entity_initializer, initializer_kwargs=entity_initializer_kwargs)
         return cls(
             interaction=make_regularized(instance, shape, batch_norm, entity_dropout, query_dropout),

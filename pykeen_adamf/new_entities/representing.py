@@ -42,7 +42,7 @@ def represent_new_entities(
     """
     if absent not in ("average", "left-out"):
         raise ValueError(f"absent must be 'average' or 'left-out', but is {absent!r}")
-    fused = get_fused(model)
+    fused = get_fused(model.eval())
     num_new = _check_features(fused, features)
     given, takes_part = [], []
     columns: dict[str, FloatTensor] = {}

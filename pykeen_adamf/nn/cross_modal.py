@@ -112,13 +112,12 @@ class _CrossModalForm(QueryForm):
         self.interaction = interaction
 
     def query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:
-        if isinstance(is_head, torch.Tensor):
-            is_head = is_head.unsqueeze(dim=-1)
-        else:
-            is_head = torch.tensor(is_head, device=relation.device)
         order = self.interaction.left
-        shift = torch.where(is_head, relation, -relation).repeat(1, len(order))
-        return self.interaction.arrange(entity, order) + shift
+        if isinstance(is_head, torch.Tensor):
+            shift = torch.where(is_head.unsqueeze(dim=-1), relation, -relation)
+        else:
+            shift = relation if is_head else -relation
+        return self.interaction.arrange(entity, order) + shift.repeat(1, len(order))
 
     def candidates(self, table: FloatTensor) -> FloatTensor:
         return self.interaction.arrange(table, self.interaction.right)

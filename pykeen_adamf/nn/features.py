@@ -97,6 +97,8 @@ class ProjectedFeatureRepresentation(Representation):
         self.missing: Missing = missing
         self.sparse = sparse
         self.compute_dtype = _resolve_dtype(compute_dtype)
+        if self.compute_dtype is not None and feature_dropout:
+            raise ValueError("Features that are dropped are projected in full precision: leave compute_dtype out.")
         if trainable:
             # optimizers need full precision
             table = torch.empty(features.matrix.shape, dtype=torch.get_default_dtype())

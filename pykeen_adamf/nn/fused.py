@@ -144,7 +144,11 @@ class FusedRepresentation(Representation):
         return presence | self._columns(lambda name: name in given, presence.device) if given else presence
 
     def _columns(self, condition: Any, device: torch.device) -> BoolTensor:
-        return torch.tensor([condition(name) for name in self.bases], device=device)
+        columns = torch.zeros(len(self.bases), dtype=torch.bool, device=device)
+        for i, name in enumerate(self.bases):
+            # a copy from the main memory would wait for a GPU
+            columns[i] = bool(condition(name))
+        return columns
 
     @contextmanager
     def without(self, name: str) -> Iterator[None]:

@@ -5,7 +5,8 @@
 >>> result = pipeline_from_config(load_preset("EmojiKG"))  # doctest: +SKIP
 
 The same from the command line: ``pykeen experiments run PATH OUTPUT``, with the path of :func:`preset_path`. How they
-were chosen is said in the metadata of each: always on validation triples, and never on test triples.
+were chosen is said in the metadata of each: by the ranks of validation triples, or of training triples held out, and
+never by those of test triples.
 """
 
 import json

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from pykeen.training import NonFiniteLossError
 from pykeen.training.callbacks import MultiTrainingCallback
+from pykeen.utils import get_batchnorm_modules
 
 from ..models import SyntheticScoringModel
 from ..nn.regularized import running_statistics
@@ -116,7 +117,8 @@ class AdversarialStepLoop(StepTrainingLoop):
         with self.model.sharing(self.get_entities(batch, start, stop)):
             base_loss, positive = self.base_loss(batch, start, stop, label_smoothing)
             with self.model.sharing(positives[:, [0, 2]]), running_statistics(self.model.interaction):
-                if positive is None:
+                # real and synthetic triples by the same statistics
+                if positive is None or get_batchnorm_modules(self.model.interaction):
                     positive = score_positives(self.model, positives).squeeze(dim=-1)
                 synthetic_batch = self._synthetic_batch.part(start, stop)
                 loss = self.adversary.discriminator_loss(positive, positives, synthetic_batch)

@@ -173,7 +173,9 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
         loss: FloatTensor
         targets = triples[:, 2]
         form = model.get_query_form() if isinstance(model, QueryScoringModel) else None
-        if form is not None and isinstance(self.loss, CrossEntropyLoss):
+        # not its subclasses, which calculate something else
+        is_cross_entropy = type(self.loss) is CrossEntropyLoss
+        if form is not None and is_cross_entropy:
             queries, shared = model.make_queries(form, triples[:, 0], triples[:, 1])
             losses, _ = softmax_loss(
                 queries,
@@ -186,7 +188,7 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
             loss = losses.sum() if self.loss.reduction == "sum" else losses.mean()
         else:
             scores = model.score_t(triples[:, :2])
-            if isinstance(self.loss, CrossEntropyLoss):
+            if is_cross_entropy:
                 reduction = self.loss.reduction
                 loss = F.cross_entropy(scores, targets, label_smoothing=label_smoothing, reduction=reduction)
             else:

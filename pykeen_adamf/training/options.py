@@ -83,7 +83,7 @@ def from_loss(name: str, value: float | None, loss: Loss, attribute: str, of_log
     if value is None:
         if isinstance(loss, NSSALoss):
             value = getattr(loss, attribute)
-        elif isinstance(loss, CrossEntropyLoss | BCEWithLogitsLoss):
+        elif type(loss) in {CrossEntropyLoss, BCEWithLogitsLoss}:
             value = of_logits
         else:
             # e.g., the margin of a ranking loss is between two scores, and says nothing about a single one

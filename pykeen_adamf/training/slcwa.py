@@ -38,6 +38,9 @@ class ResumableSLCWATrainingLoop(StepTrainingLoop, SLCWATrainingLoop):
         **kwargs: Any,
     ) -> DataLoader[SLCWABatch]:
         num_workers = kwargs.get("num_workers") or 0
+        self._check_last_batch(
+            triples_factory.num_triples * (1 + triples_factory.create_inverse_triples), batch_size, drop_last
+        )
         if sampler is None and num_workers > 1:
             shared = SharedInstances.from_triples_factory(
                 triples_factory,

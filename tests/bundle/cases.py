@@ -76,7 +76,6 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
             missing="zero",
             trainable_features=True,
             sparse=True,
-            compute_dtype="bfloat16",
             relation_initializer="normal",
             relation_initializer_kwargs=dict(std=0.2),
             center_features=True,
@@ -96,7 +95,7 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
             regularizer="lp",
             regularizer_kwargs=dict(weight=0.1),
         ),
-        "options of a fusion": dict(fusion_kwargs=dict(initial_scale=0.5, trainable=False)),
+        "options of a fusion": dict(compute_dtype="bfloat16", fusion_kwargs=dict(initial_scale=0.5, trainable=False)),
     },
     Structural: {
         "defaults": {},
