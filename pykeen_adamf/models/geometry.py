@@ -161,7 +161,7 @@ class Geometry:
             kinds[0][1].update(initializer=init_phases, constrainer=complex_normalize)
         elif issubclass(given, QuatEInteraction):
             shape = (embedding_dim, 4)
-            kinds[0][1].update(shape=shape, initializer=init_quaternions, normalizer=_normalize_quaternions)
+            kinds[0][1].update(shape=shape, initializer=init_quaternions, normalizer=quaternion.normalize)
         if relation_initializer is not None:
             for kind, kwargs in kinds:
                 if kind is not Embedding:
@@ -179,11 +179,6 @@ class Geometry:
             relation_representations=[kind for kind, _ in kinds],
             relation_representations_kwargs=[kwargs for _, kwargs in kinds],
         )
-
-
-def _normalize_quaternions(x: torch.Tensor) -> torch.Tensor:
-    # PyKEEN's takes them in flat form, and returns the form that it got
-    return quaternion.normalize(x)
 
 
 def _check(cls: type[Interaction[Any, Any, Any]], shape: Any) -> None:

@@ -8,6 +8,7 @@ themselves, the indices and one number for each pair are kept.
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from typing import Any, Final
 
 import torch
@@ -98,18 +99,24 @@ def all_power_sums(left: FloatTensor, right: FloatTensor, *, p: float = 1.0, pla
         The sums. No gradients flow through them.
     """
     left, right = left.detach(), right.detach()
-    width = left.shape[1]
     result = left.new_empty(len(left), len(right))
+    for row, start, stop, _, squares in _all_pairs(left, right, planar):
+        torch.sum(_powers(squares, p), dim=-1, out=result[row, start:stop])
+    return result
+
+
+def _all_pairs(left: FloatTensor, right: FloatTensor, planar: bool) -> Iterator[tuple[int, int, int, Any, Any]]:
+    """Iterate over pairs of a left row and a chunk of right rows: which, and differences and squares in buffers."""
+    width = left.shape[1]
     size = rows_per_chunk(width, left.device)
-    difference = left.new_empty(min(size, len(right)), width)
-    squares = torch.empty_like(difference[:, : width // 2 if planar else width])
+    buffer = left.new_empty(min(size, len(right)), width)
+    scratch = torch.empty_like(buffer[:, : width // 2 if planar else width])
     # a chunk stays in the cache for all left rows
     for start, stop in row_chunks(len(right), size):
-        rows, buffer, out = right[start:stop], difference[: stop - start], squares[: stop - start]
+        difference, out = buffer[: stop - start], scratch[: stop - start]
         for row in range(len(left)):
-            torch.sub(rows, left[row], out=buffer)
-            torch.sum(_powers(_square_moduli(buffer, out, planar), p), dim=-1, out=result[row, start:stop])
-    return result
+            torch.sub(left[row], right[start:stop], out=difference)
+            yield row, start, stop, difference, _square_moduli(difference, out, planar)
 
 
 def all_power_sums_backward(
@@ -129,19 +136,12 @@ def all_power_sums_backward(
     :returns: shapes: ``(num_left, width)`` and ``(num_right, width)``
         The gradients.
     """
-    width = left.shape[1]
     grad_left, grad_right = torch.zeros_like(left), torch.zeros_like(right)
     weights = p * grad
-    size = rows_per_chunk(width, left.device)
-    difference = left.new_empty(min(size, len(right)), width)
-    squares = torch.empty_like(difference[:, : width // 2 if planar else width])
-    for start, stop in row_chunks(len(right), size):
-        rows, buffer, out = right[start:stop], difference[: stop - start], squares[: stop - start]
-        for row in range(len(left)):
-            torch.sub(left[row], rows, out=buffer)
-            _differentiate(buffer, _square_moduli(buffer, out, planar), weights[row, start:stop, None], p)
-            grad_left[row] += buffer.sum(dim=0)
-            grad_right[start:stop] -= buffer
+    for row, start, stop, difference, squares in _all_pairs(left, right, planar):
+        _differentiate(difference, squares, weights[row, start:stop, None], p)
+        grad_left[row] += difference.sum(dim=0)
+        grad_right[start:stop] -= difference
     return grad_left, grad_right
 
 

@@ -32,7 +32,7 @@ def softmax_loss(
     *,
     label_smoothing: float = 0.0,
     max_block_numel: int = MAX_BLOCK_NUMEL,
-) -> tuple[FloatTensor, FloatTensor]:
+) -> FloatTensor:
     r"""Calculate the cross-entropy between the softmax over all candidates and the targets.
 
     With the score $s_{bn}$ of query $b$ and candidate $n$, and label smoothing $\varepsilon$,
@@ -52,13 +52,13 @@ def softmax_loss(
     :param label_smoothing: The share of the target that is distributed equally over all candidates.
     :param max_block_numel: >0
         How many scores there may be at once. If there are more, they are calculated twice.
-    :returns: shape of both: ``(batch_size,)``
-        The loss of each query, and the scores of the targets, through which no gradient flows.
+    :returns: shape: ``(batch_size,)``
+        The loss of each query.
     """
-    losses, scores = _SoftmaxLoss.apply(  # type: ignore[no-untyped-call]
+    losses: FloatTensor = _SoftmaxLoss.apply(  # type: ignore[no-untyped-call]
         queries, candidates, targets, comparison, label_smoothing, max_block_numel
     )
-    return losses, scores
+    return losses
 
 
 def _normalize(block: FloatTensor, highest: FloatTensor) -> None:
@@ -83,7 +83,7 @@ class _SoftmaxLoss(torch.autograd.Function):
         comparison: Comparison,
         label_smoothing: float,
         max_block_numel: int,
-    ) -> tuple[FloatTensor, FloatTensor]:
+    ) -> FloatTensor:
         num_queries, num_candidates = len(queries), len(candidates)
         size = max(1, max_block_numel // max(1, num_queries))
         needs_grad = any(ctx.needs_input_grad)
@@ -114,15 +114,14 @@ class _SoftmaxLoss(torch.autograd.Function):
                 # some rows at a time, since exponentials take as much memory as scores
                 parts = block.split(max(1, ROW_NUMEL // (stop - start)))
                 normalizer = torch.logaddexp(normalizer, torch.cat([x.logsumexp(dim=1) for x in parts]))
-        losses = normalizer - (1 - label_smoothing) * positive - (label_smoothing / num_candidates) * total
+        losses: FloatTensor = normalizer - (1 - label_smoothing) * positive - (label_smoothing / num_candidates) * total
         ctx.save_for_backward(queries, candidates, targets, normalizer, *([] if kept is None else [kept]))
         ctx.comparison, ctx.label_smoothing, ctx.size = comparison, label_smoothing, size
-        ctx.mark_non_differentiable(positive)
-        return losses, positive
+        return losses
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: FloatTensor, _: FloatTensor) -> tuple[FloatTensor | None, ...]:
+    def backward(ctx: Any, grad: FloatTensor) -> tuple[FloatTensor | None, ...]:
         queries, candidates, targets, normalizer, *kept = ctx.saved_tensors
         comparison, num_candidates = ctx.comparison, len(candidates)
         grad_queries = grad_candidates = None

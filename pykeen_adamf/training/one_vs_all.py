@@ -177,7 +177,7 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
         is_cross_entropy = type(self.loss) is CrossEntropyLoss
         if form is not None and is_cross_entropy:
             queries, shared = model.make_queries(form, triples[:, 0], triples[:, 1])
-            losses, _ = softmax_loss(
+            losses = softmax_loss(
                 queries,
                 form.candidates(shared.table),
                 targets,

@@ -168,11 +168,9 @@ def test_all_pairs(name, is_head):
             scores = form.comparison.all_pairs(queries, candidates)
         else:
             numel = 2**20 if kind == "softmax" else 30
-            losses, positive = softmax_loss(
+            losses = softmax_loss(
                 queries, candidates, target, form.comparison, label_smoothing=0.3, max_block_numel=numel
             )
-            gathered = expected_scores.gather(1, target.unsqueeze(dim=1)).squeeze(dim=1)
-            torch.testing.assert_close(positive, gathered, rtol=1e-10, atol=1e-10)
             results.append([losses, *torch.autograd.grad((weight[:, 0] * losses).sum(), variables)])
             continue
         if expected_scores is None:
@@ -207,7 +205,7 @@ def test_softmax_in_any_pieces(name, num_queries, num_candidates, numel, label_s
     candidates = form.comparison.to_real(entities).detach().requires_grad_()
     scores = form.comparison.compare(queries.unsqueeze(dim=1), candidates.unsqueeze(dim=0))
     expected = torch.nn.functional.cross_entropy(scores, target, label_smoothing=label_smoothing)
-    losses, _ = softmax_loss(
+    losses = softmax_loss(
         queries, candidates, target, form.comparison, label_smoothing=label_smoothing, max_block_numel=numel
     )
     torch.testing.assert_close(losses.mean(), expected, rtol=1e-9, atol=1e-9)
