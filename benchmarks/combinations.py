@@ -100,16 +100,21 @@ def shuffle(dataset: Dataset, seed: int) -> Dataset:
 
 
 def make_config(
-    name: str, combination: str, seed: int, changes: Mapping[str, Any] | None = None, features: Path | None = None
+    name: str,
+    combination: str,
+    seed: int,
+    changes: Mapping[str, Any] | None = None,
+    features: Path | None = None,
+    holdout: bool = False,
 ) -> dict[str, Any]:
-    """Make the configuration of a pipeline, with the dataset itself."""
+    """Make the configuration of a pipeline, with the dataset itself; a holdout of the training triples validates."""
     config = merge(load_preset(name)["pipeline"], COMBINATIONS[combination])
     config = merge(config, changes or {})
     shuffled = config.pop("shuffle", False)
     dataset_kwargs = config.pop("dataset_kwargs")
     if features is not None:
         dataset_kwargs["features"] = {"textual": features}
-    if name == "DB15K":
+    if holdout:
         dataset_kwargs["validation"] = "holdout"
     dataset = get_dataset(dataset=config["dataset"], dataset_kwargs=dataset_kwargs)
     config["dataset"] = shuffle(dataset, seed) if shuffled else dataset
@@ -120,7 +125,7 @@ def make_config(
 
 def measure(config: dict[str, Any], use_testing_data: bool) -> dict[str, Any]:
     """Train and evaluate; the ranks are those of test triples."""
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     options = {"use_tqdm": False, "batch_size": 64}
     with cheap_garbage_collection():
         result = pipeline(**config, use_testing_data=use_testing_data, evaluation_kwargs=options)
@@ -128,6 +133,7 @@ def measure(config: dict[str, Any], use_testing_data: bool) -> dict[str, Any]:
         "metrics": collect_metrics(result)["both"]["realistic"],
         "training_seconds": result.train_seconds,
         "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - start_cpu,
         "losses": result.losses,
     }
     if use_testing_data:
@@ -151,7 +157,11 @@ def search(args: argparse.Namespace) -> None:
             done = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
             if any(x["combination"] == combination and x["changes"] == changes for x in done):
                 continue
-            record = measure(make_config(args.dataset, combination, args.seeds[0], changes, args.features), False)
+            # the published validation triples of DB15K leak
+            holdout = args.dataset == "DB15K"
+            record = measure(
+                make_config(args.dataset, combination, args.seeds[0], changes, args.features, holdout=holdout), False
+            )
             trial = {
                 "combination": combination,
                 "changes": changes,
