@@ -114,10 +114,9 @@ class Geometry:
 
         :param interaction: The interaction, its class, or its name.
         :param interaction_kwargs: Keyword-based parameters of the interaction.
-        :param embedding_dim: >0
-            The embedding dimension, in complex numbers or quaternions for interactions of these.
-        :param relation_dim: >0
-            The dimension of relations, where it may be another one. Defaults to the embedding dimension.
+        :param embedding_dim: >0, the embedding dimension, in complex numbers or quaternions for interactions of these.
+        :param relation_dim: >0, the dimension of relations, where it may be another one. Defaults to the embedding
+            dimension.
         :param batch_norm: Whether to normalize entities and queries, cf.
             :class:`pykeen_adamf.nn.RegularizedInteraction`.
         :param entity_dropout: The dropout rate of known entities.

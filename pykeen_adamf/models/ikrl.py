@@ -33,7 +33,6 @@ class IKRL(CrossModalModel):
     interaction_cls = IKRLInteraction
     with_sum = False
 
-    # docstr-coverage: inherited
     @classmethod
     def _choose(cls, triples_factory: KGInfo, modalities: Sequence[str] | None) -> Sequence[str] | None:
         if modalities is not None or not isinstance(triples_factory, MultimodalTriplesFactory):

@@ -40,11 +40,9 @@ class MultimodalModel(SyntheticScoringModel):
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor | None:
         """Return the weights of the modalities for entities.
 
-        :param indices: shape: ``s``
-            The entities, or ``None`` for all.
-        :returns: shape: ``(*s, num_modalities)``
-            The weights in the order of :attr:`modalities`; for each entity they sum to one. ``None``, if the fusion is
-            no weighted mean.
+        :param indices: shape: ``s``, the entities, or ``None`` for all.
+        :returns: shape: ``(*s, num_modalities)``, the weights in the order of :attr:`modalities`; for each entity they
+            sum to one. ``None``, if the fusion is no weighted mean.
         """
         # as predictions see them, also while the model is being trained
         fused, training = self.fused, self.fused.training
@@ -63,7 +61,6 @@ class MultimodalModel(SyntheticScoringModel):
         """
         return self.fused.without(name)
 
-    # docstr-coverage: inherited
     @property
     def synthetic_dims(self) -> Mapping[str, int]:  # noqa: D102
         if STRUCTURAL not in self.modalities:
@@ -71,7 +68,6 @@ class MultimodalModel(SyntheticScoringModel):
             return {}
         return {name: self._get_dim(name) for name in self.modalities if name != STRUCTURAL}
 
-    # docstr-coverage: inherited
     @property
     def structural_dim(self) -> int:  # noqa: D102
         return self._get_dim(STRUCTURAL)
@@ -81,11 +77,9 @@ class MultimodalModel(SyntheticScoringModel):
         assert isinstance(representation, Representation)
         return representation.shape[0]
 
-    # docstr-coverage: inherited
     def structural_embeddings(self, indices: LongTensor) -> FloatTensor:  # noqa: D102
         return self._modality_embeddings(STRUCTURAL, indices)
 
-    # docstr-coverage: inherited
     def synthetic_representations(  # noqa: D102
         self, indices: LongTensor, synthetic: SyntheticEmbeddings
     ) -> list[FloatTensor]:

@@ -99,7 +99,6 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
             Dot(bool(getattr(self.entity_representations[0], "is_complex", False))) if form is None else form.comparison
         )
 
-    # docstr-coverage: inherited
     def score_hrt(self, hrt_batch: LongTensor, *, mode: InductiveMode | None = None) -> FloatTensor:  # noqa: D102
         form = self._get_pair_form(mode)
         if form is None:
@@ -119,12 +118,10 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
 
         The same as :meth:`score_hrt`, which has to find out itself which triples have something in common.
 
-        :param positives: shape: ``(batch_size, 3)``
-            The ID-based positive triples.
-        :param negatives: shape: ``(batch_size, num_negatives, 3)``
-            The negatives of each. Only their entities are looked at.
-        :returns: shape: ``(batch_size, num_negatives)``
-            The scores.
+        :param positives: shape: ``(batch_size, 3)``, the ID-based positive triples.
+        :param negatives: shape: ``(batch_size, num_negatives, 3)``, the negatives of each. Only their entities are
+            looked at.
+        :returns: shape: ``(batch_size, num_negatives)``, the scores.
         """
         positives, negatives = positives.to(self.device), negatives.to(self.device)
         form = self._get_pair_form(None)
@@ -146,7 +143,6 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         scores = form.comparison.score_pairs(queries, candidates, index.flatten(), rows.flatten())
         return scores.view(negatives.shape[:-1])
 
-    # docstr-coverage: inherited
     def score_t(  # noqa: D102
         self,
         hr_batch: LongTensor,
@@ -160,7 +156,6 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
             return super().score_t(hr_batch, slice_size=slice_size, mode=mode, tails=tails)
         return self._score_all(form, hr_batch[:, 0], hr_batch[:, 1], is_head=True, others=tails)
 
-    # docstr-coverage: inherited
     def score_h(  # noqa: D102
         self,
         rt_batch: LongTensor,
@@ -188,13 +183,10 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         """Make queries of pairs of an entity and a relation.
 
         :param form: The query form of the interaction.
-        :param entities: shape: ``(batch_size,)``
-            The known entities.
-        :param relations: shape: ``(batch_size,)``
-            The relations.
+        :param entities: shape: ``(batch_size,)``, the known entities.
+        :param relations: shape: ``(batch_size,)``, the relations.
         :param is_head: Whether the known entities are heads.
-        :returns: shape: ``(batch_size, width)``
-            The queries as real numbers, and all entities.
+        :returns: shape: ``(batch_size, width)``, the queries as real numbers, and all entities.
         """
         shared = self.represent_all()
         known = shared.get(entities.to(shared.table.device))
@@ -234,7 +226,6 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
             self._entity_table = EntityTable()
         return self._entity_table
 
-    # docstr-coverage: inherited
     def _get_representations(
         self,
         h: LongTensor | None,
@@ -260,19 +251,16 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
 
     # wherever parameters may change without PyTorch's knowledge
 
-    # docstr-coverage: inherited
     def train(self, mode: bool = True) -> Self:  # noqa: D102
         if mode:
             self._forget_entity_table()
         return super().train(mode)
 
-    # docstr-coverage: inherited
     def reset_parameters_(self) -> Self:  # noqa: D102
         self._forget_entity_table()
         super().reset_parameters_()  # type: ignore[no-untyped-call]
         return self
 
-    # docstr-coverage: inherited
     def post_parameter_update(self) -> None:  # noqa: D102
         self._forget_entity_table()
         super().post_parameter_update()

@@ -95,13 +95,10 @@ class SharedEntities:
     ) -> Self:
         """Share representations that are calculated already.
 
-        :param x: shape: ``(num_rows, *shape)``
-            The representations.
+        :param x: shape: ``(num_rows, *shape)``, the representations.
         :param comparison: What entities are going to be compared by.
-        :param parts: shape of each: ``(num_rows, dim)``
-            The modality embeddings that they are fused from, if any.
-        :param row_of: shape: ``(num_entities,)``
-            The row of each entity, if there is not one for each.
+        :param parts: shape of each: ``(num_rows, dim)``, the modality embeddings that they are fused from, if any.
+        :param row_of: shape: ``(num_entities,)``, the row of each entity, if there is not one for each.
         :returns: The shared representations.
         """
         return cls(comparison.to_real(x), comparison, tuple(x.shape[1:]), parts or {}, row_of)
@@ -125,10 +122,8 @@ class SharedEntities:
     def rows(self, entities: LongTensor) -> LongTensor:
         """Return the rows of entities.
 
-        :param entities: shape: ``s``
-            The entities.
-        :returns: shape: ``s``
-            Their rows.
+        :param entities: shape: ``s``, the entities.
+        :returns: shape: ``s``, their rows.
         :raises ValueError: if some of them are not among the shared ones
         """
         rows = entities if self.row_of is None else self.row_of[entities]
@@ -142,20 +137,16 @@ class SharedEntities:
     def get(self, entities: LongTensor) -> FloatTensor:
         """Return the representations of entities.
 
-        :param entities: shape: ``s``
-            The entities.
-        :returns: shape: ``(*s, *shape)``
-            Their representations.
+        :param entities: shape: ``s``, the entities.
+        :returns: shape: ``(*s, *shape)``, their representations.
         """
         return self.get_rows(self.rows(entities))
 
     def get_rows(self, rows: LongTensor) -> FloatTensor:
         """Return rows as what they represent.
 
-        :param rows: shape: ``s``
-            The rows.
-        :returns: shape: ``(*s, *shape)``
-            The representations.
+        :param rows: shape: ``s``, the rows.
+        :returns: shape: ``(*s, *shape)``, the representations.
         """
         return self.comparison.from_real(F.embedding(rows, self.table), self.shape)
 
@@ -163,10 +154,8 @@ class SharedEntities:
         """Return the embeddings of one modality.
 
         :param name: The name of the modality.
-        :param entities: shape: ``s``
-            The entities.
-        :returns: shape: ``(*s, dim)``
-            The embeddings.
+        :param entities: shape: ``s``, the entities.
+        :returns: shape: ``(*s, dim)``, the embeddings.
         """
         return F.embedding(self.rows(entities), self.parts[name])
 

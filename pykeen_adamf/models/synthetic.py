@@ -35,22 +35,18 @@ class SyntheticScoringModel(QueryScoringModel):
     def structural_embeddings(self, indices: LongTensor) -> FloatTensor:
         """Return the structural embeddings of entities.
 
-        :param indices: shape: ``s``
-            The entities.
-        :returns: shape: ``(*s, structural_dim)``
-            The structural embeddings, as real numbers.
+        :param indices: shape: ``s``, the entities.
+        :returns: shape: ``(*s, structural_dim)``, the structural embeddings, as real numbers.
         """
 
     @abstractmethod
     def synthetic_representations(self, indices: LongTensor, synthetic: SyntheticEmbeddings) -> list[FloatTensor]:
         """Return the representations of synthetic entities, i.e., entities with synthetic modality embeddings.
 
-        :param indices: shape: ``(batch_size,)``
-            The entities which the synthetic ones are made of.
-        :param synthetic: shape of each: ``(batch_size, num_groups, dim)``
-            The synthetic embeddings by modality.
-        :returns: shape of each: ``(batch_size, num_groups, *shape)``
-            What :attr:`entity_representations` would return for them, one tensor each.
+        :param indices: shape: ``(batch_size,)``, the entities which the synthetic ones are made of.
+        :param synthetic: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings by modality.
+        :returns: shape of each: ``(batch_size, num_groups, *shape)``, what :attr:`entity_representations` would return
+            for them, one tensor each.
         """
 
     def score_synthetic(
@@ -62,15 +58,13 @@ class SyntheticScoringModel(QueryScoringModel):
     ) -> dict[SyntheticKind, FloatTensor]:
         r"""Score synthetic triples, i.e., $(h^*, r, t)$, $(h, r, t^*)$ and $(h^*, r, t^*)$.
 
-        :param hrt_batch: shape: ``(batch_size, 3)``
-            The ID-based triples which the synthetic ones are made of.
-        :param head: shape of each: ``(batch_size, num_groups, dim)``
-            The synthetic embeddings of the heads by modality.
-        :param tail: shape of each: ``(batch_size, num_groups, dim)``
-            The synthetic embeddings of the tails by modality.
+        :param hrt_batch: shape: ``(batch_size, 3)``, the ID-based triples which the synthetic ones are made of.
+        :param head: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings of the heads by
+            modality.
+        :param tail: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings of the tails by
+            modality.
         :param kinds: Which entities of the triples are to be synthetic.
-        :returns: shape of each: ``(batch_size, num_groups)``
-            The scores of each kind.
+        :returns: shape of each: ``(batch_size, num_groups)``, the scores of each kind.
         """
         h_indices, r_indices, t_indices = hrt_batch.unsqueeze(dim=1).unbind(dim=-1)
         real_head, r, real_tail = self._get_representations(h=h_indices, r=r_indices, t=t_indices, mode=None)

@@ -32,21 +32,17 @@ class Comparison(ABC):
     def to_real(self, x: FloatTensor) -> FloatTensor:
         """Write rows as real numbers.
 
-        :param x: shape: ``(n, *shape)``
-            Real or complex rows.
-        :returns: shape: ``(n, width)``
-            The rows as this comparison takes them.
+        :param x: shape: ``(n, *shape)``, real or complex rows.
+        :returns: shape: ``(n, width)``, the rows as this comparison takes them.
         """
 
     @abstractmethod
     def from_real(self, x: FloatTensor, shape: tuple[int, ...]) -> FloatTensor:
         """Undo :meth:`to_real`.
 
-        :param x: shape: ``(*batch_dims, width)``
-            Real rows.
+        :param x: shape: ``(*batch_dims, width)``, real rows.
         :param shape: The shape of one row.
-        :returns: shape: ``(*batch_dims, *shape)``
-            The rows.
+        :returns: shape: ``(*batch_dims, *shape)``, the rows.
         """
 
     @abstractmethod
@@ -55,28 +51,20 @@ class Comparison(ABC):
     ) -> FloatTensor:
         """Score pairs of a query and a candidate.
 
-        :param queries: shape: ``(num_queries, width)``
-            The queries.
-        :param candidates: shape: ``(num_candidates, width)``
-            The candidates.
-        :param query_index: shape: ``(num_pairs,)``
-            The query of each pair.
-        :param candidate_index: shape: ``(num_pairs,)``
-            The candidate of each pair.
-        :returns: shape: ``(num_pairs,)``
-            The scores.
+        :param queries: shape: ``(num_queries, width)``, the queries.
+        :param candidates: shape: ``(num_candidates, width)``, the candidates.
+        :param query_index: shape: ``(num_pairs,)``, the query of each pair.
+        :param candidate_index: shape: ``(num_pairs,)``, the candidate of each pair.
+        :returns: shape: ``(num_pairs,)``, the scores.
         """
 
     @abstractmethod
     def score_all(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
         """Score all pairs, without gradients.
 
-        :param queries: shape: ``(num_queries, width)``
-            The queries.
-        :param candidates: shape: ``(num_candidates, width)``
-            The candidates.
-        :returns: shape: ``(num_queries, num_candidates)``
-            A new tensor of scores.
+        :param queries: shape: ``(num_queries, width)``, the queries.
+        :param candidates: shape: ``(num_candidates, width)``, the candidates.
+        :returns: shape: ``(num_queries, num_candidates)``, a new tensor of scores.
         """
 
     @abstractmethod
@@ -92,16 +80,12 @@ class Comparison(ABC):
     ) -> tuple[FloatTensor, FloatTensor]:
         """Return the gradients of :meth:`score_all` with respect to queries and candidates.
 
-        :param queries: shape: ``(num_queries, width)``
-            The queries.
-        :param candidates: shape: ``(num_candidates, width)``
-            The candidates.
-        :param scores: shape: ``(num_queries, num_candidates)``
-            The scores, if :attr:`needs_scores`.
-        :param grad: shape: ``(num_queries, num_candidates)``
-            The gradient of the scores, which may be overwritten.
-        :param weight: shape: ``(num_queries,)``
-            What to multiply the gradient of each query's scores by, after ``offset`` has been subtracted from it.
+        :param queries: shape: ``(num_queries, width)``, the queries.
+        :param candidates: shape: ``(num_candidates, width)``, the candidates.
+        :param scores: shape: ``(num_queries, num_candidates)``, the scores, if :attr:`needs_scores`.
+        :param grad: shape: ``(num_queries, num_candidates)``, the gradient of the scores, which may be overwritten.
+        :param weight: shape: ``(num_queries,)``, what to multiply the gradient of each query's scores by, after
+            ``offset`` has been subtracted from it.
         :param offset: What to subtract from all gradients.
         :returns: The gradients, each of its tensor's shape.
         """
@@ -110,12 +94,9 @@ class Comparison(ABC):
     def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
         """Score queries and candidates in plain PyTorch.
 
-        :param queries: shape: ``(*batch_dims, width)``
-            The queries.
-        :param candidates: shape: ``(*batch_dims, width)``
-            The candidates. The batch dimensions of both are broadcast.
-        :returns: shape: ``batch_dims``
-            The scores.
+        :param queries: shape: ``(*batch_dims, width)``, the queries.
+        :param candidates: shape: ``(*batch_dims, width)``, the candidates. The batch dimensions of both are broadcast.
+        :returns: shape: ``batch_dims``, the scores.
         """
 
     @property
@@ -151,34 +132,28 @@ class _AllPairs(torch.autograd.Function):
 class Dot(Comparison):
     r"""The real part of the inner product $\langle q, \bar e \rangle$."""
 
-    # docstr-coverage: inherited
     def to_real(self, x: FloatTensor) -> FloatTensor:  # noqa: D102
         # any order will do, and no copy is needed for this one
         x = torch.view_as_real(x.resolve_conj()) if self.is_complex else x
         return x.flatten(start_dim=1)
 
-    # docstr-coverage: inherited
     def from_real(self, x: FloatTensor, shape: tuple[int, ...]) -> FloatTensor:  # noqa: D102
         if self.is_complex:
             return torch.view_as_complex(x.reshape(*x.shape[:-1], *shape, 2))
         return x.view(*x.shape[:-1], *shape)
 
-    # docstr-coverage: inherited
     def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
         return torch.einsum("...d,...d->...", queries, candidates)
 
-    # docstr-coverage: inherited
     def score_pairs(  # noqa: D102
         self, queries: FloatTensor, candidates: FloatTensor, query_index: LongTensor, candidate_index: LongTensor
     ) -> FloatTensor:
         result: FloatTensor = _PairDots.apply(queries, candidates, query_index, candidate_index)  # type: ignore[no-untyped-call]
         return result
 
-    # docstr-coverage: inherited
     def score_all(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
         return queries.detach() @ candidates.detach().t()
 
-    # docstr-coverage: inherited
     def backward_all(  # noqa: D102
         self,
         queries: FloatTensor,
@@ -204,30 +179,25 @@ class Distance(Comparison):
     def __init__(self, p: float, power_norm: bool = False, is_complex: bool = False) -> None:
         """Initialize the comparison.
 
-        :param p: >0
-            The norm over coordinates, or over their moduli, if they are complex; it must be finite.
+        :param p: >0, the norm over coordinates, or over their moduli, if they are complex; it must be finite.
         :param power_norm: Whether to use the p-th power.
         :param is_complex: Whether queries and candidates are complex.
         """
         super().__init__(is_complex)
         self.p, self.power_norm = float(p), power_norm
 
-    # docstr-coverage: inherited
     def to_real(self, x: FloatTensor) -> FloatTensor:  # noqa: D102
         return as_planar(x) if self.is_complex else x.flatten(start_dim=1).contiguous()
 
-    # docstr-coverage: inherited
     def from_real(self, x: FloatTensor, shape: tuple[int, ...]) -> FloatTensor:  # noqa: D102
         return torch.complex(*x.chunk(2, dim=-1)) if self.is_complex else x.view(*x.shape[:-1], *shape)
 
-    # docstr-coverage: inherited
     def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
         difference = queries - candidates
         moduli = torch.complex(*difference.chunk(2, dim=-1)).abs() if self.is_complex else difference
         norm: FloatTensor = torch.linalg.vector_norm(moduli, ord=self.p, dim=-1)
         return -norm.pow(self.p) if self.power_norm else -norm
 
-    # docstr-coverage: inherited
     def score_pairs(  # noqa: D102
         self, queries: FloatTensor, candidates: FloatTensor, query_index: LongTensor, candidate_index: LongTensor
     ) -> FloatTensor:
@@ -241,19 +211,16 @@ class Distance(Comparison):
     def _is_sum(self) -> bool:
         return self.power_norm or self.p == 1
 
-    # docstr-coverage: inherited
     @property
     def needs_scores(self) -> bool:  # noqa: D102
         return not self._is_sum
 
-    # docstr-coverage: inherited
     def score_all(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
         sums = all_power_sums(queries, candidates, p=self.p, planar=self.is_complex)
         if not self._is_sum:
             sums.clamp_(min=torch.finfo(sums.dtype).tiny).pow_(1 / self.p)
         return sums.neg_()
 
-    # docstr-coverage: inherited
     def backward_all(  # noqa: D102
         self,
         queries: FloatTensor,

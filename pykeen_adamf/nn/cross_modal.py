@@ -44,14 +44,10 @@ class CrossModalInteraction(NormBasedInteraction[FloatTensor, FloatTensor, Float
     def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:
         """Evaluate the interaction function.
 
-        :param h: shape: ``(*batch_dims, num_parts * d)``
-            The head representations.
-        :param r: shape: ``(*batch_dims, d)``
-            The relation representations.
-        :param t: shape: ``(*batch_dims, num_parts * d)``
-            The tail representations.
-        :returns: shape: ``batch_dims``
-            The scores.
+        :param h: shape: ``(*batch_dims, num_parts * d)``, the head representations.
+        :param r: shape: ``(*batch_dims, d)``, the relation representations.
+        :param t: shape: ``(*batch_dims, num_parts * d)``, the tail representations.
+        :returns: shape: ``batch_dims``, the scores.
         """
         heads, tails = h.chunk(self.num_parts, dim=-1), t.chunk(self.num_parts, dim=-1)
         energies = [

@@ -26,10 +26,9 @@ NO_TRITON_ENVIRONMENT_VARIABLE: Final = "PYKEEN_ADAMF_NO_TRITON"
 def as_planar(x: FloatTensor) -> FloatTensor:
     """Return all real parts of a row, followed by all imaginary parts.
 
-    :param x: shape: ``(n, dim)``
-        Complex numbers.
-    :returns: shape: ``(n, 2 * dim)``
-        Real numbers. In contrast to interleaved ones, moduli can be calculated with contiguous reads.
+    :param x: shape: ``(n, dim)``, complex numbers.
+    :returns: shape: ``(n, 2 * dim)``, real numbers. In contrast to interleaved ones, moduli can be calculated with
+        contiguous reads.
     """
     result: FloatTensor = _AsPlanar.apply(x)  # type: ignore[no-untyped-call]
     return result
@@ -67,19 +66,13 @@ def pair_power_sums(
 
     The gradient of a coordinate's modulus at zero is zero, as PyTorch's. There is no second derivative.
 
-    :param left: shape: ``(num_left, width)``
-        The rows to choose $x$ from.
-    :param right: shape: ``(num_right, width)``
-        The rows to choose $y$ from.
-    :param left_index: shape: ``(num_pairs,)``
-        The row of $x$ of each pair.
-    :param right_index: shape: ``(num_pairs,)``
-        The row of $y$ of each pair.
-    :param p: >0
-        The power.
+    :param left: shape: ``(num_left, width)``, the rows to choose $x$ from.
+    :param right: shape: ``(num_right, width)``, the rows to choose $y$ from.
+    :param left_index: shape: ``(num_pairs,)``, the row of $x$ of each pair.
+    :param right_index: shape: ``(num_pairs,)``, the row of $y$ of each pair.
+    :param p: >0, the power.
     :param planar: Whether the rows are complex numbers, given as by :func:`as_planar`.
-    :returns: shape: ``(num_pairs,)``
-        The sums.
+    :returns: shape: ``(num_pairs,)``, the sums.
     """
     result: FloatTensor = _PairPowerSums.apply(left, right, left_index, right_index, p, planar)  # type: ignore[no-untyped-call]
     return result
@@ -88,15 +81,11 @@ def pair_power_sums(
 def all_power_sums(left: FloatTensor, right: FloatTensor, *, p: float = 1.0, planar: bool = False) -> FloatTensor:
     r"""Return $\sum_i |x_i - y_i|^p$ for every pair of a left and a right row.
 
-    :param left: shape: ``(num_left, width)``
-        The rows $x$.
-    :param right: shape: ``(num_right, width)``
-        The rows $y$.
-    :param p: >0
-        The power.
+    :param left: shape: ``(num_left, width)``, the rows $x$.
+    :param right: shape: ``(num_right, width)``, the rows $y$.
+    :param p: >0, the power.
     :param planar: Whether the rows are complex numbers, given as by :func:`as_planar`.
-    :returns: shape: ``(num_left, num_right)``
-        The sums. No gradients flow through them.
+    :returns: shape: ``(num_left, num_right)``, the sums. No gradients flow through them.
     """
     left, right = left.detach(), right.detach()
     result = left.new_empty(len(left), len(right))
@@ -124,17 +113,12 @@ def all_power_sums_backward(
 ) -> tuple[FloatTensor, FloatTensor]:
     """Return the gradients of :func:`all_power_sums`, of which nothing but the rows is needed.
 
-    :param left: shape: ``(num_left, width)``
-        The rows $x$.
-    :param right: shape: ``(num_right, width)``
-        The rows $y$.
-    :param grad: shape: ``(num_left, num_right)``
-        The gradient of the sums.
-    :param p: >0
-        The power.
+    :param left: shape: ``(num_left, width)``, the rows $x$.
+    :param right: shape: ``(num_right, width)``, the rows $y$.
+    :param grad: shape: ``(num_left, num_right)``, the gradient of the sums.
+    :param p: >0, the power.
     :param planar: Whether the rows are complex numbers, given as by :func:`as_planar`.
-    :returns: shapes: ``(num_left, width)`` and ``(num_right, width)``
-        The gradients.
+    :returns: shapes: ``(num_left, width)`` and ``(num_right, width)``, the gradients.
     """
     grad_left, grad_right = torch.zeros_like(left), torch.zeros_like(right)
     weights = p * grad

@@ -139,7 +139,6 @@ class ProjectedFeatureRepresentation(Representation):
         """Return whether the table is the features themselves, rather than a copy that may differ."""
         return self.table.data_ptr() == self.features.matrix.data_ptr()
 
-    # docstr-coverage: inherited
     @torch.no_grad()
     def reset_parameters(self) -> None:  # noqa: D102
         # note: the projection resets itself
@@ -157,7 +156,6 @@ class ProjectedFeatureRepresentation(Representation):
             noise = torch.randn(self.max_id - len(present), self.features.dim)
             self.table[~self.presence] = (mean + std * noise).to(self.table)
 
-    # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
         if self.trainable and self.shares_features:
             # somebody has unfrozen it; the features are not ours to change
@@ -211,10 +209,8 @@ class ProjectedFeatureRepresentation(Representation):
     def project(self, x: FloatTensor) -> FloatTensor:
         """Project features of any entities, as those of known ones are for predictions.
 
-        :param x: shape: ``(n, feature_dim)``
-            The features.
-        :returns: shape: ``(n, dim)``
-            The embeddings.
+        :param x: shape: ``(n, feature_dim)``, the features.
+        :returns: shape: ``(n, dim)``, the embeddings.
         """
         weight, bias = self._prepared()
         rows = project_rows(x.to(weight.device), None, weight, bias, compute_dtype=self.compute_dtype)
@@ -223,12 +219,10 @@ class ProjectedFeatureRepresentation(Representation):
     def absent(self) -> FloatTensor:
         """Return the embedding of features that are all zero, or all the mean if they are centered.
 
-        :returns: shape: ``(dim,)``
-            The embedding.
+        :returns: shape: ``(dim,)``, the embedding.
         """
         return self._apply_layers(self.projection.bias)
 
-    # docstr-coverage: inherited
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         key = f"{prefix}table"
         stored = state_dict.get(key)
@@ -241,7 +235,6 @@ class ProjectedFeatureRepresentation(Representation):
                 self.table.data = stored.to(self.table).clone()
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    # docstr-coverage: inherited
     def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102
         yield from super().iter_extra_repr()
         yield f"feature_dim={self.features.dim}"

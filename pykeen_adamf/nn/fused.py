@@ -124,13 +124,11 @@ class FusedRepresentation(Representation):
     ) -> BoolTensor | None:
         """Return which modalities take part in the fusion of entities, or None if all do.
 
-        :param indices: shape: ``s``
-            The entities, or ``None`` for all.
+        :param indices: shape: ``s``, the entities, or ``None`` for all.
         :param given: The modalities whose embeddings are given by somebody else: they always take part.
-        :param presence: shape: ``(*s, num_modalities)``
-            Which modalities may take part, if the entities are new. Their indices are not looked at.
-        :returns: shape: ``(*s, num_modalities)``
-            A new mask, with at least one modality for each entity.
+        :param presence: shape: ``(*s, num_modalities)``, which modalities may take part, if the entities are new. Their
+            indices are not looked at.
+        :returns: shape: ``(*s, num_modalities)``, a new mask, with at least one modality for each entity.
         """
         if presence is None:
             if not self.mask_missing and not self.excluded:
@@ -174,10 +172,8 @@ class FusedRepresentation(Representation):
     def embed(self, indices: LongTensor | None = None) -> dict[str, FloatTensor]:
         """Return the modality embeddings of entities.
 
-        :param indices: shape: ``s``
-            The entities, or ``None`` for all.
-        :returns: shape of each: ``(*s, dim)``
-            The embeddings by modality.
+        :param indices: shape: ``s``, the entities, or ``None`` for all.
+        :returns: shape of each: ``(*s, dim)``, the embeddings by modality.
         """
         return {name: base(indices) for name, base in self.bases.items()}
 
@@ -191,41 +187,33 @@ class FusedRepresentation(Representation):
     def fuse(self, embeddings: Mapping[str, FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:
         """Fuse modality embeddings, whoever they are of; there is neither a regularizer nor dropout in it.
 
-        :param embeddings: shape of each: ``(*batch_dims, dim)``
-            The embeddings by modality.
-        :param mask: shape: ``(*batch_dims, num_modalities)``
-            Which of them take part, cf. :meth:`participation`.
-        :returns: shape: ``(*batch_dims, *self.shape)``
-            The representations.
+        :param embeddings: shape of each: ``(*batch_dims, dim)``, the embeddings by modality.
+        :param mask: shape: ``(*batch_dims, num_modalities)``, which of them take part, cf. :meth:`participation`.
+        :returns: shape: ``(*batch_dims, *self.shape)``, the representations.
         """
         x = self._join(embeddings, mask)
         return x if self.normalizer is None else self.normalizer(x)
 
-    # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
         return self._join(self.embed(indices), self.participation(indices))
 
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor | None:
         """Return the modalities' weights for entities.
 
-        :param indices: shape: ``s``
-            The entities, or ``None`` for all.
-        :returns: shape: ``(*s, num_modalities)``
-            The weights in the order of :attr:`modalities`, which sum to one for each entity; or ``None``, if the fusion
-            is no weighted mean.
+        :param indices: shape: ``s``, the entities, or ``None`` for all.
+        :returns: shape: ``(*s, num_modalities)``, the weights in the order of :attr:`modalities`, which sum to one for
+            each entity; or ``None``, if the fusion is no weighted mean.
         """
         if not self.fusion.has_weights:
             return None
         return self.fusion.weights(list(self.embed(indices).values()), self.participation(indices))
 
-    # docstr-coverage: inherited
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         # where it was before there were other fusions
         if f"{prefix}attention" in state_dict:
             state_dict[f"{prefix}fusion.attention"] = state_dict.pop(f"{prefix}attention")
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    # docstr-coverage: inherited
     def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102
         yield from super().iter_extra_repr()
         yield f"mask_missing={self.mask_missing}"

@@ -57,12 +57,9 @@ class ModalityGenerator(nn.Module):
     def forward(self, structural: FloatTensor, noise: FloatTensor) -> FloatTensor:
         """Generate synthetic embeddings.
 
-        :param structural: shape: ``(*batch_dims, structural_dim)``
-            The structural embeddings.
-        :param noise: shape: ``(*batch_dims, noise_dim)``
-            The noise.
-        :returns: shape: ``(*batch_dims, output_dim)``
-            The synthetic embeddings.
+        :param structural: shape: ``(*batch_dims, structural_dim)``, the structural embeddings.
+        :param noise: shape: ``(*batch_dims, noise_dim)``, the noise.
+        :returns: shape: ``(*batch_dims, output_dim)``, the synthetic embeddings.
         """
         result: FloatTensor = self.output(self.activation(self.hidden(torch.cat([noise, structural], dim=-1))))
         return result

@@ -39,8 +39,7 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
     def __init__(self, p: float = 1, power_norm: bool = False) -> None:
         """Initialize the interaction module.
 
-        :param p: >0
-            The norm over the coordinates' moduli.
+        :param p: >0, the norm over the coordinates' moduli.
         :param power_norm: Whether to use the p-th power of the norm.
         :raises ValueError: if ``p`` is not positive
         """
@@ -51,14 +50,10 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
     def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:
         """Evaluate the interaction function.
 
-        :param h: shape: ``(*batch_dims, d)``
-            The head representations.
-        :param r: shape: ``(*batch_dims, d)``
-            The relation representations, of modulus one.
-        :param t: shape: ``(*batch_dims, d)``
-            The tail representations.
-        :returns: shape: ``batch_dims``
-            The scores.
+        :param h: shape: ``(*batch_dims, d)``, the head representations.
+        :param r: shape: ``(*batch_dims, d)``, the relation representations, of modulus one.
+        :param t: shape: ``(*batch_dims, d)``, the tail representations.
+        :returns: shape: ``batch_dims``, the scores.
         """
         h, r, t = ensure_complex(h, r, t)
         # |h r - t| = |h - t conj(r)|: rotate the smaller side

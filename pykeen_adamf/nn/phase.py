@@ -39,8 +39,7 @@ class PhaseRepresentation(Representation):
 
         :param max_id: The number of representations.
         :param shape: The number of complex coordinates.
-        :param phase_scale: >0
-            The scale of the raw parameter, i.e., raw parameter = angle * scale.
+        :param phase_scale: >0, the scale of the raw parameter, i.e., raw parameter = angle * scale.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.nn.representation.Representation`.
         :raises ValueError: if the scale is not positive and finite
         """
@@ -51,17 +50,14 @@ class PhaseRepresentation(Representation):
         self.raw = nn.Parameter(torch.empty(max_id, *self.shape))
         self.reset_parameters()
 
-    # docstr-coverage: inherited
     def reset_parameters(self) -> None:  # noqa: D102
         nn.init.uniform_(self.raw, -math.pi * self.phase_scale, math.pi * self.phase_scale)
 
-    # docstr-coverage: inherited
     def _plain_forward(self, indices: LongTensor | None = None) -> FloatTensor:
         raw = self.raw if indices is None else self.raw[indices.to(self.raw.device)]
         angle = raw / self.phase_scale
         return torch.polar(torch.ones_like(angle), angle)
 
-    # docstr-coverage: inherited
     def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102
         yield from super().iter_extra_repr()
         yield f"phase_scale={self.phase_scale:.4g}"

@@ -31,20 +31,14 @@ def project_rows(
 ) -> FloatTensor:
     r"""Calculate $\mathbf{W} \mathbf{f} + \mathbf{b}$ for rows $\mathbf{f}$ of a table.
 
-    :param table: shape: ``(num_rows, in_dim)``
-        The table, of any floating point data type.
-    :param indices: shape: ``(n,)``
-        The rows, or ``None`` for all.
-    :param weight: shape: ``(out_dim, in_dim)``
-        The weights.
-    :param bias: shape: ``(out_dim,)``
-        The bias.
-    :param presence: shape: ``(num_rows,)``
-        Which rows to use. The others are taken as zeros, and get no gradient.
+    :param table: shape: ``(num_rows, in_dim)``, the table, of any floating point data type.
+    :param indices: shape: ``(n,)``, the rows, or ``None`` for all.
+    :param weight: shape: ``(out_dim, in_dim)``, the weights.
+    :param bias: shape: ``(out_dim,)``, the bias.
+    :param presence: shape: ``(num_rows,)``, which rows to use. The others are taken as zeros, and get no gradient.
     :param sparse: Whether the table's gradient is to be a sparse tensor with only the selected rows.
     :param compute_dtype: The data type of the factors of products. Defaults to the weight's.
-    :returns: shape: ``(n, out_dim)``
-        The projections.
+    :returns: shape: ``(n, out_dim)``, the projections.
     """
     result: FloatTensor = _ProjectRows.apply(  # type: ignore[no-untyped-call]
         table, indices, weight, bias, presence, sparse, compute_dtype or weight.dtype

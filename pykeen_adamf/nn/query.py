@@ -36,24 +36,19 @@ class QueryForm(ABC):
     def query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:
         r"""Return the queries.
 
-        :param entity: shape: ``(num_queries, *shape)``
-            The representations of the known entities.
-        :param relation: shape: ``(num_queries, *relation_shape)``
-            The representations of the relations.
-        :param is_head: shape: ``(num_queries,)``
-            Whether the known entity is the head, i.e., whether to return $q(h, r)$ rather than $\bar q(t, r)$. All
-            are, unless :attr:`both_sides`.
-        :returns: shape: ``(num_queries, *shape)``
-            What the other entity is compared with.
+        :param entity: shape: ``(num_queries, *shape)``, the representations of the known entities.
+        :param relation: shape: ``(num_queries, *relation_shape)``, the representations of the relations.
+        :param is_head: shape: ``(num_queries,)``, whether the known entity is the head, i.e., whether to return $q(h,
+            r)$ rather than $\bar q(t, r)$. All are, unless :attr:`both_sides`.
+        :returns: shape: ``(num_queries, *shape)``, what the other entity is compared with.
         """
 
     def candidates(self, table: FloatTensor) -> FloatTensor:
         """Return what queries are compared with.
 
-        :param table: shape: ``(num_entities, width)``
-            The entities, as real numbers, cf. :meth:`pykeen_adamf.nn.comparison.Comparison.to_real`.
-        :returns: shape: ``(num_entities, candidate_width)``
-            The candidates, as real numbers.
+        :param table: shape: ``(num_entities, width)``, the entities, as real numbers, cf.
+            :meth:`pykeen_adamf.nn.comparison.Comparison.to_real`.
+        :returns: shape: ``(num_entities, candidate_width)``, the candidates, as real numbers.
         """
         return table
 
@@ -95,10 +90,8 @@ def unique_with_inverse(keys: LongTensor) -> tuple[LongTensor, LongTensor]:
 
     The same as :func:`torch.unique`, which takes several times as long on the CPU.
 
-    :param keys: shape: ``(n,)``
-        The keys.
-    :returns: shapes: ``(num_distinct,)``, ``(n,)``
-        The distinct keys, and the positions.
+    :param keys: shape: ``(n,)``, the keys.
+    :returns: shapes: ``(num_distinct,)``, ``(n,)``, the distinct keys, and the positions.
     """
     if keys.device.type != "cpu":
         distinct, inverse = keys.unique(return_inverse=True)
@@ -119,16 +112,12 @@ def find_queries(
     The side that more triples share is chosen: for corrupted triples, the one that was not corrupted. No knowledge of
     how the triples were made is needed, so that this works for every negative sampler, and for any other triples.
 
-    :param h: shape: ``(n,)``
-        The heads.
-    :param r: shape: ``(n,)``
-        The relations.
-    :param t: shape: ``(n,)``
-        The tails.
+    :param h: shape: ``(n,)``, the heads.
+    :param r: shape: ``(n,)``, the relations.
+    :param t: shape: ``(n,)``, the tails.
     :param num_relations: A number greater than all relations.
-    :returns: shapes: ``(num_queries,)`` thrice, and ``(n,)`` twice
-        The queries' entities and relations, and whether the entity is a head; and for each triple its query, and the
-        candidate to compare with it.
+    :returns: shapes: ``(num_queries,)`` thrice, and ``(n,)`` twice, the queries' entities and relations, and whether
+        the entity is a head; and for each triple its query, and the candidate to compare with it.
     """
     tail_keys, tail_row = unique_with_inverse(h * num_relations + r)
     head_keys, head_row = unique_with_inverse(t * num_relations + r)

@@ -29,11 +29,9 @@ def is_active(*modules_: nn.Module | None) -> bool:
 def apply_batch_norm(x: FloatTensor, batch_norm: nn.BatchNorm1d | None) -> FloatTensor:
     """Normalize a batch, if there is anything to do it.
 
-    :param x: shape: ``(*batch_dims, dim)``
-        The rows.
+    :param x: shape: ``(*batch_dims, dim)``, the rows.
     :param batch_norm: The batch normalization.
-    :returns: shape: ``(*batch_dims, dim)``
-        The normalized rows.
+    :returns: shape: ``(*batch_dims, dim)``, the normalized rows.
     :raises ValueError: if there is only one row to take statistics of
     """
     if batch_norm is None:
@@ -60,7 +58,6 @@ class BilinearForm(QueryForm):
         self.comparison, self._from_head, self._from_tail = comparison, from_head, from_tail
         self.both_sides = from_tail is not None
 
-    # docstr-coverage: inherited
     def query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:  # noqa: D102
         if is_head is True or self._from_tail is None:
             return self._from_head(entity, relation)

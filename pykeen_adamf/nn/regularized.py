@@ -90,14 +90,10 @@ class RegularizedInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor])
     def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:
         """Evaluate the interaction function.
 
-        :param h: shape: ``(*batch_dims, *shape)``
-            The head representations.
-        :param r: shape: ``(*batch_dims, *relation_shape)``
-            The relation representations.
-        :param t: shape: ``(*batch_dims, *shape)``
-            The tail representations.
-        :returns: shape: ``batch_dims``
-            The scores.
+        :param h: shape: ``(*batch_dims, *shape)``, the head representations.
+        :param r: shape: ``(*batch_dims, *relation_shape)``, the relation representations.
+        :param t: shape: ``(*batch_dims, *shape)``, the tail representations.
+        :returns: shape: ``batch_dims``, the scores.
         """
         form = _RegularizedForm(self)
         h_dims, t_dims = h.shape[: -len(self.shape)], t.shape[: -len(self.shape)]

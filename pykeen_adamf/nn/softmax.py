@@ -42,18 +42,13 @@ def softmax_loss(
 
     There is no second derivative.
 
-    :param queries: shape: ``(batch_size, width)``
-        The queries.
-    :param candidates: shape: ``(num_candidates, width)``
-        The candidates.
-    :param targets: shape: ``(batch_size,)``
-        The candidate that ought to have the highest score.
+    :param queries: shape: ``(batch_size, width)``, the queries.
+    :param candidates: shape: ``(num_candidates, width)``, the candidates.
+    :param targets: shape: ``(batch_size,)``, the candidate that ought to have the highest score.
     :param comparison: How to compare queries and candidates.
     :param label_smoothing: The share of the target that is distributed equally over all candidates.
-    :param max_block_numel: >0
-        How many scores there may be at once. If there are more, they are calculated twice.
-    :returns: shape: ``(batch_size,)``
-        The loss of each query.
+    :param max_block_numel: >0, how many scores there may be at once. If there are more, they are calculated twice.
+    :returns: shape: ``(batch_size,)``, the loss of each query.
     """
     losses: FloatTensor = _SoftmaxLoss.apply(  # type: ignore[no-untyped-call]
         queries, candidates, targets, comparison, label_smoothing, max_block_numel

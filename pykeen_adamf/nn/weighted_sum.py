@@ -35,14 +35,11 @@ def fuse_adaptively(
 
     There is no second derivative.
 
-    :param modalities: shape of each: ``(n, dim)``
-        The modality embeddings.
-    :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``
-        The attention vectors.
-    :param presence: shape: ``(n, num_modalities)``
-        Which modalities take part. At least one must in each row. If ``None``, all do.
-    :returns: shape: ``(n, dim)``
-        The joint embeddings.
+    :param modalities: shape of each: ``(n, dim)``, the modality embeddings.
+    :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``, the attention vectors.
+    :param presence: shape: ``(n, num_modalities)``, which modalities take part. At least one must in each row. If
+        ``None``, all do.
+    :returns: shape: ``(n, dim)``, the joint embeddings.
     """
     result: FloatTensor = _FuseAdaptively.apply(attention, presence, *modalities)  # type: ignore[no-untyped-call]
     return result

@@ -48,12 +48,10 @@ class AdaptiveFusion(Fusion):
         self.attention = nn.Parameter(torch.empty(1 if attention == "shared" else len(dims), self.dim))
         self.reset_parameters()
 
-    # docstr-coverage: inherited
     def reset_parameters(self) -> None:  # noqa: D102
         # as a linear layer to one number, which it is in the reference code
         nn.init.uniform_(self.attention, -(self.dim**-0.5), self.dim**-0.5)
 
-    # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         batch_dims = embeddings[0].shape[:-1]
         rows = [x.reshape(-1, self.dim) for x in embeddings]
@@ -61,6 +59,5 @@ class AdaptiveFusion(Fusion):
             mask = mask.reshape(-1, len(rows))
         return fuse_adaptively(rows, self.attention, mask).view(*batch_dims, self.dim)
 
-    # docstr-coverage: inherited
     def weights(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         return attention_weights(torch.stack(list(embeddings), dim=-2), self.attention, mask)

@@ -50,23 +50,18 @@ class Fusion(nn.Module, ABC):
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:
         """Fuse modality embeddings.
 
-        :param embeddings: shape of each: ``(*batch_dims, dim)``
-            The embeddings in the order of the modalities.
-        :param mask: shape: ``(*batch_dims, num_modalities)``
-            Which of them take part; at least one does for each entity. If ``None``, all do.
-        :returns: shape: ``(*batch_dims, dim)``
-            The joint embeddings.
+        :param embeddings: shape of each: ``(*batch_dims, dim)``, the embeddings in the order of the modalities.
+        :param mask: shape: ``(*batch_dims, num_modalities)``, which of them take part; at least one does for each
+            entity. If ``None``, all do.
+        :returns: shape: ``(*batch_dims, dim)``, the joint embeddings.
         """
 
     def weights(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor | None:
         """Return how much each modality contributes, if this fusion is a weighted mean.
 
-        :param embeddings: shape of each: ``(*batch_dims, dim)``
-            The embeddings in the order of the modalities.
-        :param mask: shape: ``(*batch_dims, num_modalities)``
-            Which of them take part. If ``None``, all do.
-        :returns: shape: ``(*batch_dims, num_modalities)``
-            Weights which sum to one for each entity, or ``None``.
+        :param embeddings: shape of each: ``(*batch_dims, dim)``, the embeddings in the order of the modalities.
+        :param mask: shape: ``(*batch_dims, num_modalities)``, which of them take part. If ``None``, all do.
+        :returns: shape: ``(*batch_dims, num_modalities)``, weights which sum to one for each entity, or ``None``.
         """
         return None
 
@@ -81,12 +76,9 @@ class Fusion(nn.Module, ABC):
 def select(x: FloatTensor, mask: BoolTensor | None, column: int) -> FloatTensor:
     """Set embeddings of one modality to zero where it does not take part.
 
-    :param x: shape: ``(*batch_dims, dim)``
-        The embeddings.
-    :param mask: shape: ``(*batch_dims, num_modalities)``
-        Which modalities take part. If ``None``, all do.
+    :param x: shape: ``(*batch_dims, dim)``, the embeddings.
+    :param mask: shape: ``(*batch_dims, num_modalities)``, which modalities take part. If ``None``, all do.
     :param column: The number of the modality.
-    :returns: shape: ``(*batch_dims, dim)``
-        The embeddings.
+    :returns: shape: ``(*batch_dims, dim)``, the embeddings.
     """
     return x if mask is None else x * mask[..., column, None].to(x.dtype)

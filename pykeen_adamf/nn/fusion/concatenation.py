@@ -40,12 +40,10 @@ class ConcatenationFusion(Fusion):
         super().__init__(dims)
         self.linear = nn.Linear(sum(dims.values()), super().dim if dim is None else dim)
 
-    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         return self.linear.out_features
 
-    # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         result: FloatTensor = self.linear(torch.cat([select(x, mask, i) for i, x in enumerate(embeddings)], dim=-1))
         return result

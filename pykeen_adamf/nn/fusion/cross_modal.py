@@ -51,12 +51,10 @@ class CrossModalFusion(Fusion):
             )
         self.with_sum = with_sum
 
-    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         return (3 if self.with_sum else 2) * self.dims[STRUCTURAL]
 
-    # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         structural, *others = (select(x, mask, i) for i, x in enumerate(embeddings))
         multimodal = torch.cat(others, dim=-1)

@@ -22,14 +22,13 @@ def attention_weights(x: FloatTensor, attention: FloatTensor, presence: BoolTens
             \sum_{n \in \mathcal{M}} \exp(\mathbf{w}_n^T \tanh(\mathbf{e}_n))
         }
 
-    :param x: shape: ``(*batch_dims, num_modalities, dim)``
-        The modality embeddings.
-    :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``
-        The attention vectors: one for each modality as in the paper, or one shared by all as in the reference code.
-    :param presence: shape: ``(*batch_dims, num_modalities)``
-        Which modalities take part. At least one must for each element of the batch. If ``None``, all do.
-    :returns: shape: ``(*batch_dims, num_modalities)``
-        The weights, which sum to one; exactly zero for modalities that do not take part.
+    :param x: shape: ``(*batch_dims, num_modalities, dim)``, the modality embeddings.
+    :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``, the attention vectors: one for each modality as
+        in the paper, or one shared by all as in the reference code.
+    :param presence: shape: ``(*batch_dims, num_modalities)``, which modalities take part. At least one must for each
+        element of the batch. If ``None``, all do.
+    :returns: shape: ``(*batch_dims, num_modalities)``, the weights, which sum to one; exactly zero for modalities that
+        do not take part.
     """
     logits = (torch.tanh(x) * attention).sum(dim=-1)
     if presence is not None:
@@ -40,12 +39,10 @@ def attention_weights(x: FloatTensor, attention: FloatTensor, presence: BoolTens
 def mean_weights(x: FloatTensor, presence: BoolTensor | None = None) -> FloatTensor:
     """Calculate equal weights (the ablation "mean" in table 3 of the paper).
 
-    :param x: shape: ``(*batch_dims, num_modalities, dim)``
-        The modality embeddings.
-    :param presence: shape: ``(*batch_dims, num_modalities)``
-        Which modalities take part. At least one must for each element of the batch. If ``None``, all do.
-    :returns: shape: ``(*batch_dims, num_modalities)``
-        The weights, which sum to one.
+    :param x: shape: ``(*batch_dims, num_modalities, dim)``, the modality embeddings.
+    :param presence: shape: ``(*batch_dims, num_modalities)``, which modalities take part. At least one must for each
+        element of the batch. If ``None``, all do.
+    :returns: shape: ``(*batch_dims, num_modalities)``, the weights, which sum to one.
     """
     if presence is None:
         return x.new_full(x.shape[:-1], 1.0 / x.shape[-2])
@@ -56,11 +53,8 @@ def mean_weights(x: FloatTensor, presence: BoolTensor | None = None) -> FloatTen
 def fuse(x: FloatTensor, weights: FloatTensor) -> FloatTensor:
     """Calculate the joint embedding (eq. 5).
 
-    :param x: shape: ``(*batch_dims, num_modalities, dim)``
-        The modality embeddings.
-    :param weights: shape: ``(*batch_dims, num_modalities)``
-        The weights.
-    :returns: shape: ``(*batch_dims, dim)``
-        The weighted sum.
+    :param x: shape: ``(*batch_dims, num_modalities, dim)``, the modality embeddings.
+    :param weights: shape: ``(*batch_dims, num_modalities)``, the weights.
+    :returns: shape: ``(*batch_dims, dim)``, the weighted sum.
     """
     return (weights.unsqueeze(dim=-1) * x).sum(dim=-2)

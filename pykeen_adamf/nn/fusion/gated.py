@@ -39,12 +39,10 @@ class GatedFusion(Fusion):
         self.bias = nn.Parameter(torch.empty(len(dims), self.dim))
         self.reset_parameters()
 
-    # docstr-coverage: inherited
     def reset_parameters(self) -> None:  # noqa: D102
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
 
-    # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         parts = [
             select(torch.addcmul(self.bias[i], self.weight[i], x).sigmoid() * x, mask, i)

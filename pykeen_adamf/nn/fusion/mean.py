@@ -30,11 +30,9 @@ class MeanFusion(Fusion):
 
     has_weights = True
 
-    # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         x = torch.stack(list(embeddings), dim=-2)
         return fuse(x, mean_weights(x, mask))
 
-    # docstr-coverage: inherited
     def weights(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         return mean_weights(torch.stack(list(embeddings), dim=-2), mask)

@@ -49,12 +49,10 @@ class SumFusion(Fusion):
         self.scales = nn.Parameter(torch.empty(len(dims)), requires_grad=trainable)
         self.reset_parameters()
 
-    # docstr-coverage: inherited
     def reset_parameters(self) -> None:  # noqa: D102
         with torch.no_grad():
             self.scales.copy_(torch.tensor(self.initial_scales))
 
-    # docstr-coverage: inherited
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         # the first one is not added to zeros
         first, *others = (select(self.scales[i] * x, mask, i) for i, x in enumerate(embeddings))
