@@ -1,27 +1,81 @@
-"""Explanations of a model that was saved to a directory."""
+"""Explanations of a model that was saved to a directory, on average over triples of a file or a dataset."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas
+import torch
+from pykeen.datasets import dataset_resolver, get_dataset
 from pykeen.triples import TriplesFactory
 
 from ..bundle import load
-from .entities import explain_entities
-from .evaluation import EvaluationTriples
-from .relations import explain_relations
-from .triples import explain_triples
+from ..suggestions import suggest
+from ..typing import LongTensor
+from .explanations import explain_entities, explain_relations, explain_triples
+from .labels import resolve_triples
 
-__all__ = ["Explanation", "explain_directory"]
+__all__ = ["EvaluationTriples", "Explanation", "explain_directory", "read_labeled_triples"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Explanation:
+class Explanation(NamedTuple):
     """A table, and what it is."""
 
     title: str
     table: pandas.DataFrame
+
+
+class EvaluationTriples(NamedTuple):
+    """Triples to average over."""
+
+    #: shape: ``(num_triples, 3)``, the triples
+    triples: LongTensor
+
+    #: shape: ``(num_known, 3)``, all triples that are known beside the training triples, with those to average over
+    known: LongTensor
+
+    #: what they are, in words
+    description: str
+
+    @classmethod
+    def choose(cls, training: TriplesFactory, path: str | Path | None, dataset: str | None) -> "EvaluationTriples":
+        """Take the triples of a file or a dataset, or else those that the model was trained on."""
+        if path is not None and dataset is not None:
+            raise ValueError("There can be triples of either a file or a dataset, not both.")
+        if dataset is not None:
+            return cls.from_dataset(dataset, training)
+        if path is not None:
+            triples = resolve_triples(read_labeled_triples(path), training)
+            return cls(triples, triples, f"the {len(triples):,} triples of {path}")
+        triples = training.mapped_triples
+        description = f"the {len(triples):,} triples that the model was trained on; --dataset or --triples have others"
+        return cls(triples, triples, description)
+
+    @classmethod
+    def from_dataset(cls, name: str, training: TriplesFactory) -> "EvaluationTriples":
+        """Take the test triples of a dataset; its validation triples are known.
+
+        :param name: The name of the dataset.
+        :param training: The triples that the model was trained on.
+        :returns: The triples.
+        :raises ValueError: if there is no such dataset, or the model knows other entities or relations
+        """
+        try:
+            dataset_class = dataset_resolver.lookup(name)
+        except KeyError as error:
+            hint = suggest(dataset_resolver.normalize(name), dataset_resolver.lookup_dict)
+            raise ValueError(f"There is no dataset {name!r}.{hint or ' See: pykeen ls datasets'}") from error
+        dataset = get_dataset(dataset=dataset_class)
+        testing = resolve_triples(dataset.testing, training)
+        description = f"the {len(testing):,} test triples of {name}"
+        if dataset.validation is None:
+            return cls(testing, testing, description)
+        validation = resolve_triples(dataset.validation, training)
+        return cls(
+            testing,
+            torch.cat([testing, validation]),
+            f"{description}; its {len(validation):,} validation triples are known, too",
+        )
 
 
 def explain_directory(
@@ -36,14 +90,13 @@ def explain_directory(
     device: str | None = None,
     progress: bool = True,
 ) -> list[Explanation]:
-    """Explain entities, triples or relations; or, if none are given, all relations.
+    """Explain entities, triples or relations by their labels; or, if none are given, all relations.
 
     :param directory: The directory, cf. :func:`pykeen_adamf.bundle.load`.
     :param entities: The labels of entities.
     :param triples: The labels of triples.
     :param relations: The labels of relations.
-    :param path: A file with the triples to average over, cf.
-        :func:`pykeen_adamf.explaining.evaluation.read_labeled_triples`.
+    :param path: A file with the triples to average over, cf. :func:`read_labeled_triples`.
     :param dataset: The name of a dataset, over whose test triples to average. If there is no file either, these are
         the training triples.
     :param batch_size: >0
@@ -55,42 +108,56 @@ def explain_directory(
         explained
     """
     bundle = load(directory, device=device)
-    training = bundle.training
+    model, training = bundle.model, bundle.training
     if not isinstance(training, TriplesFactory):
         raise ValueError(f"The triples in {directory} have no labels by which entities and relations could be named.")
-    evaluation = None
-    if triples or relations or not entities:
-        evaluation = _choose_triples(training, path, dataset)
     explanations = []
     if entities:
-        explanations.append(Explanation("Weights of modalities", explain_entities(bundle.model, training, entities)))
+        explanations.append(Explanation("Weights of modalities", explain_entities(model, training, entities)))
+    if entities and not triples and not relations:
+        return explanations
+    averaged, known, description = EvaluationTriples.choose(training, path, dataset)
     if triples:
-        assert evaluation is not None
-        table = explain_triples(
-            bundle.model, training, triples, evaluation.known, batch_size=batch_size, progress=progress
-        )
+        table = explain_triples(model, training, triples, known, batch_size=batch_size, progress=progress)
         explanations.append(Explanation("Scores and filtered ranks with and without each modality", table))
     if relations or not explanations:
-        assert evaluation is not None
         table = explain_relations(
-            bundle.model,
+            model,
             training,
-            evaluation.triples,
-            evaluation.known,
+            averaged,
+            known,
             relations=relations or None,
             batch_size=batch_size,
             progress=progress,
         )
-        explanations.append(Explanation(f"Averages over {evaluation.description}", table))
+        explanations.append(Explanation(f"Averages over {description}", table))
     return explanations
 
 
-def _choose_triples(training: TriplesFactory, path: str | Path | None, dataset: str | None) -> EvaluationTriples:
-    """Choose the triples to average over."""
-    if path is not None and dataset is not None:
-        raise ValueError("There can be triples of either a file or a dataset, not both.")
-    if path is not None:
-        return EvaluationTriples.from_path(path, training)
-    if dataset is not None:
-        return EvaluationTriples.from_dataset(dataset, training)
-    return EvaluationTriples.from_training(training)
+def read_labeled_triples(path: str | Path) -> list[tuple[str, str, str]]:
+    """Read triples from a tab-separated file in UTF-8 with head, relation and tail in each line, without a header.
+
+    :param path: The path of the file.
+    :returns: The triples. Labels are taken as they are; blank lines are ignored.
+    :raises ValueError: if it is not in UTF-8, a line has another number of fields, or there is none
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8. Convert it, e.g.: iconv -f LATIN1 -t UTF-8") from error
+    triples = []
+    for number, line in enumerate(lines, start=1):
+        fields = line.removesuffix("\r").split("\t")
+        if fields == [""]:
+            continue
+        if len(fields) != 3:
+            raise ValueError(
+                f"{path}, line {number}: there must be three fields, head, relation and tail, separated by tabs, but "
+                f"there {'is one' if len(fields) == 1 else f'are {len(fields)}'}."
+            )
+        head, relation, tail = fields
+        triples.append((head, relation, tail))
+    if not triples:
+        raise ValueError(f"{path} is empty. Each line must have a head, a relation and a tail, separated by tabs.")
+    return triples

@@ -1,6 +1,5 @@
 """Entities, relations and triples by label or ID."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -8,6 +7,7 @@ import numpy
 import torch
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
+from ..suggestions import suggest
 from ..typing import LongTensor, NumpyArray
 
 __all__ = ["Triples", "resolve_entities", "resolve_relations", "resolve_triples"]
@@ -15,18 +15,11 @@ __all__ = ["Triples", "resolve_entities", "resolve_relations", "resolve_triples"
 #: Triples of IDs or labels, shape: ``(n, 3)``, or a triples factory with them.
 Triples: TypeAlias = LongTensor | NumpyArray | CoreTriplesFactory | Sequence[Sequence[str | int]]
 
-#: How many labels an error suggests.
-NUM_SUGGESTIONS = 3
-
 
 def resolve_entities(entities: Iterable[str | int] | LongTensor | None, factory: TriplesFactory) -> LongTensor:
-    """Find entities.
+    """Return the IDs of entities from labels or IDs, or of all if ``None``, shape: ``(n,)``.
 
-    :param entities: Their labels or IDs, or ``None`` for all.
-    :param factory: The triples factory which knows them.
-    :returns: shape: ``(n,)``
-        Their IDs.
-    :raises ValueError: if there is no such entity
+    :raises ValueError: if the factory knows no such entity
     """
     if entities is None:
         return torch.arange(factory.num_entities)
@@ -34,13 +27,9 @@ def resolve_entities(entities: Iterable[str | int] | LongTensor | None, factory:
 
 
 def resolve_relations(relations: Iterable[str | int] | LongTensor, factory: TriplesFactory) -> LongTensor:
-    """Find relations.
+    """Return the IDs of relations from labels or IDs, shape: ``(n,)``.
 
-    :param relations: Their labels or IDs.
-    :param factory: The triples factory which knows them.
-    :returns: shape: ``(n,)``
-        Their IDs.
-    :raises ValueError: if there is no such relation
+    :raises ValueError: if the factory knows no such relation
     """
     return _resolve_all(relations, factory.relation_to_id, factory.real_num_relations, "relation")
 
@@ -55,8 +44,12 @@ def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
         Their IDs.
     :raises ValueError: if there is no such entity or relation, or the shape is another one
     """
-    if isinstance(triples, CoreTriplesFactory):
-        triples = _get_triples(triples, factory)
+    if isinstance(triples, TriplesFactory) and (
+        triples.entity_to_id != factory.entity_to_id or triples.relation_to_id != factory.relation_to_id
+    ):
+        triples = triples.label_triples(triples.mapped_triples)
+    elif isinstance(triples, CoreTriplesFactory):
+        triples = triples.mapped_triples
     if isinstance(triples, (torch.Tensor, numpy.ndarray)):
         shape = tuple(triples.shape)
         columns = list(triples.T) if triples.ndim == 2 else []
@@ -72,15 +65,6 @@ def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
     return torch.stack(
         [resolve_entities(head, factory), resolve_relations(relation, factory), resolve_entities(tail, factory)], dim=-1
     )
-
-
-def _get_triples(triples: CoreTriplesFactory, factory: TriplesFactory) -> LongTensor | NumpyArray:
-    """Return the triples of a factory: IDs if they mean the same, and otherwise labels."""
-    if isinstance(triples, TriplesFactory) and (
-        triples.entity_to_id != factory.entity_to_id or triples.relation_to_id != factory.relation_to_id
-    ):
-        return triples.label_triples(triples.mapped_triples)
-    return triples.mapped_triples
 
 
 def _resolve_all(values: Any, ids: Mapping[str, int], num: int, kind: str) -> LongTensor:
@@ -103,9 +87,9 @@ def _resolve(value: Any, ids: Mapping[str, int], num: int, kind: str) -> int:
     if isinstance(value, str):
         if value in ids:
             return ids[value]
-        matches = difflib.get_close_matches(value, ids, n=NUM_SUGGESTIONS)
-        hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
-        raise ValueError(f"There is no {kind} {value!r} in the triples that the model was trained on.{hint}")
+        raise ValueError(
+            f"There is no {kind} {value!r} in the triples that the model was trained on.{suggest(value, ids)}"
+        )
     if isinstance(value, (int, numpy.integer)) and not isinstance(value, bool):
         if 0 <= value < num:
             return int(value)

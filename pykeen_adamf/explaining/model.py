@@ -45,11 +45,8 @@ class ModalityWeighting(ModalityModel, Protocol):
 
 
 def check_model(model: Model, triples_factory: TriplesFactory) -> ModalityModel:
-    """Check that a model can be explained, and that the triples factory is one for it.
+    """Check that a model can be explained, and that the triples factory is one for it, and return the model.
 
-    :param model: The model.
-    :param triples_factory: The triples factory.
-    :returns: The model.
     :raises ValueError: if the model has no modalities, or other entities or relations than the triples factory
     """
     if not isinstance(model, ModalityModel):
@@ -75,13 +72,13 @@ def check_model(model: Model, triples_factory: TriplesFactory) -> ModalityModel:
 
 
 def get_weights(model: ModalityModel, indices: LongTensor) -> FloatTensor:
-    """Return the weights of the modalities for entities.
+    """Return the weights of the modalities for entities in double precision and main memory, NaN if there are none.
 
     :param model: The model.
     :param indices: shape: ``(n,)``
         The entities, on the model's device.
     :returns: shape: ``(n, num_modalities)``
-        The weights in double precision and main memory, NaN if the model has none.
+        The weights.
     """
     weights = model.modality_weights(indices) if isinstance(model, ModalityWeighting) else None
     if weights is None:
@@ -91,10 +88,7 @@ def get_weights(model: ModalityModel, indices: LongTensor) -> FloatTensor:
 
 @contextmanager
 def predicting(model: Model) -> Iterator[None]:
-    """Within this context, the model predicts, and nothing has gradients; afterwards it is trained further, or not.
-
-    :param model: The model.
-    """
+    """Within this context, the model predicts, and nothing has gradients; afterwards it is trained further, or not."""
     training = model.training
     model.eval()
     try:

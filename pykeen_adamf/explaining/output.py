@@ -19,12 +19,9 @@ KEYS: Final = {"entity": ["entity"], "head": ["head", "relation", "tail"], "rela
 
 
 def check_path(path: str | Path, suffixes: Collection[str]) -> Path:
-    """Check that a file can be written, before anything takes long.
+    """Check that a file can be written, before anything takes long, and return its path.
 
-    :param path: The path of the file.
-    :param suffixes: The suffixes that it may have.
-    :returns: The path.
-    :raises ValueError: if it has another suffix
+    :raises ValueError: if it has none of the suffixes
     :raises OSError: if there is no such directory, or it may not be written to
     """
     path = Path(path)
@@ -56,18 +53,12 @@ def write_table(table: pandas.DataFrame, path: str | Path) -> Path:
 
 
 def format_table(table: pandas.DataFrame) -> str:
-    """Format a table as text, with the same label in consecutive rows written once.
-
-    :param table: The result of :func:`explain_entities`, :func:`explain_triples` or :func:`explain_relations`.
-    :returns: The text.
-    """
-    keys = KEYS[table.columns[0]]
+    """Format an explanation as text, with the same label in consecutive rows written once."""
+    keys = [*KEYS[table.columns[0]], "modality"]
+    table = table.set_index(keys).rename_axis([key.replace("_", " ") for key in keys])
+    table.columns = table.columns.str.replace("_", " ")
     formats = {
         name: "{:,.1f}".format if "rank" in name else "{:+.3f}".format if name.endswith("change") else "{:.3f}".format
-        for name in table.columns
-        if pandas.api.types.is_float_dtype(table[name])
+        for name in map(str, table.select_dtypes("float"))
     }
-    shown = table.rename(columns=lambda name: name.replace("_", " "))
-    return shown.set_index([*(key.replace("_", " ") for key in keys), "modality"]).to_string(
-        formatters={name.replace("_", " "): function for name, function in formats.items()}
-    )
+    return table.to_string(formatters=formats)

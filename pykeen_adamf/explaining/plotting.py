@@ -70,11 +70,7 @@ def plot_weights(explanation: pandas.DataFrame, path: str | Path | None = None) 
 def plot_changes(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
     """Plot what changes without each modality: scores, and ranks of triples, or mean reciprocal ranks of relations.
 
-    :param explanation: The result of :func:`explain_triples` or :func:`explain_relations`.
-    :param path: Where to write the figure to, a ``.png`` or ``.svg`` file.
-    :returns: The figure.
-    :raises ImportError: if matplotlib is not installed
-    :raises ValueError: if there are no changes, nothing or too much to plot, or the path has another suffix
+    Parameters and errors are those of :func:`plot_weights`, but entities have no changes.
     """
     panels = _find_changes(explanation)
     if not panels:
@@ -83,14 +79,7 @@ def plot_changes(explanation: pandas.DataFrame, path: str | Path | None = None) 
 
 
 def plot_explanation(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
-    """Plot weights and changes side by side, as far as there are any.
-
-    :param explanation: The result of :func:`explain_entities`, :func:`explain_triples` or :func:`explain_relations`.
-    :param path: Where to write the figure to, a ``.png`` or ``.svg`` file.
-    :returns: The figure.
-    :raises ImportError: if matplotlib is not installed
-    :raises ValueError: if there is nothing or too much to plot, or the path has another suffix
-    """
+    """Plot weights and changes side by side, as far as there are any, cf. :func:`plot_weights`."""
     return _plot(_find_weights(explanation), _find_changes(explanation), path)
 
 
@@ -118,7 +107,6 @@ def draw_weights(ax: "Axes", labels: Iterable[str], weights: pandas.DataFrame) -
 def require_matplotlib() -> "type[Figure]":
     """Return the class of figures.
 
-    :returns: The class.
     :raises ImportError: if matplotlib is not installed
     """
     try:

@@ -1,13 +1,11 @@
 """Scores and filtered ranks of triples."""
 
-import dataclasses
 from collections.abc import Callable
 from math import prod
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from pykeen.models import ERModel, Model
-from typing_extensions import Self
 
 from ..chunking import row_chunks
 from ..models import QueryScoringModel
@@ -19,43 +17,12 @@ __all__ = ["RankedTriples", "Ranker"]
 MAX_NUMBERS: Final = 2**24
 
 
-@dataclasses.dataclass(frozen=True)
-class RankedTriples:
+class RankedTriples(NamedTuple):
     """The scores and ranks of triples, all of shape ``(num_triples,)``, in double precision."""
 
     scores: FloatTensor
     head_ranks: FloatTensor
     tail_ranks: FloatTensor
-
-
-@dataclasses.dataclass(frozen=True)
-class _Known:
-    """The known entities of each pair of a relation and another entity, sorted by pair."""
-
-    #: shape of both: ``(num_known,)``
-    pairs: LongTensor
-    entities: LongTensor
-
-    @classmethod
-    def index(cls, pairs: LongTensor, entities: LongTensor) -> Self:
-        order = pairs.argsort()
-        return cls(pairs[order], entities[order])
-
-    def hide(self, scores: FloatTensor, pairs: LongTensor) -> None:
-        """Replace scores of known entities by NaN.
-
-        :param scores: shape: ``(num_pairs, num_entities)``
-            The scores of all entities, which are changed.
-        :param pairs: shape: ``(num_pairs,)``
-            The pairs.
-        """
-        start = torch.searchsorted(self.pairs, pairs)
-        count = torch.searchsorted(self.pairs, pairs, right=True) - start
-        row = torch.arange(len(pairs), device=pairs.device).repeat_interleave(count)
-        # the first known one of each row, and how many come before
-        first = start - (count.cumsum(dim=0) - count)
-        position = first[row] + torch.arange(len(row), device=pairs.device)
-        scores[row, self.entities[position]] = float("nan")
 
 
 class Ranker:
@@ -86,7 +53,11 @@ class Ranker:
         self.batch_size = batch_size
         self.triples = triples.to(model.device)
         known = known.to(model.device)
-        self.known = {column: _Known.index(_number_pairs(known, column, model), known[:, column]) for column in (0, 2)}
+        # by column: for each pair of a relation and another entity, sorted, a known entity
+        self.known = {}
+        for column in (0, 2):
+            pairs, order = _number_pairs(known, column, model).sort()
+            self.known[column] = pairs, known[order, column]
 
     @property
     def num_steps(self) -> int:
@@ -124,13 +95,24 @@ class Ranker:
         if bool(table.isnan().any()):
             raise ValueError("Some of the model's scores are no numbers, hence there are no ranks. Train it anew.")
         scores = table[row, triples[:, column]]
-        self.known[column].hide(table, distinct)
+        self._hide_known(column, table, distinct)
         # itself is among the candidates, be it known or not
         is_hidden = table[row, triples[:, column]].isnan()
         candidates = table[row]
         optimistic = (candidates > scores.unsqueeze(dim=-1)).sum(dim=-1) + 1
         pessimistic = (candidates >= scores.unsqueeze(dim=-1)).sum(dim=-1) + is_hidden
         return scores.double(), (optimistic + pessimistic).double() / 2
+
+    def _hide_known(self, column: int, scores: FloatTensor, pairs: LongTensor) -> None:
+        """Replace the scores of known entities by NaN, in a row for each pair."""
+        known_pairs, entities = self.known[column]
+        start = torch.searchsorted(known_pairs, pairs)
+        count = torch.searchsorted(known_pairs, pairs, right=True) - start
+        row = torch.arange(len(pairs), device=pairs.device).repeat_interleave(count)
+        # the first known one of each row, and how many come before
+        first = start - (count.cumsum(dim=0) - count)
+        position = first[row] + torch.arange(len(row), device=pairs.device)
+        scores[row, entities[position]] = float("nan")
 
 
 def _count_numbers(model: Model) -> int:

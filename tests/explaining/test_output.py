@@ -7,8 +7,8 @@ import pandas
 import pytest
 from pykeen.datasets import EagerDataset
 
-from pykeen_adamf.explaining import evaluation, explain_entities, explain_relations, explain_triples
-from pykeen_adamf.explaining.evaluation import EvaluationTriples, read_labeled_triples
+from pykeen_adamf.explaining import directory, explain_entities, explain_relations, explain_triples
+from pykeen_adamf.explaining.directory import EvaluationTriples, read_labeled_triples
 from pykeen_adamf.explaining.output import check_path, format_table, write_table
 
 from .cases import make_case
@@ -132,7 +132,7 @@ def test_datasets_that_do_not_fit():
 def test_datasets_without_validation(monkeypatch):
     """Only their test triples are known."""
     _, factory = make_case()
-    monkeypatch.setattr(evaluation, "get_dataset", lambda dataset: EagerDataset(training=factory, testing=factory))
+    monkeypatch.setattr(directory, "get_dataset", lambda dataset: EagerDataset(training=factory, testing=factory))
     triples = EvaluationTriples.from_dataset("EmojiKG", factory)
     assert triples.known is triples.triples
     assert triples.description == f"the {factory.num_triples} test triples of EmojiKG"
