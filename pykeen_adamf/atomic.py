@@ -4,22 +4,25 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 __all__ = ["written_atomically"]
 
 
 @contextmanager
-def written_atomically(path: str | Path) -> Iterator[Path]:
+def written_atomically(path: str | Path, *, concurrently: bool = False) -> Iterator[Path]:
     """Write a file which appears at its place only once it is complete.
 
     An interruption at any point leaves what has been at the path before. What a killed process leaves beside it is
-    overwritten by the next one, hence only one process at a time may write to the same path.
+    overwritten by the next one.
 
     :param path: The path of the file.
+    :param concurrently: Whether more than one process may write to the same path at a time. What a killed process
+        leaves then stays.
     :yields: The path to write to, in the same directory.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part" if concurrently else f".{path.name}.part")
     try:
         yield temporary
         # also after a loss of power, the name must not be there before the content

@@ -3,20 +3,18 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy
 
+from ..atomic import written_atomically
 from ..features.reading import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
 from .partial import PartialResult
 from .problems import EncodingError
 
 __all__ = ["check_output", "check_report", "write_safetensors"]
-
-#: The names of data types in safetensors files.
-DTYPES: Final = {"float16": "F16", "float32": "F32"}
 
 #: The header is padded, such that the numbers behind it are aligned in memory.
 ALIGNMENT: Final = 8
@@ -56,21 +54,19 @@ def check_output(output: str | Path) -> Path:
     return output
 
 
-def check_report(report: str | Path, output: Path, sources: Iterable[Path] = ()) -> Path:
+def check_report(report: str | Path, output: Path, sources: Iterable[Path] = ()) -> None:
     """Check that a report can be written, and that nothing else is lost by it.
 
     :param report: The path of the file.
     :param output: The path of the features.
     :param sources: The paths of what is encoded.
-    :returns: The path.
     :raises EncodingError: if it cannot be written, or is the output, or one of the sources
     """
-    report = Path(report)
     try:
-        place = report.resolve()
-        is_writable = place.parent.is_dir() and not place.is_dir()
+        place = Path(report).resolve()
         # an older one is overwritten at its place
-        is_writable = is_writable and os.access(place if place.exists() else place.parent, os.W_OK)
+        changed = place if place.exists() else place.parent
+        is_writable = place.parent.is_dir() and not place.is_dir() and os.access(changed, os.W_OK)
     except (OSError, RuntimeError):
         # names that are too long, and circles of links
         is_writable = False
@@ -82,7 +78,6 @@ def check_report(report: str | Path, output: Path, sources: Iterable[Path] = ())
         raise EncodingError(f"The report cannot be written to {report}: its folder is removed. Choose another one.")
     if place.exists() and any(_is_same(place, source) for source in sources):
         raise EncodingError(f"The report cannot be written to {report}, which is to be encoded. Choose another file.")
-    return report
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -98,9 +93,7 @@ def write_safetensors(
 ) -> None:
     """Write a file as :func:`pykeen_adamf.features.write_features` does, but copy the rows from another file.
 
-    The file appears at its place only once it is complete.
-
-    :param output: The path of the file.
+    :param output: The path of the file. It appears there only once it is complete.
     :param rows: The path of a file with nothing but the rows; the new file is completed beside it.
     :param dim: The dimension of the rows.
     :param dtype: The data type of the rows, ``"float16"`` or ``"float32"``.
@@ -108,15 +101,12 @@ def write_safetensors(
     :param presence: Which entities have a vector.
     :param metadata: What to store beside the features.
     """
-    num_bytes = len(labels) * dim * numpy.dtype(dtype).itemsize
-    entries: Mapping[str, Any] = {
+    itemsize, num_rows = numpy.dtype(dtype).itemsize, len(labels)
+    end = num_rows * dim * itemsize
+    entries = {
         "__metadata__": {**metadata, KEY_LABELS: json.dumps(list(labels))},
-        KEY_FEATURES: {"dtype": DTYPES[dtype], "shape": [len(labels), dim], "data_offsets": [0, num_bytes]},
-        KEY_PRESENCE: {
-            "dtype": "BOOL",
-            "shape": [len(labels)],
-            "data_offsets": [num_bytes, num_bytes + len(labels)],
-        },
+        KEY_FEATURES: {"dtype": f"F{8 * itemsize}", "shape": [num_rows, dim], "data_offsets": [0, end]},
+        KEY_PRESENCE: {"dtype": "BOOL", "shape": [num_rows], "data_offsets": [end, end + num_rows]},
     }
     header = json.dumps(entries).encode()
     header += b" " * (-len(header) % ALIGNMENT)

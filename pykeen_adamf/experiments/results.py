@@ -1,9 +1,7 @@
 """What all experiments write down, and how."""
 
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any, Final
 
 import torch
 from pykeen.pipeline import PipelineResult
+
+from ..atomic import written_atomically
 
 __all__ = [
     "METRICS",
@@ -64,18 +64,8 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     :param path: The path of the file.
     :param data: What to write.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(data, file, indent=2)
-            # also after a loss of power, the name must not be there before the content
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with written_atomically(path, concurrently=True) as temporary:
+        temporary.write_text(json.dumps(data, indent=2))
 
 
 def format_table(results: Mapping[str, Any]) -> str:

@@ -1,13 +1,12 @@
 """Writing features to files: atomically, and readable without executing anything."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save_file
 
+from ..atomic import written_atomically
 from .modality import ModalityFeatures
 from .reading import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
 
@@ -37,17 +36,10 @@ def write_features(
         raise ValueError(f"The metadata entry {KEY_LABELS!r} is reserved for the labels.")
     if with_labels:
         header[KEY_LABELS] = json.dumps(list(features.labels))
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(descriptor)
-    try:
-        save_file(
-            {KEY_FEATURES: features.matrix.contiguous(), KEY_PRESENCE: features.presence},
-            temporary,
-            metadata=header,
-        )
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    tensors = {KEY_FEATURES: features.matrix.contiguous(), KEY_PRESENCE: features.presence}
+    # several processes may prepare the same dataset
+    with written_atomically(path, concurrently=True) as temporary:
+        save_file(tensors, temporary, metadata=header)
+        # a temporary file of safetensors is private
+        temporary.chmod(0o644)
     return path

@@ -1,6 +1,5 @@
 """Checks of the training loop's options."""
 
-import inspect
 import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
@@ -10,6 +9,7 @@ from pykeen.losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss, NSSALoss
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
 
 from ..constants import SYNTHETIC_KINDS
+from ..signatures import constructor_parameters
 from ..typing import SyntheticKind
 
 __all__ = [
@@ -108,9 +108,7 @@ def split_sampler_options(
     """
     created = isinstance(negative_sampler, NegativeSampler)
     cls = type(negative_sampler) if created else negative_sampler_resolver.lookup(negative_sampler)
-    bases = [base for base in cls.__mro__ if issubclass(base, NegativeSampler)]
-    names = {name for base in bases for name in inspect.signature(base).parameters}
-    names -= {"args", "kwargs", "mapped_triples", "num_entities", "num_relations"}
+    names = constructor_parameters(cls).keys() - {"mapped_triples", "num_entities", "num_relations"}
     ours = {name: value for name, value in options.items() if name in names}
     if ours and created:
         raise ValueError(

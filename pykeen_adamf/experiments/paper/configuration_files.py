@@ -1,12 +1,14 @@
 """Files with configurations: reading them, and what they must not change, or results could not be compared."""
 
-import difflib
 import inspect
 import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+
+from ...signatures import constructor_parameters
+from ...suggestions import suggest
 
 __all__ = ["read_configuration"]
 
@@ -139,21 +141,10 @@ def _look_up(path: Path, pipeline: Mapping[str, Any]) -> dict[str, type]:
 
 def _check_options(path: Path, pipeline: Mapping[str, Any], name: str, cls: type) -> None:
     """Check that a class has the parameters that it is to be made with, rather than find out after hours."""
-    known: set[str] = set()
-    for base in cls.__mro__:
-        if "__init__" not in vars(base):
-            continue
-        parameters = inspect.signature(base).parameters.values()
-        known |= {parameter.name for parameter in parameters}
-        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
-            break
-    else:
-        # anything goes
-        return
+    known = constructor_parameters(cls)
     for option in pipeline.get(f"{name}_kwargs", {}):
         if option not in known:
-            matches = difflib.get_close_matches(option, known)
-            hint = f" Did you mean {' or '.join(map(repr, matches))}?" if matches else " Correct the file."
+            hint = suggest(option, known) or " Correct the file."
             raise ValueError(f"{path} has {name}_kwargs with {option!r}, which {cls.__name__} does not have.{hint}")
 
 

@@ -3,7 +3,6 @@
 What a configuration leaves out has the default of the constructor that it would have been passed to.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -15,6 +14,7 @@ from pykeen.training import training_loop_resolver
 
 from ....models import AdaMFRotatE
 from ....sampling import FilteredBernoulliNegativeSampler
+from ....signatures import constructor_parameters
 from ....training import MATTrainingLoop
 from ..published import PAPER_EMBEDDING_DIM
 from .points import Point
@@ -55,11 +55,8 @@ class Option(NamedTuple):
 
 def _get_default(cls: type, name: str) -> Any:
     """Return the default of a parameter of a constructor, or of those of the base classes that it passes it to."""
-    for base in cls.__mro__:
-        parameter = inspect.signature(base).parameters.get(name) if "__init__" in vars(base) else None
-        if parameter is not None:
-            return None if parameter.default is inspect.Parameter.empty else parameter.default
-    return None
+    parameter = constructor_parameters(cls).get(name)
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
 def _get_model_option(pipeline: Pipeline, name: str) -> Any:
