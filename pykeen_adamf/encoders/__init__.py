@@ -7,8 +7,7 @@ from .folders import read_folder
 from .hugging_face import HuggingFaceEncoder
 from .images import load_image
 from .items import Item
-from .problems import EncodingError, Problem, UnusableInputError
-from .report import EncodingReport
+from .problems import EncodingError, EncodingReport, Problem, UnusableInputError
 from .resolver import encoder_resolver
 from .sentence_transformer import SentenceTransformerEncoder
 from .tables import read_table

@@ -3,22 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from ..constants import TEXTUAL, VISUAL
 from ..typing import FloatTensor
 from .images import DEFAULT_MAX_PIXELS, load_image
-from .texts import load_text
+from .problems import UnusableInputError, check_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = [
-    "Encoder",
-    "Source",
-    "TextualEncoder",
-    "VisualEncoder",
-]
+__all__ = ["Encoder", "Source", "TextualEncoder", "VisualEncoder"]
+
+#: Larger texts are refused before they are read. No book has more, and models read the beginning only.
+MAX_BYTES: Final = 16 * 2**20
 
 #: What an encoder loads: the path of a file, or a text itself.
 Source: TypeAlias = Path | str
@@ -65,8 +63,7 @@ class Encoder(ABC):
         """Encode a batch of inputs.
 
         :param inputs: What :meth:`load` has returned, at least one.
-        :returns: shape: ``(len(inputs), dim)``
-            The vectors, on the CPU.
+        :returns: shape: ``(len(inputs), dim)``, the vectors, on the CPU.
         """
 
 
@@ -82,7 +79,6 @@ class VisualEncoder(Encoder):
         """
         self.max_pixels = max_pixels
 
-    # docstr-coverage: inherited
     def load(self, source: Source) -> Any:  # noqa: D102
         return self.prepare(load_image(Path(source), max_pixels=self.max_pixels))
 
@@ -101,6 +97,33 @@ class TextualEncoder(Encoder):
 
     modality = TEXTUAL
 
-    # docstr-coverage: inherited
-    def load(self, source: Source) -> str:  # noqa: D102
-        return load_text(source)
+    def load(self, source: Source) -> str:
+        """Load a text.
+
+        :param source: The path of a file in UTF-8, with or without a byte order mark; or the text itself.
+        :returns: The text, without surrounding whitespace.
+        :raises UnusableInputError: if the file cannot be read or is too large, or there is only whitespace, or
+            something that is not Unicode
+        """
+        if isinstance(source, Path):
+            check_file(source)
+            try:
+                size = source.stat().st_size
+                if size > MAX_BYTES:
+                    raise UnusableInputError(f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read at most")
+                source = source.read_text(encoding="utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise UnusableInputError(f"is not in UTF-8 (byte {error.start:,})") from error
+            except OSError as error:
+                raise UnusableInputError(f"cannot be read ({error.strerror or error})") from error
+        text = source.strip()
+        if not text:
+            raise UnusableInputError("is empty")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            # from JSON or file names; no tokenizer takes it
+            raise UnusableInputError(
+                f"is not Unicode: there is half a character at position {error.start:,}"
+            ) from error
+        return text

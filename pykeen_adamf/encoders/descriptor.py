@@ -65,14 +65,12 @@ class DescriptorEncoder(VisualEncoder):
         self.orientations = orientations
         self._pillow_version = pillow_version()
 
-    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         blocks = NUM_CELLS - BLOCK + 1
         gradients = blocks**2 * BLOCK**2 * self.orientations
         return gradients + int(numpy.prod(COLOUR_BINS)) + 3 * NUM_CELLS**2
 
-    # docstr-coverage: inherited
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {
             "encoder": "descriptor",
@@ -83,23 +81,19 @@ class DescriptorEncoder(VisualEncoder):
             "versions": f"{versions_of('scikit-image', 'numpy')}, pillow=={self._pillow_version}",
         }
 
-    # docstr-coverage: inherited
     def prepare(self, image: "Image") -> NumpyArray:  # noqa: D102
         from PIL import Image
 
         return numpy.asarray(image.resize((self.size, self.size), Image.Resampling.BICUBIC))
 
-    # docstr-coverage: inherited
     def encode(self, inputs: Sequence[NumpyArray]) -> FloatTensor:  # noqa: D102
         return torch.from_numpy(numpy.stack([self._describe(pixels) for pixels in inputs]).astype(numpy.float32))
 
     def _describe(self, pixels: NumpyArray) -> NumpyArray:
         """Describe a single image.
 
-        :param pixels: shape: ``(size, size, 3)``
-            The pixels, in RGB with eight bits.
-        :returns: shape: ``(dim,)``
-            The vector.
+        :param pixels: shape: ``(size, size, 3)``, the pixels, in RGB with eight bits.
+        :returns: shape: ``(dim,)``, the vector.
         """
         cell = self.size // NUM_CELLS
         gradients = self._feature.hog(

@@ -10,15 +10,13 @@ from class_resolver import HintOrType
 from tqdm.auto import tqdm
 
 from .. import __version__
-from ..typing import NumpyArray
-from .base import Encoder, Source
+from .base import Encoder
 from .folders import read_folder
 from .items import Item, Items, as_items, checksum_of_items, group_items
 from .output import check_output, check_report, write_safetensors
 from .partial import PartialResult
-from .problems import EncodingError, Problem, UnusableInputError, explain_storage, show
+from .problems import EncodingError, EncodingReport, Problem, UnusableInputError, explain_storage, show
 from .reduction import check_dim, reduce_rows
-from .report import EncodingReport
 from .resolver import find_encoder, make_encoder
 from .tables import read_table
 
@@ -84,7 +82,15 @@ def encode(
         if partial.discarded:
             logger.warning("Starting afresh: what is left of an earlier run to %s has %s.", output, partial.discarded)
         num_resumed = len(partial.presence)
-        _encode_groups(items, encoder, partial, batch_size=batch_size, dtype=row_dtype, progress=progress)
+        try:
+            with tqdm(total=len(items), initial=num_resumed, unit="entity", disable=not progress) as bar:
+                for group in group_items(items, batch_size)[partial.num_groups :]:
+                    _encode_group(group, encoder, partial, batch_size=batch_size, dtype=row_dtype)
+                    bar.update(len(group))
+        except KeyboardInterrupt:
+            done = f"{len(partial.presence)} of {len(items)}"
+            logger.warning("Interrupted after %s entities. Run the same again to continue there.", done)
+            raise
         metadata = {
             **provenance,
             "modality": encoder.modality,
@@ -155,69 +161,37 @@ def encode_source(
     return encode(items, make_encoder(encoder, encoder_kwargs), output, **kwargs)
 
 
-def _encode_groups(
-    items: Sequence[Item],
-    encoder: Encoder,
-    partial: PartialResult,
-    batch_size: int,
-    dtype: numpy.dtype[Any],
-    progress: bool,
-) -> None:
-    """Encode all groups which are not done yet."""
-    groups = group_items(items, batch_size)
-    num_done = len(partial.presence)
-    try:
-        with tqdm(total=len(items), initial=num_done, unit="entity", disable=not progress) as bar:
-            for group in groups[len(partial.groups) :]:
-                partial.append(*_encode_group(group, encoder, batch_size=batch_size, dtype=dtype))
-                bar.update(len(group))
-    except KeyboardInterrupt:
-        logger.warning(
-            "Interrupted after %d of %d entities. Run the same again to continue there.",
-            len(partial.presence),
-            len(items),
-        )
-        raise
-
-
 def _encode_group(
-    group: Sequence[Item], encoder: Encoder, batch_size: int, dtype: numpy.dtype[Any]
-) -> tuple[NumpyArray, list[bool], list[Problem]]:
-    """Encode a group of entities.
-
-    :returns: A triple ``(rows, presence, problems)``.
-    """
+    group: Sequence[Item], encoder: Encoder, partial: PartialResult, batch_size: int, dtype: numpy.dtype[Any]
+) -> None:
+    """Encode a group of entities, and append their rows to what there is."""
     totals = numpy.zeros((len(group), encoder.dim))
     counts = numpy.zeros(len(group), dtype=int)
     problems = [list(item.problems) for item in group]
-    for row, item in enumerate(group):
-        if not item.sources and not item.problems:
-            problems[row].append(Problem(item.entity, "", f"has no {encoder.modality} input"))
+    for item, known in zip(group, problems, strict=True):
+        if not item.sources and not known:
+            known.append(Problem(item.entity, "", f"has no {encoder.modality} input"))
     jobs = [(row, source) for row, item in enumerate(group) for source in item.sources]
     for start in range(0, len(jobs), batch_size):
-        inputs: list[tuple[int, Source, Any]] = []
+        inputs: list[tuple[int, str, Any]] = []
         for row, source in jobs[start : start + batch_size]:
+            name = show(source) if isinstance(source, Path) else "its text"
             try:
-                inputs.append((row, source, encoder.load(source)))
-            except UnusableInputError as error:  # noqa: PERF203
-                problems[row].append(Problem(group[row].entity, _name(source), str(error)))
+                inputs.append((row, name, encoder.load(source)))
+            except UnusableInputError as error:
+                problems[row].append(Problem(group[row].entity, name, str(error)))
         if not inputs:
             continue
         vectors = encoder.encode([loaded for _, _, loaded in inputs]).numpy()
-        for (row, source, _), vector in zip(inputs, vectors, strict=True):
+        for (row, name, _), vector in zip(inputs, vectors, strict=True):
             if numpy.isfinite(vector).all():
                 totals[row] += vector
                 counts[row] += 1
             else:
-                problems[row].append(Problem(group[row].entity, _name(source), "is encoded as NaN or infinity"))
+                problems[row].append(Problem(group[row].entity, name, "is encoded as NaN or infinity"))
     with numpy.errstate(over="ignore"):
-        rows: NumpyArray = (totals / numpy.maximum(counts, 1)[:, None]).astype(dtype)
+        rows = (totals / numpy.maximum(counts, 1)[:, None]).astype(dtype)
     for row in numpy.flatnonzero(~numpy.isfinite(rows).all(axis=1)).tolist():
         problems[row].append(Problem(group[row].entity, "", f"its vector exceeds what {dtype} can hold; use float32"))
         rows[row], counts[row] = 0, 0
-    return rows, (counts > 0).tolist(), [problem for row in problems for problem in row]
-
-
-def _name(source: Source) -> str:
-    """Name a source in the report."""
-    return show(source) if isinstance(source, Path) else "its text"
+    partial.append(rows, (counts > 0).tolist(), [problem for row in problems for problem in row])

@@ -73,12 +73,10 @@ class HuggingFaceEncoder(TextualEncoder):
                 f"one that encodes texts, e.g., bert-base-uncased."
             )
 
-    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         return int(self._model.config.hidden_size)
 
-    # docstr-coverage: inherited
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {
             "encoder": "huggingface",
@@ -91,7 +89,6 @@ class HuggingFaceEncoder(TextualEncoder):
             "device": describe_device(self.device),
         }
 
-    # docstr-coverage: inherited
     @torch.inference_mode()
     def encode(self, inputs: Sequence[str]) -> FloatTensor:  # noqa: D102
         tokens = self._tokenizer(

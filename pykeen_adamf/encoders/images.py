@@ -103,12 +103,10 @@ def _to_rgb(image: "Image") -> "Image":
 def _to_8_bit(values: NumpyArray, is_16_bit: bool) -> NumpyArray:
     """Scale grey values to eight bits.
 
-    :param values: shape: ``(height, width)``
-        The values.
+    :param values: shape: ``(height, width)``, the values.
     :param is_16_bit: Whether white is known to be 65,535. Otherwise, it is the smallest of 1 (for floating point
         values), 255 and 65,535 that holds all values; or, if none does, the values are stretched to the whole range.
-    :returns: shape: ``(height, width)``
-        The scaled values.
+    :returns: shape: ``(height, width)``, the scaled values.
     :raises UnusableInputError: if there are values which are not finite
     """
     low, high = float(values.min()), float(values.max())

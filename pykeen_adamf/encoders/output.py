@@ -94,7 +94,7 @@ def write_safetensors(
     """Write a file as :func:`pykeen_adamf.features.write_features` does, but copy the rows from another file.
 
     :param output: The path of the file. It appears there only once it is complete.
-    :param rows: The path of a file with nothing but the rows; the new file is completed beside it.
+    :param rows: The path of a file with nothing but the rows.
     :param dim: The dimension of the rows.
     :param dtype: The data type of the rows, ``"float16"`` or ``"float32"``.
     :param labels: The labels of the rows.
@@ -110,14 +110,7 @@ def write_safetensors(
     }
     header = json.dumps(entries).encode()
     header += b" " * (-len(header) % ALIGNMENT)
-    temporary = rows.with_name("output")
-    with temporary.open("wb") as target:
-        target.write(len(header).to_bytes(8, "little"))
-        target.write(header)
-        with rows.open("rb") as source:
-            shutil.copyfileobj(source, target, length=1 << 20)
+    with written_atomically(output) as temporary, temporary.open("wb") as target, rows.open("rb") as source:
+        target.write(len(header).to_bytes(8, "little") + header)
+        shutil.copyfileobj(source, target, length=1 << 20)
         target.write(numpy.array(presence, dtype=bool).tobytes())
-        # once the file is at its place, it is complete, even if the power fails
-        target.flush()
-        os.fsync(target.fileno())
-    temporary.replace(output)

@@ -4,9 +4,9 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from typing_extensions import Self
 
@@ -18,7 +18,7 @@ try:
 except ImportError:  # there is no such module on Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["GroupResult", "PartialResult"]
+__all__ = ["PartialResult"]
 
 #: To be raised whenever older partial results cannot be continued.
 VERSION: Final = 1
@@ -30,16 +30,6 @@ HAS_LOCKS: Final[bool] = fcntl is not None
 MAX_ATTEMPTS: Final = 100
 
 
-class GroupResult(NamedTuple):
-    """What is remembered of a group of entities, beside its rows."""
-
-    #: which of the entities have a vector
-    presence: Sequence[bool]
-
-    #: the inputs that could not be used
-    problems: Sequence[Problem]
-
-
 class PartialResult:
     """A directory next to the output, with the rows so far, and a journal of complete groups.
 
@@ -47,8 +37,8 @@ class PartialResult:
     process dies. When a run is resumed, everything else is cut off.
     """
 
-    #: the groups that are complete
-    groups: list[GroupResult]
+    #: the number of complete groups
+    num_groups: int = 0
 
     #: what has become of an earlier run which could not be continued
     discarded: str | None = None
@@ -65,7 +55,10 @@ class PartialResult:
         self.directory = self.directory_of(output)
         self.rows_path = self.directory / "rows"
         self.bytes_per_row = bytes_per_row
-        self.groups = []
+        #: which of the entities in complete groups have a vector
+        self.presence: list[bool] = []
+        #: the inputs in complete groups that could not be used
+        self.problems: list[Problem] = []
         self._files: list[BinaryIO] = []
         try:
             with explain_storage(output):
@@ -86,23 +79,19 @@ class PartialResult:
         """Create the directory, unless it is there, and keep other runs out of it."""
         for _ in range(MAX_ATTEMPTS):
             self.directory.mkdir(exist_ok=True)
-            path = self.directory / "lock"
-            try:
-                file = path.open("wb")
-            except FileNotFoundError:
-                # another run has just removed the directory
-                continue
-            self._files.append(file)
-            if not HAS_LOCKS:
-                return
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                break
+            # another run may remove the directory at any time, with whatever has been opened or locked in it
             with contextlib.suppress(FileNotFoundError):
+                path = self.directory / "lock"
+                file = path.open("wb")
+                self._files.append(file)
+                if not HAS_LOCKS:
+                    return
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    break
                 if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                     return
-            # what has been locked has been removed before
             self.close()
         raise EncodingError(f"Another run is writing to {self.output}. Wait for it, or choose another output.")
 
@@ -110,40 +99,36 @@ class PartialResult:
         """Open a file for reading and writing, keeping its content."""
         path = self.directory / name
         path.touch()
-        file = path.open("r+b")
-        self._files.append(file)
-        return file
+        self._files.append(path.open("r+b"))
+        return self._files[-1]
 
     def _resume(self, identity: Mapping[str, Any]) -> None:
         """Read what an earlier run has left, and cut off what is incomplete."""
         size = os.fstat(self._rows.fileno()).st_size
         # a line without an end has not been written completely
         lines = [line for line in self._journal.read().splitlines(keepends=True) if line.endswith(b"\n")]
-        earlier = _parse(lines[0]) if lines else None
-        if lines and (not isinstance(earlier, dict) or earlier != identity):
-            different = sorted(
-                key for key in identity if not isinstance(earlier, dict) or earlier.get(key) != identity[key]
-            )
+        earlier = _parse(lines[0]) if lines else identity
+        if earlier != identity:
+            known = earlier if isinstance(earlier, dict) else {}
+            different = sorted(key for key in identity if known.get(key) != identity[key])
             self.discarded = f"another {', another '.join(different)}"
             lines = []
-        num_bytes, num_rows = (len(lines[0]), 0) if lines else (0, 0)
+        num_bytes = len(lines[0]) if lines else 0
         for line in lines[1:]:
-            group = _parse_group(line)
-            if group is None or (num_rows + len(group.presence)) * self.bytes_per_row > size:
+            try:
+                presence, problems = json.loads(line)
+                presence, problems = list(map(bool, presence)), [Problem(*problem) for problem in problems]
+            except (TypeError, ValueError):
                 break
-            num_rows += len(group.presence)
+            if (len(self.presence) + len(presence)) * self.bytes_per_row > size:
+                break
+            self._remember(presence, problems)
             num_bytes += len(line)
-            self.groups.append(group)
-        self._cut(self._rows, num_rows * self.bytes_per_row)
-        self._cut(self._journal, num_bytes)
+        for file, end in ((self._rows, len(self.presence) * self.bytes_per_row), (self._journal, num_bytes)):
+            file.truncate(end)
+            file.seek(end)
         if not lines:
             self._write(self._journal, _to_line(identity))
-
-    @staticmethod
-    def _cut(file: BinaryIO, size: int) -> None:
-        """Remove everything behind a position, and go there."""
-        file.truncate(size)
-        file.seek(size)
 
     @staticmethod
     def _write(file: BinaryIO, content: Any) -> None:
@@ -152,31 +137,26 @@ class PartialResult:
         file.flush()
         os.fsync(file.fileno())
 
-    @property
-    def presence(self) -> list[bool]:
-        """Return which entities have a vector."""
-        return [present for group in self.groups for present in group.presence]
+    def _remember(self, presence: Sequence[bool], problems: Sequence[Problem]) -> None:
+        """Remember a complete group."""
+        self.num_groups += 1
+        self.presence.extend(presence)
+        self.problems.extend(problems)
 
-    @property
-    def problems(self) -> list[Problem]:
-        """Return all inputs that could not be used."""
-        return [problem for group in self.groups for problem in group.problems]
-
-    def append(self, rows: NumpyArray, presence: Iterable[bool], problems: Iterable[Problem]) -> None:
+    def append(self, rows: NumpyArray, presence: Sequence[bool], problems: Sequence[Problem]) -> None:
         """Append a group.
 
-        :param rows: shape: ``(num_entities, dim)``
-            The rows of the group's entities, with zeros for those that are missing.
+        :param rows: shape: ``(num_entities, dim)``, the rows of the group's entities, with zeros for those that are
+            missing.
         :param presence: Which of the entities have a vector.
         :param problems: The inputs that could not be used.
         :raises EncodingError: if it cannot be written
         """
-        group = GroupResult(list(presence), list(problems))
-        line = _to_line([[int(p) for p in group.presence], [[p.entity, p.source, p.reason] for p in group.problems]])
+        line = _to_line([list(map(int, presence)), [[p.entity, p.source, p.reason] for p in problems]])
         with explain_storage(self.output):
             self._write(self._rows, rows.tobytes())
             self._write(self._journal, line)
-        self.groups.append(group)
+        self._remember(presence, problems)
 
     def remove(self) -> None:
         """Remove everything from disk, and only then let other runs in."""
@@ -203,7 +183,7 @@ class PartialResult:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.groups or not self.directory.exists():
+        if self.num_groups or not self.directory.exists():
             self.close()
         else:
             # there is nothing to continue
@@ -220,13 +200,4 @@ def _parse(line: bytes) -> Any:
     try:
         return json.loads(line)
     except ValueError:
-        return None
-
-
-def _parse_group(line: bytes) -> GroupResult | None:
-    """Parse the line of a group, if it is not damaged."""
-    try:
-        presence, problems = json.loads(line)
-        return GroupResult([bool(present) for present in presence], [Problem(*problem) for problem in problems])
-    except (TypeError, ValueError):
         return None

@@ -58,12 +58,10 @@ class SentenceTransformerEncoder(TextualEncoder):
         # older and newer versions of the library call it differently
         self._dim = self.encode(["a"]).shape[-1]
 
-    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         return self._dim
 
-    # docstr-coverage: inherited
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {
             "encoder": "sentence-transformers",
@@ -77,7 +75,6 @@ class SentenceTransformerEncoder(TextualEncoder):
             "device": describe_device(self.device),
         }
 
-    # docstr-coverage: inherited
     def encode(self, inputs: Sequence[str]) -> FloatTensor:  # noqa: D102
         vectors: FloatTensor = self._model.encode(
             list(inputs), batch_size=len(inputs), convert_to_tensor=True, show_progress_bar=False

@@ -70,13 +70,11 @@ class TimmEncoder(VisualEncoder):
         self.model = ".".join(part for part in (config.get("architecture") or model, config.get("tag")) if part)
         self.weights_origin = Path(checkpoint_path).name if checkpoint_path else "published" if pretrained else "random"
 
-    # docstr-coverage: inherited
     @property
     def dim(self) -> int:  # noqa: D102
         # the layers between the pooled features and the classifier may have another width, as in VGG
         return int(getattr(self._model, "head_hidden_size", self._model.num_features))
 
-    # docstr-coverage: inherited
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {
             "encoder": "timm",
@@ -88,7 +86,6 @@ class TimmEncoder(VisualEncoder):
             "device": describe_device(self.device),
         }
 
-    # docstr-coverage: inherited
     def prepare(self, image: "Image") -> FloatTensor:  # noqa: D102
         # the shorter side is resized to about that, and the longer one accordingly
         num_resized = (
@@ -99,7 +96,6 @@ class TimmEncoder(VisualEncoder):
         prepared: FloatTensor = self._transform(image)
         return prepared
 
-    # docstr-coverage: inherited
     @torch.inference_mode()
     def encode(self, inputs: Sequence[FloatTensor]) -> FloatTensor:  # noqa: D102
         vectors: FloatTensor = self._model(torch.stack(list(inputs)).to(self.device))
