@@ -54,15 +54,12 @@ def choose_rows(presence: BoolTensor, ratio: float, seed: int, degrees: LongTens
 
     With the same seed, the rows of a smaller ratio are among those of a larger one.
 
-    :param presence: shape: ``(num_entities,)``
-        Which entities have the modality.
+    :param presence: shape: ``(num_entities,)``, which entities have the modality.
     :param ratio: Which part of the present rows to drop, between 0 and 1; their number is rounded as by :func:`round`.
     :param seed: The random seed.
-    :param degrees: shape: ``(num_entities,)``
-        If given, rows of entities with a smaller degree are dropped first, and the seed only decides between
-        equal ones.
-    :returns: shape: ``(num_dropped,)``
-        The rows to drop, in that order.
+    :param degrees: shape: ``(num_entities,)``, if given, rows of entities with a smaller degree are dropped first, and
+        the seed only decides between equal ones.
+    :returns: shape: ``(num_dropped,)``, the rows to drop, in that order.
     :raises ValueError: if the ratio is not between 0 and 1, or there is not one degree for each entity
     """
     check_dropping(ratio, DROPPING_ORDERS[0])
@@ -82,8 +79,7 @@ def drop_rows(features: ModalityFeatures, rows: LongTensor) -> ModalityFeatures:
     """Let entities miss a modality.
 
     :param features: The features; they are not changed.
-    :param rows: shape: ``(num_dropped,)``
-        The rows to drop.
+    :param rows: shape: ``(num_dropped,)``, the rows to drop.
     :returns: Features with the same labels, in which these rows are missing. They are no longer those of a file.
     """
     if not len(rows):

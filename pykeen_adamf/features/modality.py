@@ -63,11 +63,10 @@ class ModalityFeatures:
     ) -> Self:
         """Create validated features.
 
-        :param matrix: shape: ``(num_rows, dim)``
-            The features.
+        :param matrix: shape: ``(num_rows, dim)``, the features.
         :param labels: The entity labels, in row order.
-        :param presence: shape: ``(num_rows,)``
-            Which entities have this modality. If ``None``, all whose row is not entirely NaN.
+        :param presence: shape: ``(num_rows,)``, which entities have this modality. If ``None``, all whose row is not
+            entirely NaN.
         :param source: Where the features come from, e.g., the name of the file. Used in messages.
         :returns: The features.
         :raises FeatureError: if the matrix is not a finite two-dimensional floating point matrix with one row for each

@@ -87,12 +87,11 @@ def score_new_entities(model: Model, representations: FloatTensor, relation: int
     trained with inverse triples, and the model is set to evaluation mode.
 
     :param model: The model.
-    :param representations: shape: ``(num_new, *shape)``
-        The representations of the new entities, cf. :func:`represent_new_entities`.
+    :param representations: shape: ``(num_new, *shape)``, the representations of the new entities, cf.
+        :func:`represent_new_entities`.
     :param relation: The ID of the relation.
     :param target: ``"tail"`` if the new entities are the heads, or ``"head"``.
-    :returns: shape: ``(num_new, num_entities)``
-        The scores.
+    :returns: shape: ``(num_new, num_entities)``, the scores.
     :raises ValueError: if the model has no modalities that could be fused
     """
     get_fused(model.eval())

@@ -29,14 +29,11 @@ def represent_new_entities(
     """Represent new entities by their features alone.
 
     :param model: A model of multi-modal features.
-    :param features: shape of each: ``(num_new, feature_dim)``
-        The features by modality.
-    :param presence: shape of each: ``(num_new,)``
-        Which entities have the modality. Defaults to all.
+    :param features: shape of each: ``(num_new, feature_dim)``, the features by modality.
+    :param presence: shape of each: ``(num_new,)``, which entities have the modality. Defaults to all.
     :param names: What to call the entities in messages.
     :param absent: What to fuse instead of what new entities do not have.
-    :returns: shape: ``(num_new, *shape)``
-        Representations such as those of known entities.
+    :returns: shape: ``(num_new, *shape)``, representations such as those of known entities.
     :raises ValueError: if the model has no modalities that could be fused, there is no such modality, the features have
         another dimension than those that the model was trained with, or an entity has no modality
     """

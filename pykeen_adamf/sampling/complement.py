@@ -32,10 +32,8 @@ class ComplementSampler(nn.Module):
     def __init__(self, keys: LongTensor, values: LongTensor, num_values: int, ordered: bool = False) -> None:
         """Index pairs of keys and values.
 
-        :param keys: shape: ``(n,)``
-            The keys.
-        :param values: shape: ``(n,)``
-            The values.
+        :param keys: shape: ``(n,)``, the keys.
+        :param values: shape: ``(n,)``, the values.
         :param num_values: The number of possible values.
         :param ordered: Whether pairs are known to be distinct, and sorted by key and then by value.
         """
@@ -58,14 +56,12 @@ class ComplementSampler(nn.Module):
     def sample(self, keys: LongTensor, excluded: LongTensor, num: int) -> tuple[LongTensor, BoolTensor | None]:
         """Draw values which do not occur with the given keys.
 
-        :param keys: shape: ``(*batch_dims, 1)``
-            The keys.
-        :param excluded: shape: ``(*batch_dims, 1)``
-            A value to exclude in any case; it is part of those that occur with the key, unless the key is unknown.
+        :param keys: shape: ``(*batch_dims, 1)``, the keys.
+        :param excluded: shape: ``(*batch_dims, 1)``, a value to exclude in any case; it is part of those that occur
+            with the key, unless the key is unknown.
         :param num: The number of values to draw for each key, with replacement.
-        :returns: shape of both: ``(*batch_dims, num)``
-            The values; and whether they are valid, i.e., whether there was any value to draw, or ``None`` if there
-            always is.
+        :returns: shape of both: ``(*batch_dims, num)``, the values; and whether they are valid, i.e., whether there was
+            any value to draw, or ``None`` if there always is.
         """
         device = keys.device
         known, offsets, shifted = (x.to(device) for x in (self.keys, self.offsets, self.shifted))
@@ -93,12 +89,9 @@ class ComplementSampler(nn.Module):
     def restrict(self, keys: LongTensor, excluded: LongTensor, pool: LongTensor) -> "ComplementSampler":
         """Return a sampler from a part of the values.
 
-        :param keys: shape: ``(n,)``
-            The keys which will be used.
-        :param excluded: shape: ``(n,)``
-            A value for each of them to exclude in any case.
-        :param pool: shape: ``(pool_size,)``
-            The values to draw from, sorted and distinct.
+        :param keys: shape: ``(n,)``, the keys which will be used.
+        :param excluded: shape: ``(n,)``, a value for each of them to exclude in any case.
+        :param pool: shape: ``(pool_size,)``, the values to draw from, sorted and distinct.
         :returns: A sampler for the keys' *positions* among the given ones, which returns positions in the pool, except
             for those of values that are excluded, or occur with the key.
         """

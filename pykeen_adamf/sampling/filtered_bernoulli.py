@@ -22,11 +22,9 @@ def head_corruption_probability(mapped_triples: MappedTriples, num_relations: in
     It is $\frac{tph}{tph + hpt}$, where $tph$ is the average number of tails for each head of the relation, and $hpt$
     the average number of heads for each tail.
 
-    :param mapped_triples: shape: ``(n, 3)``
-        The ID-based triples.
+    :param mapped_triples: shape: ``(n, 3)``, the ID-based triples.
     :param num_relations: The number of relations.
-    :returns: shape: ``(num_relations,)``
-        The probabilities; one half for relations without triples.
+    :returns: shape: ``(num_relations,)``, the probabilities; one half for relations without triples.
     """
     pairs = [mapped_triples[:, :2].unique(dim=0)[:, 1], mapped_triples[:, 1:].unique(dim=0)[:, 0]]
     # the average number of tails for each head is the number of triples divided by the number of heads
@@ -72,8 +70,7 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
     ) -> None:
         """Initialize the sampler.
 
-        :param mapped_triples: shape: ``(n, 3)``
-            The ID-based training triples.
+        :param mapped_triples: shape: ``(n, 3)``, the ID-based training triples.
         :param num_negs_per_pos: >0
             The number of negatives for each positive triple.
         :param filtered: Whether to draw only from entities that do not make a known triple.
@@ -102,7 +99,6 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         self.heads = ComplementSampler(keys=r * self.num_entities + t, values=h, num_values=self.num_entities)
         self.tails = ComplementSampler(keys=h * self.num_relations + r, values=t, num_values=self.num_entities)
 
-    # docstr-coverage: inherited
     def sample(self, positive_batch: LongTensor) -> tuple[LongTensor, BoolTensor | None]:  # noqa: D102
         negatives, valid = self._corrupt(positive_batch)
         if self.filterer is not None:
@@ -110,7 +106,6 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
             valid = mask if valid is None else valid & mask
         return negatives, valid
 
-    # docstr-coverage: inherited
     def corrupt_batch(self, positive_batch: LongTensor) -> LongTensor:  # noqa: D102
         return self._corrupt(positive_batch)[0]
 
