@@ -30,20 +30,15 @@ class CoverageReport:
 
     @classmethod
     def from_features(cls, features: Mapping[str, ModalityFeatures], num_entities: int) -> Self:
-        """Create the report.
-
-        :param features: The features of each modality, aligned to the same entities.
-        :param num_entities: The number of entities.
-        :returns: The report.
-        """
-        presence = torch.zeros(num_entities, len(features), dtype=torch.bool)
-        for column, modality in enumerate(features.values()):
-            presence[:, column] = modality.presence
+        """Create the report of features, by modality, which are aligned to the same entities."""
+        num_modalities = torch.zeros(num_entities, dtype=torch.long)
+        for modality in features.values():
+            num_modalities += modality.presence
         return cls(
             num_entities=num_entities,
             per_modality={name: modality.num_present for name, modality in features.items()},
-            num_complete=int(presence.all(dim=-1).sum()) if features else 0,
-            num_none=int((~presence.any(dim=-1)).sum()),
+            num_complete=int((num_modalities == len(features)).sum()) if features else 0,
+            num_none=int((num_modalities == 0).sum()),
         )
 
     def to_df(self) -> pandas.DataFrame:

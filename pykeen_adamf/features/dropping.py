@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias, get_args
 import torch
 
 from ..typing import BoolTensor, LongTensor
-from .modality import ModalityFeatures
+from .modality import ModalityFeatures, take_rows
 
 __all__ = [
     "DROPPING_ORDERS",
@@ -40,9 +40,7 @@ def check_dropping(ratio: float, by: str) -> None:
 def derive_seed(seed: int, name: str) -> int:
     """Derive a modality's own random seed, such that each modality is missing for other entities.
 
-    :param seed: The random seed of the experiment.
-    :param name: The name of the modality.
-    :returns: The random seed of the modality. It depends on nothing else, e.g., not on the other modalities.
+    It depends on nothing but the random seed of the experiment and the modality's name.
     """
     digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
     # torch takes signed integers of 64 bits
@@ -86,10 +84,5 @@ def drop_rows(features: ModalityFeatures, rows: LongTensor) -> ModalityFeatures:
         return features
     presence = features.presence.clone()
     presence[rows] = False
-    if presence.any():
-        matrix = features.matrix.clone()
-        matrix[rows] = 0
-    else:
-        # zeros that take no memory
-        matrix = features.matrix.new_zeros(1, features.dim).expand(features.num_entities, features.dim)
+    matrix = take_rows(features.matrix, torch.arange(features.num_entities), presence)
     return dataclasses.replace(features, matrix=matrix, presence=presence, path=None)

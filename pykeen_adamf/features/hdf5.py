@@ -30,15 +30,11 @@ def read_hdf5(path: Path, labels: Sequence[str] | None) -> tuple[Any, Sequence[s
 
     with h5py.File(path, "r") as file:
         names = list(_walk(file))
-        if len(names) == 1 and file[names[0]].ndim == 2 and (labels is None or _find(file, labels, names[0]) is None):
+        # as HDF5 normalizes paths
+        known = {"/".join(part for part in label.split("/") if part): label for label in labels or ()}
+        if len(names) == 1 and names[0] not in known and file[names[0]].ndim == 2:
             return file[names[0]][()], None, None
-        known = {name: name for name in names}
-        if labels is not None:
-            for label in labels:
-                name = _normalize(label)
-                if name in known:
-                    known[name] = label
-        vectors = {label: _mean(file[name][()]) for name, label in known.items()}
+        vectors = {known.get(name, name): _mean(file[name][()]) for name in names}
     dims = {vector.shape for vector in vectors.values()}
     if len(dims) != 1:
         raise FeatureError(f"{path} must have one vector of the same length for each entity; got shapes {dims}.")
@@ -55,16 +51,6 @@ def _walk(group: Any, prefix: str = "", ancestors: tuple[Any, ...] = ()) -> Iter
                 yield from _walk(item, f"{prefix}{key}/", (*ancestors, group.id))
         elif hasattr(item, "shape"):
             yield f"{prefix}{key}"
-
-
-def _normalize(label: str) -> str:
-    """Normalize a label as HDF5 normalizes paths."""
-    return "/".join(part for part in label.split("/") if part)
-
-
-def _find(file: Any, labels: Sequence[str], name: str) -> str | None:
-    """Find the label whose dataset has the given name."""
-    return next((label for label in labels if _normalize(label) == name), None)
 
 
 def _mean(vectors: Any) -> Any:

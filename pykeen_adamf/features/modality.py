@@ -10,12 +10,9 @@ import torch
 from typing_extensions import Self
 
 from ..chunking import row_chunks, rows_per_chunk
-from ..typing import BoolTensor, FloatTensor, NumpyArray
+from ..typing import BoolTensor, FloatTensor, LongTensor, NumpyArray
 
-__all__ = [
-    "FeatureError",
-    "ModalityFeatures",
-]
+__all__ = ["FeatureError", "ModalityFeatures", "take_rows"]
 
 
 class FeatureError(ValueError):
@@ -83,12 +80,12 @@ class ModalityFeatures:
 
     @classmethod
     def missing(cls, labels: Iterable[str], dim: int, source: str = "features") -> Self:
-        """Create features of a modality which no entity has.
+        """Create features of a modality which no entity has; they take no memory.
 
         :param labels: The entity labels.
         :param dim: The feature dimension, which decides the size of whatever replaces the missing rows.
         :param source: Where the features would have come from.
-        :returns: Features without any present row; they take no memory.
+        :returns: Features without any present row.
         """
         labels = tuple(labels)
         return cls(
@@ -134,14 +131,11 @@ class ModalityFeatures:
             return self.missing(labels, dim=self.dim, source=self.source)
         row_of = {label: row for row, label in enumerate(self.labels)}
         rows = torch.as_tensor([row_of.get(label, -1) for label in labels], dtype=torch.long)
-        found = rows >= 0
-        presence = found & self.presence[rows.clamp(min=0)]
-        if presence.any():
-            matrix = self.matrix[rows.clamp(min=0)]
-            matrix[~presence] = 0
-        else:
-            matrix = self.matrix.new_zeros(1, self.dim).expand(len(labels), self.dim)
-        return dataclasses.replace(self, matrix=matrix, labels=labels, presence=presence)
+        # of whatever row, if there is none
+        presence = (rows >= 0) & self.presence[rows]
+        return dataclasses.replace(
+            self, matrix=take_rows(self.matrix, rows, presence), labels=labels, presence=presence
+        )
 
     def rename(self, labels: Iterable[str]) -> Self:
         """Give the rows new labels, in row order.
@@ -172,13 +166,21 @@ class ModalityFeatures:
         )
 
 
+def take_rows(matrix: FloatTensor, rows: LongTensor, presence: BoolTensor) -> FloatTensor:
+    """Return a copy of rows, with zeros where they are not present; it takes no memory if none is."""
+    if not presence.any():
+        return matrix.new_zeros(1, matrix.shape[1]).expand(len(rows), -1)
+    taken = matrix[rows]
+    taken[~presence] = 0
+    return taken
+
+
 def _check_labels(labels: Sequence[str], num_rows: int, source: str) -> None:
     """Check that there is exactly one label for each row."""
     if len(labels) != num_rows:
         raise FeatureError(
-            f"{source} has {num_rows:,} rows, but there are {len(labels):,} entities. There must be exactly "
-            f"one row for each entity, in the entities' order; or use a file which stores the labels beside the "
-            f"rows.",
+            f"{source} has {num_rows:,} rows, but there are {len(labels):,} entities. There must be exactly one row "
+            f"for each entity, in the entities' order; or use a file which stores the labels beside the rows.",
         )
     if len(set(labels)) != len(labels):
         duplicates = [label for label, count in Counter(labels).items() if count > 1]
@@ -190,11 +192,12 @@ def _check_labels(labels: Sequence[str], num_rows: int, source: str) -> None:
 
 def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTensor:
     """Convert to a floating point tensor with two dimensions."""
+    wrong_type = "{} has the data type {}, which is not floating point. Convert it, e.g., to float32."
     if isinstance(matrix, numpy.ndarray):
         if matrix.dtype == object:
             raise FeatureError(f"{source} is an array of Python objects. Store it as a floating point array.")
         if matrix.dtype.kind != "f" or matrix.dtype.itemsize > 8:
-            raise FeatureError(_dtype_message(source, matrix.dtype))
+            raise FeatureError(wrong_type.format(source, matrix.dtype))
         # torch knows neither foreign byte orders, nor negative strides, nor read-only memory
         native = matrix.dtype.newbyteorder("=")
         usable = matrix.dtype == native and matrix.flags.writeable and min(matrix.strides, default=0) >= 0
@@ -204,17 +207,13 @@ def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTens
     if matrix.layout != torch.strided:
         raise FeatureError(f"{source} is a sparse tensor. Convert it with to_dense().")
     if not matrix.is_floating_point():
-        raise FeatureError(_dtype_message(source, matrix.dtype))
+        raise FeatureError(wrong_type.format(source, matrix.dtype))
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise FeatureError(
             f"{source} has the shape {tuple(matrix.shape)}, but a matrix with one row for each entity is needed. "
             f"Reshape it to (num_entities, dim).",
         )
     return matrix.detach().cpu()
-
-
-def _dtype_message(source: str, dtype: object) -> str:
-    return f"{source} has the data type {dtype}, which is not floating point. Convert it, e.g., to float32."
 
 
 def _normalize_presence(
@@ -252,7 +251,7 @@ def _as_mask(presence: BoolTensor | NumpyArray | Sequence[bool], num_rows: int, 
     if isinstance(presence, numpy.ndarray) and presence.dtype == bool:
         presence = torch.from_numpy(presence.copy())
     if not isinstance(presence, torch.Tensor) or presence.dtype != torch.bool or presence.shape != (num_rows,):
-        kind = f"{getattr(presence, 'dtype', type(presence).__name__)}"
+        kind = getattr(presence, "dtype", type(presence).__name__)
         raise FeatureError(
             f"The presence mask of {source} is of {kind} with the shape {tuple(getattr(presence, 'shape', ()))}, but "
             f"must be boolean with one value for each of the {num_rows:,} rows.",

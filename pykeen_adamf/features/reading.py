@@ -12,14 +12,10 @@ import torch
 from safetensors import safe_open
 
 from ..typing import FloatTensor, NumpyArray
+from .hdf5 import read_hdf5
 from .modality import FeatureError, ModalityFeatures
 
-__all__ = [
-    "FEATURE_SUFFIXES",
-    "FeatureSource",
-    "as_features",
-    "read_features",
-]
+__all__ = ["FEATURE_SUFFIXES", "FeatureSource", "as_features", "read_features"]
 
 #: Where the features of one modality may come from.
 FeatureSource: TypeAlias = (
@@ -40,7 +36,11 @@ Content = tuple[Any, Sequence[str] | None, Any]
 
 def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
     """Interpret a mapping: a matrix beside its labels, a single matrix, or one vector for each entity."""
-    if KEY_FEATURES in data and not _has_one_vector_each(data):
+    # vectors of several entities, one of which may be named like the matrix
+    has_one_vector_each = len(data) > 1 and all(
+        getattr(value, "ndim", None) == 1 and torch.as_tensor(value).is_floating_point() for value in data.values()
+    )
+    if KEY_FEATURES in data and not has_one_vector_each:
         labels = data.get(KEY_LABELS)
         if labels is not None:
             labels = [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
@@ -55,13 +55,6 @@ def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
             f"each entity; its entries are {sorted(map(str, data))[:5]}.",
         )
     return torch.stack(list(vectors.values())), list(vectors), None
-
-
-def _has_one_vector_each(data: Mapping[str, Any]) -> bool:
-    """Return whether these are vectors of several entities, one of which is named like the matrix."""
-    return len(data) > 1 and all(
-        getattr(value, "ndim", None) == 1 and torch.as_tensor(value).is_floating_point() for value in data.values()
-    )
 
 
 def _read_torch(path: Path, labels: Sequence[str] | None) -> Content:
@@ -98,21 +91,14 @@ def _read_safetensors(path: Path, labels: Sequence[str] | None) -> Content:
     return _from_mapping(data, path)
 
 
-def _read_h5(path: Path, labels: Sequence[str] | None) -> Content:
-    # an optional dependency
-    from .hdf5 import read_hdf5
-
-    return read_hdf5(path, labels)
-
-
 _READERS: Mapping[str, Callable[[Path, Sequence[str] | None], Content]] = {
     ".pth": _read_torch,
     ".pt": _read_torch,
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,
-    ".h5": _read_h5,
-    ".hdf5": _read_h5,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
 }
 
 #: The supported file formats.
@@ -134,8 +120,8 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
 
     Large ``.npy`` files and ``.safetensors`` are mapped to memory rather than read: frozen features stay there, if the
     file's rows are in the order of the entities, and no entity misses the modality, or the file has zeros for those
-    which do and none is to be replaced by random features. Do not write to
-    such a file while it is in use; :func:`pykeen_adamf.features.writing.write_features` replaces it, which is fine.
+    which do and none is to be replaced by random features. Do not write to such a file while it is in use;
+    :func:`pykeen_adamf.features.writing.write_features` replaces it, which is fine.
 
     :param path: The path of the file.
     :param labels: The labels of the rows, in row order. Required for files without labels, and ignored for files with
