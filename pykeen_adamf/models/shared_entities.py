@@ -74,7 +74,7 @@ class SharedEntities:
         else:
             everything = 2 * len(indices) >= num_entities
         # sparse gradients are those of selected rows
-        if everything and not _is_sparse(representation):
+        if everything and not any(getattr(part, "sparse", False) for part in representation.modules()):
             indices = None
         parts: Mapping[str, FloatTensor] | None = None
         if isinstance(representation, FusedRepresentation):
@@ -93,22 +93,11 @@ class SharedEntities:
         parts: Mapping[str, FloatTensor] | None = None,
         row_of: LongTensor | None = None,
     ) -> Self:
-        """Share representations that are calculated already.
-
-        :param x: shape: ``(num_rows, *shape)``, the representations.
-        :param comparison: What entities are going to be compared by.
-        :param parts: shape of each: ``(num_rows, dim)``, the modality embeddings that they are fused from, if any.
-        :param row_of: shape: ``(num_entities,)``, the row of each entity, if there is not one for each.
-        :returns: The shared representations.
-        """
+        """Share representations, shape: ``(num_rows, *shape)``, that are calculated already; cf. the attributes."""
         return cls(comparison.to_real(x), comparison, tuple(x.shape[1:]), parts or {}, row_of)
 
     def select(self, entities: LongTensor) -> Self:
-        """Select the representations of few entities, such that gradients with respect to these are small, too.
-
-        :param entities: The entities, in any shape, and possibly more than once.
-        :returns: Their representations.
-        """
+        """Select some of these entities, in any shape, such that gradients with respect to them are small, too."""
         entities = entities.flatten()
         rows = self.rows(entities)
         num_entities = len(self.table) if self.row_of is None else len(self.row_of)
@@ -120,10 +109,8 @@ class SharedEntities:
         )
 
     def rows(self, entities: LongTensor) -> LongTensor:
-        """Return the rows of entities.
+        """Return the rows of entities, both of the shape ``s``.
 
-        :param entities: shape: ``s``, the entities.
-        :returns: shape: ``s``, their rows.
         :raises ValueError: if some of them are not among the shared ones
         """
         rows = entities if self.row_of is None else self.row_of[entities]
@@ -135,37 +122,19 @@ class SharedEntities:
         return rows
 
     def get(self, entities: LongTensor) -> FloatTensor:
-        """Return the representations of entities.
-
-        :param entities: shape: ``s``, the entities.
-        :returns: shape: ``(*s, *shape)``, their representations.
-        """
+        """Return the representations of entities, shape: ``(*s, *shape)`` for entities of the shape ``s``."""
         return self.get_rows(self.rows(entities))
 
     def get_rows(self, rows: LongTensor) -> FloatTensor:
-        """Return rows as what they represent.
-
-        :param rows: shape: ``s``, the rows.
-        :returns: shape: ``(*s, *shape)``, the representations.
-        """
+        """Return what rows represent, shape: ``(*s, *shape)`` for rows of the shape ``s``."""
         return self.comparison.from_real(F.embedding(rows, self.table), self.shape)
 
     def get_part(self, name: str, entities: LongTensor) -> FloatTensor:
-        """Return the embeddings of one modality.
-
-        :param name: The name of the modality.
-        :param entities: shape: ``s``, the entities.
-        :returns: shape: ``(*s, dim)``, the embeddings.
-        """
+        """Return the embeddings of one modality, shape: ``(*s, dim)`` for entities of the shape ``s``."""
         return F.embedding(self.rows(entities), self.parts[name])
 
 
-def _is_sparse(representation: Representation) -> bool:
-    return any(getattr(module, "sparse", False) for module in representation.modules())
-
-
 def _number(entities: LongTensor, num_entities: int) -> LongTensor:
-    """Return the position of each entity; any of them if it is repeated, since all these rows are equal."""
+    """Return the last position of each entity; not any, since dropout may have made repeated rows differ."""
     row_of = entities.new_full((num_entities,), -1)
-    row_of[entities] = torch.arange(len(entities), device=entities.device)
-    return row_of
+    return row_of.scatter_reduce_(0, entities, torch.arange(len(entities), device=entities.device), "amax")

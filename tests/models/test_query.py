@@ -10,6 +10,7 @@ from pykeen.utils import get_batchnorm_modules
 
 from pykeen_adamf.models import LpRotatE
 from pykeen_adamf.models.query import QueryScoringModel
+from pykeen_adamf.models.shared_entities import _number
 
 from ..cases import make_factory
 from .test_models import MODELS
@@ -81,6 +82,11 @@ def test_sharing_knows_its_entities():
         model.score_hrt(batch)
     # not even after an error is anything left
     torch.testing.assert_close(model.score_hrt(batch), expected)
+
+
+def test_repeated_entities():
+    """Their last row is used, in whatever order a device writes."""
+    assert _number(torch.tensor([3, 1, 3, 0]), 5).tolist() == [3, 1, -1, 2, -1]
 
 
 def test_dropout_is_pykeens():
