@@ -19,31 +19,21 @@ __all__ = ["Comparison", "Distance", "Dot"]
 
 
 class Comparison(ABC):
-    """A score for a query and a candidate."""
+    """A score for a query and a candidate, which may be complex."""
+
+    #: whether gradients are calculated from scores
+    needs_scores: bool = False
 
     def __init__(self, is_complex: bool = False) -> None:
-        """Initialize the comparison.
-
-        :param is_complex: Whether queries and candidates are complex.
-        """
         self.is_complex = is_complex
 
     @abstractmethod
     def to_real(self, x: FloatTensor) -> FloatTensor:
-        """Write rows as real numbers.
-
-        :param x: shape: ``(n, *shape)``, real or complex rows.
-        :returns: shape: ``(n, width)``, the rows as this comparison takes them.
-        """
+        """Write rows, real or complex, shape: ``(n, *shape)``, as this comparison takes them, shape: ``(n, width)``."""
 
     @abstractmethod
     def from_real(self, x: FloatTensor, shape: tuple[int, ...]) -> FloatTensor:
-        """Undo :meth:`to_real`.
-
-        :param x: shape: ``(*batch_dims, width)``, real rows.
-        :param shape: The shape of one row.
-        :returns: shape: ``(*batch_dims, *shape)``, the rows.
-        """
+        """Undo :meth:`to_real`, from shape ``(*batch_dims, width)`` to ``(*batch_dims, *shape)``."""
 
     @abstractmethod
     def score_pairs(
@@ -78,31 +68,21 @@ class Comparison(ABC):
         weight: FloatTensor | None = None,
         offset: float = 0.0,
     ) -> tuple[FloatTensor, FloatTensor]:
-        """Return the gradients of :meth:`score_all` with respect to queries and candidates.
+        """Return the gradients of :meth:`score_all` with respect to queries and candidates, each of its tensor's shape.
 
-        :param queries: shape: ``(num_queries, width)``, the queries.
-        :param candidates: shape: ``(num_candidates, width)``, the candidates.
+        :param queries: The queries.
+        :param candidates: The candidates.
         :param scores: shape: ``(num_queries, num_candidates)``, the scores, if :attr:`needs_scores`.
         :param grad: shape: ``(num_queries, num_candidates)``, the gradient of the scores, which may be overwritten.
         :param weight: shape: ``(num_queries,)``, what to multiply the gradient of each query's scores by, after
             ``offset`` has been subtracted from it.
         :param offset: What to subtract from all gradients.
-        :returns: The gradients, each of its tensor's shape.
+        :returns: The gradients.
         """
 
     @abstractmethod
     def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
-        """Score queries and candidates in plain PyTorch.
-
-        :param queries: shape: ``(*batch_dims, width)``, the queries.
-        :param candidates: shape: ``(*batch_dims, width)``, the candidates. The batch dimensions of both are broadcast.
-        :returns: shape: ``batch_dims``, the scores.
-        """
-
-    @property
-    def needs_scores(self) -> bool:
-        """Return whether gradients are calculated from scores."""
-        return False
+        """Score pairs in plain PyTorch, shape: ``batch_dims``, broadcast from both, ``(*batch_dims, width)``."""
 
     def all_pairs(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
         """Score all pairs, with gradients; cf. :meth:`score_all`."""
@@ -185,6 +165,8 @@ class Distance(Comparison):
         """
         super().__init__(is_complex)
         self.p, self.power_norm = float(p), power_norm
+        # otherwise, scores are sums
+        self.needs_scores = not power_norm and p != 1
 
     def to_real(self, x: FloatTensor) -> FloatTensor:  # noqa: D102
         return as_planar(x) if self.is_complex else x.flatten(start_dim=1).contiguous()
@@ -202,22 +184,14 @@ class Distance(Comparison):
         self, queries: FloatTensor, candidates: FloatTensor, query_index: LongTensor, candidate_index: LongTensor
     ) -> FloatTensor:
         sums = pair_power_sums(queries, candidates, query_index, candidate_index, p=self.p, planar=self.is_complex)
-        if self._is_sum:
+        if not self.needs_scores:
             return sums.neg()
         # the gradient of a norm at zero is zero, as PyTorch's
         return -sums.clamp(min=torch.finfo(sums.dtype).tiny).pow(1 / self.p)
 
-    @property
-    def _is_sum(self) -> bool:
-        return self.power_norm or self.p == 1
-
-    @property
-    def needs_scores(self) -> bool:  # noqa: D102
-        return not self._is_sum
-
     def score_all(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:  # noqa: D102
         sums = all_power_sums(queries, candidates, p=self.p, planar=self.is_complex)
-        if not self._is_sum:
+        if self.needs_scores:
             sums.clamp_(min=torch.finfo(sums.dtype).tiny).pow_(1 / self.p)
         return sums.neg_()
 
@@ -235,13 +209,12 @@ class Distance(Comparison):
             grad = grad.sub_(offset)
         if weight is not None:
             grad = grad.mul_(weight.unsqueeze(dim=1))
-        if not self._is_sum:
-            assert scores is not None
+        if scores is not None:
             # the derivative of s^(1/p) is s^(1/p - 1) / p, and s is the score's p-th power
             tiny = torch.finfo(scores.dtype).tiny ** (1 / self.p)
             slope = scores.neg().pow_(1 - self.p).masked_fill_(scores >= -tiny, 0.0).div_(self.p)
             grad = grad.mul_(slope)
-        return all_power_sums_backward(queries, candidates, -grad, p=self.p, planar=self.is_complex)
+        return all_power_sums_backward(queries, candidates, grad, p=self.p, planar=self.is_complex)
 
 
 class _PairDots(torch.autograd.Function):

@@ -24,11 +24,9 @@ NO_TRITON_ENVIRONMENT_VARIABLE: Final = "PYKEEN_ADAMF_NO_TRITON"
 
 
 def as_planar(x: FloatTensor) -> FloatTensor:
-    """Return all real parts of a row, followed by all imaginary parts.
+    """Return all real parts of complex rows, followed by all imaginary parts: from ``(n, dim)`` to ``(n, 2 * dim)``.
 
-    :param x: shape: ``(n, dim)``, complex numbers.
-    :returns: shape: ``(n, 2 * dim)``, real numbers. In contrast to interleaved ones, moduli can be calculated with
-        contiguous reads.
+    In contrast to interleaved numbers, moduli can be calculated with contiguous reads.
     """
     result: FloatTensor = _AsPlanar.apply(x)  # type: ignore[no-untyped-call]
     return result
@@ -79,13 +77,13 @@ def pair_power_sums(
 
 
 def all_power_sums(left: FloatTensor, right: FloatTensor, *, p: float = 1.0, planar: bool = False) -> FloatTensor:
-    r"""Return $\sum_i |x_i - y_i|^p$ for every pair of a left and a right row.
+    """Return the sums of :func:`pair_power_sums` for every pair of rows, without gradients.
 
-    :param left: shape: ``(num_left, width)``, the rows $x$.
-    :param right: shape: ``(num_right, width)``, the rows $y$.
+    :param left: shape: ``(num_left, width)``, the left rows.
+    :param right: shape: ``(num_right, width)``, the right rows.
     :param p: >0, the power.
     :param planar: Whether the rows are complex numbers, given as by :func:`as_planar`.
-    :returns: shape: ``(num_left, num_right)``, the sums. No gradients flow through them.
+    :returns: shape: ``(num_left, num_right)``, the sums.
     """
     left, right = left.detach(), right.detach()
     result = left.new_empty(len(left), len(right))
@@ -111,21 +109,21 @@ def _all_pairs(left: FloatTensor, right: FloatTensor, planar: bool) -> Iterator[
 def all_power_sums_backward(
     left: FloatTensor, right: FloatTensor, grad: FloatTensor, *, p: float = 1.0, planar: bool = False
 ) -> tuple[FloatTensor, FloatTensor]:
-    """Return the gradients of :func:`all_power_sums`, of which nothing but the rows is needed.
+    """Return the gradients of the negatives of :func:`all_power_sums`.
 
-    :param left: shape: ``(num_left, width)``, the rows $x$.
-    :param right: shape: ``(num_right, width)``, the rows $y$.
-    :param grad: shape: ``(num_left, num_right)``, the gradient of the sums.
+    :param left: The left rows.
+    :param right: The right rows.
+    :param grad: shape: ``(num_left, num_right)``, the gradient of the negative sums.
     :param p: >0, the power.
-    :param planar: Whether the rows are complex numbers, given as by :func:`as_planar`.
-    :returns: shapes: ``(num_left, width)`` and ``(num_right, width)``, the gradients.
+    :param planar: Whether the rows are complex numbers.
+    :returns: The gradients with respect to the left and right rows.
     """
     grad_left, grad_right = torch.zeros_like(left), torch.zeros_like(right)
-    weights = p * grad
+    weights = grad if p == 1 else p * grad
     for row, start, stop, difference, squares in _all_pairs(left, right, planar):
         _differentiate(difference, squares, weights[row, start:stop, None], p)
-        grad_left[row] += difference.sum(dim=0)
-        grad_right[start:stop] -= difference
+        grad_left[row] -= difference.sum(dim=0)
+        grad_right[start:stop] += difference
     return grad_left, grad_right
 
 
@@ -160,38 +158,28 @@ def load_triton(x: FloatTensor) -> Any:
     """Return the module with kernels for a tensor's device, or None if there are none, or they cannot be had."""
     # the kernels add up in any order
     unwanted = os.environ.get(NO_TRITON_ENVIRONMENT_VARIABLE) or torch.are_deterministic_algorithms_enabled()
-    if not x.is_cuda or unwanted or importlib.util.find_spec("triton") is None:
+    supported = x.is_cuda and x.dtype in {torch.float32, torch.float64}
+    if unwanted or not supported or importlib.util.find_spec("triton") is None:
         return None
-    kernels = importlib.import_module(f"{__package__}.triton_distance")
-    return kernels if kernels.is_supported(x) else None
+    return importlib.import_module(f"{__package__}.triton_distance")
 
 
-class _Chunks:
-    """Iterates over chunks of pairs: their range and differences, in buffers that are used again."""
-
-    def __init__(
-        self, left: FloatTensor, right: FloatTensor, left_index: LongTensor, right_index: LongTensor, planar: bool
-    ) -> None:
-        self.left, self.right, self.left_index, self.right_index = left, right, left_index, right_index
-        width = left.shape[1]
-        self.dim = width // 2 if planar else width
-        self.size = rows_per_chunk(width, left.device)
-        rows = min(self.size, len(left_index))
-        self.buffers = [left.new_empty(rows, width) for _ in range(2)]
-        self.planar = planar
-
-    def __iter__(self) -> Any:
-        for start, stop in row_chunks(len(self.left_index), self.size):
-            difference, scratch = (buffer[: stop - start] for buffer in self.buffers)
-            torch.index_select(self.left, 0, self.left_index[start:stop], out=difference)
-            torch.index_select(self.right, 0, self.right_index[start:stop], out=scratch)
-            difference.sub_(scratch)
-            yield start, stop, difference, _square_moduli(difference, scratch[:, : self.dim], self.planar)
+def _some_pairs(
+    left: FloatTensor, right: FloatTensor, left_index: LongTensor, right_index: LongTensor, planar: bool
+) -> Iterator[tuple[int, int, Any, Any]]:
+    """Iterate over chunks of pairs: their range, and differences and squares in buffers."""
+    width = left.shape[1]
+    size = rows_per_chunk(width, left.device)
+    buffers = [left.new_empty(min(size, len(left_index)), width) for _ in range(2)]
+    for start, stop in row_chunks(len(left_index), size):
+        difference, scratch = (buffer[: stop - start] for buffer in buffers)
+        torch.index_select(left, 0, left_index[start:stop], out=difference)
+        torch.index_select(right, 0, right_index[start:stop], out=scratch)
+        difference.sub_(scratch)
+        yield start, stop, difference, _square_moduli(difference, scratch[:, : width // 2 if planar else width], planar)
 
 
 class _PairPowerSums(torch.autograd.Function):
-    """The function, with its backward pass written by hand."""
-
     @staticmethod
     def forward(
         ctx: Any,
@@ -209,7 +197,7 @@ class _PairPowerSums(torch.autograd.Function):
             sums: FloatTensor = kernels.pair_power_sums_forward(left, right, left_index, right_index, p, planar)
             return sums
         result = left.new_empty(len(left_index))
-        for start, stop, _, squares in _Chunks(left, right, left_index, right_index, planar):
+        for start, stop, _, squares in _some_pairs(left, right, left_index, right_index, planar):
             torch.sum(_powers(squares, p), dim=-1, out=result[start:stop])
         return result
 
@@ -229,7 +217,7 @@ class _PairPowerSums(torch.autograd.Function):
         grad_right = torch.zeros_like(right) if needs_right else None
         # the factor of p, and the sign for the right rows, once for each pair rather than for each coordinate
         weight = (p * grad).unsqueeze(dim=-1)
-        for start, stop, difference, squares in _Chunks(left, right, left_index, right_index, planar):
+        for start, stop, difference, squares in _some_pairs(left, right, left_index, right_index, planar):
             _differentiate(difference, squares, weight[start:stop], p)
             if grad_left is not None:
                 grad_left.index_add_(0, left_index[start:stop], difference)

@@ -142,8 +142,3 @@ def pair_power_sums_backward(
             needs_left=needs_left, needs_right=needs_right,
         )  # fmt: skip
     return grad_left if needs_left else None, grad_right if needs_right else None
-
-
-def is_supported(x: torch.Tensor) -> bool:
-    """Return whether the kernels can be used for a tensor."""
-    return x.is_cuda and x.dtype in {torch.float32, torch.float64}
