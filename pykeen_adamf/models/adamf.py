@@ -19,20 +19,15 @@ __all__ = ["AdaMF", "AdaMFRotatE"]
 
 
 class AdaMF(MultimodalModel):
-    r"""Multi-modal fusion with any fusion, any interaction, and any training loop.
+    """Multi-modal fusion with any fusion, any interaction, and any training loop.
 
-    An entity has a learned structural embedding and, for each modality $m$, a projection of its features:
-
-    .. math ::
-        \mathbf{e}_m = \mathbf{W}_m \mathbf{f}_m + \mathbf{b}_m
-
+    An entity has a learned structural embedding and, for each modality, a linear projection of its features.
     The fusion makes one embedding of them, and the interaction scores triples of these; the representation of relations
     follows from it. With ``fusion="adaptive"`` and ``interaction="LpRotatE"``, this is the model of AdaMF-MAT
-    (`Zhang et al., 2024`_), cf. :class:`AdaMFRotatE`. On dense graphs, ``interaction="ComplEx"`` with
+    (Zhang et al., 2024), cf. :class:`AdaMFRotatE`. On dense graphs, ``interaction="ComplEx"`` with
     ``training_loop="OneVsAll"``, batch normalization, dropout and ``fusion="sum"`` finds better links in less time. Use
     ``training_loop="MAT"`` or ``"OneVsAllMAT"`` to add modality adversarial training.
 
-    .. _Zhang et al., 2024: https://arxiv.org/abs/2402.15444
     ---
     citation:
         author: Zhang
@@ -41,7 +36,6 @@ class AdaMF(MultimodalModel):
         github: zjukg/AdaMF-MAT
     """
 
-    #: The default strategy for optimizing the model's hyper-parameters
     hpo_default: ClassVar[Mapping[str, Any]] = dict(
         embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
         fusion=dict(type="categorical", choices=[fusion_resolver.normalize_cls(cls) for cls in FUSIONS]),
@@ -52,12 +46,10 @@ class AdaMF(MultimodalModel):
         feature_dropout=dict(type=float, low=0.0, high=0.5, q=0.1),
     )
 
-    #: The default loss function class
     loss_default: ClassVar[type[Loss]] = CrossEntropyLoss
-    #: The default parameters for the default loss function class
     loss_default_kwargs: ClassVar[Mapping[str, Any]] = {}
 
-    # PyKEEN's command line makes an option of every annotation, hence none for kwargs
+    # PyKEEN's command line makes an option of every annotation, hence none for kwargs, here and in other models
     def __init__(  # type: ignore[no-untyped-def]
         self,
         *,
@@ -122,11 +114,11 @@ class AdaMF(MultimodalModel):
         :param compute_dtype: The data type in which features are projected, if not single precision, e.g.,
             ``"bfloat16"``.
         :param entity_initializer: The initializer of structural embeddings. Defaults to what suits the interaction.
-        :param entity_initializer_kwargs: Keyword-based parameters of this initializer, if it is given.
+        :param entity_initializer_kwargs: Its keyword-based parameters, if it is given.
         :param relation_initializer: The initializer of relation embeddings, with the same default.
-        :param relation_initializer_kwargs: Keyword-based parameters of this initializer, if it is given.
+        :param relation_initializer_kwargs: Its keyword-based parameters, if it is given.
         :param regularizer: The regularizer of the fused entity representations.
-        :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
+        :param regularizer_kwargs: Its keyword-based parameters.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
         :raises ValueError: if the triples factory has no features, or not the requested ones; or the interaction or
             the fusion is unknown, or cannot be used
@@ -172,29 +164,21 @@ class AdaMF(MultimodalModel):
                 regularizer=regularizer,
                 regularizer_kwargs=regularizer_kwargs,
             ),
-            **geometry.model_kwargs(),
+            **geometry.model_kwargs,
             **kwargs,
         )
 
 
 class AdaMFRotatE(AdaMF):
-    r"""The model of AdaMF-MAT (`Zhang et al., 2024`_), with the defaults of the authors' code.
+    """The model of AdaMF-MAT (Zhang et al., 2024), with the defaults of the authors' code.
 
-    Modalities are fused with weights of the entity's own (eq. 4, 5):
-
-    .. math ::
-        \alpha_m = \mathrm{softmax}_m(\mathbf{w}_m^T \tanh(\mathbf{e}_m)),
-        \qquad \mathbf{e} = \sum_m \alpha_m \mathbf{e}_m
-
-    and, seen as complex numbers, scored as in RotatE, with the sum of moduli as norm (eq. 6):
-
-    .. math ::
-        f(h, r, t) = - \sum_i |\mathbf{h}_i \mathbf{r}_i - \mathbf{t}_i|
+    Modalities are fused with weights of the entity's own (eq. 4, 5; :class:`pykeen_adamf.nn.fusion.AdaptiveFusion`).
+    What comes out of it, seen as complex numbers, is scored as in RotatE, with the sum of moduli as norm (eq. 6;
+    :class:`pykeen_adamf.nn.LpRotatEInteraction`).
 
     Train it with ``training_loop="MAT"`` for AdaMF-MAT, or with any other training loop for AdaMF alone. It is
     :class:`AdaMF` with other defaults.
 
-    .. _Zhang et al., 2024: https://arxiv.org/abs/2402.15444
     ---
     citation:
         author: Zhang
@@ -203,7 +187,6 @@ class AdaMFRotatE(AdaMF):
         github: zjukg/AdaMF-MAT
     """
 
-    #: The default strategy for optimizing the model's hyper-parameters
     hpo_default: ClassVar[Mapping[str, Any]] = dict(
         embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
         attention=dict(type="categorical", choices=list(ATTENTIONS)),
@@ -211,12 +194,9 @@ class AdaMFRotatE(AdaMF):
         missing=dict(type="categorical", choices=list(MISSING)),
     )
 
-    #: The default loss function class
     loss_default: ClassVar[type[Loss]] = NSSALoss
-    #: The default parameters for the default loss function class
     loss_default_kwargs: ClassVar[Mapping[str, Any]] = dict(margin=12.0, adversarial_temperature=2.0)
 
-    # PyKEEN's command line makes an option of every annotation, hence none for kwargs
     def __init__(  # type: ignore[no-untyped-def]
         self,
         *,
@@ -233,21 +213,14 @@ class AdaMFRotatE(AdaMF):
         p: float = 1.0,
         **kwargs,
     ) -> None:
-        """Initialize the model.
+        """Initialize the model; parameters that are not described here are those of :class:`AdaMF`.
 
-        :param triples_factory: The training triples, with features.
         :param embedding_dim: The embedding dimension, in complex numbers.
-        :param modalities: The modalities to use, in addition to the structural one.
-        :param use_structural: Whether to use the structural modality.
-        :param attention: ``"shared"`` for one attention vector shared by all modalities as in the reference code, or
-            ``"per-modality"`` for one vector each as in the paper.
+        :param attention: The attention vectors of adaptive fusion, cf. :class:`pykeen_adamf.nn.fusion.AdaptiveFusion`.
         :param fusion: ``"adaptive"``, ``"mean"`` for the paper's ablation with equal weights, or any other.
-        :param missing: What to do where an entity misses a modality. Defaults to ``"random"`` features.
-        :param trainable_features: Whether to fine-tune the features, as the reference code does.
-        :param sparse: Whether gradients of entity embeddings and features are sparse.
-        :param compute_dtype: The data type in which features are projected, if not single precision.
         :param p: The norm over coordinates. The reference code sums, i.e., ``p=1``.
         :param kwargs: Additional keyword-based parameters passed to :class:`AdaMF`.
+        :raises ValueError: if an option is unknown, or for the same reasons as :class:`AdaMF`
         """
         if attention not in ATTENTIONS:
             raise ValueError(f"attention must be one of {ATTENTIONS}, but is {attention!r}")

@@ -26,18 +26,14 @@ class CrossModalModel(MultimodalModel):
     interaction_cls: ClassVar[type[Interaction[Any, Any, Any]]]
     with_sum: ClassVar[bool]
 
-    #: The default strategy for optimizing the model's hyper-parameters
     hpo_default: ClassVar[Mapping[str, Any]] = dict(
         embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
         missing=dict(type="categorical", choices=list(MISSING)),
     )
 
-    #: The default loss function class
     loss_default: ClassVar[type[Loss]] = NSSALoss
-    #: The default parameters for the default loss function class
     loss_default_kwargs: ClassVar[Mapping[str, Any]] = dict(margin=12.0, adversarial_temperature=2.0)
 
-    # PyKEEN's command line makes an option of every annotation, hence none for kwargs
     def __init__(  # type: ignore[no-untyped-def]
         self,
         *,
@@ -54,23 +50,15 @@ class CrossModalModel(MultimodalModel):
         regularizer_kwargs: OptionalKwargs = None,
         **kwargs,
     ) -> None:
-        """Initialize the model.
+        """Initialize the model; parameters that are not described here are those of :class:`AdaMF`.
 
-        :param triples_factory: The training triples, with features.
         :param embedding_dim: The embedding dimension, shared equally by the modalities in the multi-modal embedding.
-        :param modalities: The modalities to use, in addition to the structural one.
         :param missing: What to do where an entity misses a modality: ``"random"`` or ``"zero"`` features, cf.
             :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`; or ``"mask"``, for zeros in place of its embedding,
             and the structural embedding in place of the multi-modal one if the entity misses all.
-        :param trainable_features: Whether to fine-tune the features, as the reference code does.
-        :param sparse: Whether gradients of entity embeddings and features are sparse, cf.
-            :class:`pykeen_adamf.models.AdaMF`.
-        :param compute_dtype: The data type in which features are projected, if not single precision.
         :param entity_initializer: The initializer of structural embeddings. Defaults to Glorot's, as in the reference
             code; their length does not matter.
         :param relation_initializer: The initializer of relation embeddings, with the same default.
-        :param regularizer: The regularizer of entity representations.
-        :param regularizer_kwargs: Additional keyword-based parameters passed to the regularizer.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
         :raises ValueError: if the triples factory has no features, or not the requested ones, or there are more of them
             than dimensions

@@ -31,15 +31,10 @@ class EntityTable:
 
     def is_current(self, representation: Representation) -> bool:
         """Return whether nothing has to be calculated."""
-        return self._entities is not None and self._key is not None and self._key == _describe(representation)
+        return self._key is not None and self._key == _describe(representation)
 
     def get(self, representation: Representation, comparison: Comparison) -> SharedEntities:
-        """Return the representations of all entities.
-
-        :param representation: The entity representation.
-        :param comparison: What entities are going to be compared by.
-        :returns: The representations, with a row for each entity.
-        """
+        """Return the representations of all entities, with a row for each, to be compared by a comparison."""
         key = _describe(representation)
         if key is not None and key == self._key and self._entities is not None:
             return self._entities

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -19,28 +19,20 @@ from torch import nn
 
 from ..nn.interaction import LpRotatEInteraction
 from ..nn.phase import PhaseRepresentation
-from ..nn.regularized import RegularizedInteraction, make_regularized
+from ..nn.regularized import RegularizedInteraction
 from ..suggestions import lookup
 
-__all__ = ["Geometry", "check_embedding_dim", "supported_interactions"]
+__all__ = ["Geometry", "supported_interactions"]
 
-#: What the code of RotatE adds to the margin.
-EPSILON: Final = 2.0
-
-#: The margin for the range of initial embeddings, if the loss has none.
+#: The margin for the range of RotatE's initial embeddings, if the loss has none, and what its code adds to the margin.
 DEFAULT_MARGIN: Final = 12.0
+EPSILON: Final = 2.0
 
 #: The standard deviation of initial embeddings, if nothing else is said.
 DEFAULT_DEVIATION: Final = 0.05
 
-#: What to pass for required arguments of PyKEEN's interactions: the norm.
+#: The norm of PyKEEN's interactions that require one.
 DEFAULT_NORM: Final = 1
-
-
-def check_embedding_dim(embedding_dim: int) -> None:
-    """Check that a dimension is one."""
-    if not isinstance(embedding_dim, int) or isinstance(embedding_dim, bool) or embedding_dim < 1:
-        raise ValueError(f"embedding_dim must be a positive integer, but is {embedding_dim!r}")
 
 
 def supported_interactions() -> list[str]:
@@ -65,8 +57,6 @@ def _why_not(cls: type[Interaction[Any, Any, Any]], shape: Any) -> str | None:
 class Geometry:
     """An interaction, and what it needs."""
 
-    interaction: Interaction[Any, Any, Any]
-
     #: the shape of an entity representation, and whether its numbers are complex
     entity_shape: tuple[int, ...]
     is_complex: bool
@@ -74,24 +64,13 @@ class Geometry:
     #: the initializer of structural embeddings
     entity_initializer: Mapping[str, Any]
 
-    #: the representations of relations
-    relation_representations: Sequence[type[Representation]]
-    relation_representations_kwargs: Sequence[Mapping[str, Any]]
+    #: keyword-based parameters of :class:`pykeen.models.ERModel`: the interaction, and relation representations
+    model_kwargs: Mapping[str, Any]
 
     @property
     def width(self) -> int:
         """Return the number of real numbers in an entity representation."""
         return math.prod(self.entity_shape) * (2 if self.is_complex else 1)
-
-    def model_kwargs(self) -> dict[str, Any]:
-        """Return what to pass to :class:`pykeen.models.ERModel`, beside entity representations."""
-        return dict(
-            interaction=self.interaction,
-            relation_representations=list(self.relation_representations),
-            relation_representations_kwargs=list(self.relation_representations_kwargs),
-            # symbols stand for other numbers where, e.g., relations of TuckER have a dimension of their own
-            skip_checks=True,
-        )
 
     @classmethod
     def make(
@@ -110,26 +89,16 @@ class Geometry:
         relation_initializer: Hint[Initializer] = None,
         relation_initializer_kwargs: OptionalKwargs = None,
     ) -> "Geometry":
-        """Find out what an interaction needs.
+        """Find out what an interaction needs; parameters that are not described here are those of :class:`AdaMF`.
 
         :param interaction: The interaction, its class, or its name.
-        :param interaction_kwargs: Keyword-based parameters of the interaction.
-        :param embedding_dim: >0, the embedding dimension, in complex numbers or quaternions for interactions of these.
-        :param relation_dim: >0, the dimension of relations, where it may be another one. Defaults to the embedding
-            dimension.
-        :param batch_norm: Whether to normalize entities and queries, cf.
-            :class:`pykeen_adamf.nn.RegularizedInteraction`.
-        :param entity_dropout: The dropout rate of known entities.
-        :param query_dropout: The dropout rate of queries.
+        :param relation_dim: >0, the dimension of relations. Defaults to the embedding dimension.
         :param margin: The margin of the loss, which the range of RotatE's initial embeddings depends on.
-        :param entity_initializer: The initializer of structural embeddings.
-        :param entity_initializer_kwargs: Keyword-based parameters of it, if it is given.
-        :param relation_initializer: The initializer of relation embeddings.
-        :param relation_initializer_kwargs: Keyword-based parameters of it, if it is given.
         :returns: The geometry.
         :raises ValueError: if the interaction is unknown or cannot be used, or a dimension is invalid
         """
-        check_embedding_dim(embedding_dim)
+        if not isinstance(embedding_dim, int) or isinstance(embedding_dim, bool) or embedding_dim < 1:
+            raise ValueError(f"embedding_dim must be a positive integer, but is {embedding_dim!r}")
         relation_dim = embedding_dim if relation_dim is None else relation_dim
         if isinstance(interaction, Interaction):
             given, instance = type(interaction), interaction
@@ -170,13 +139,21 @@ class Geometry:
                     )
                 kwargs.update(initializer=relation_initializer, initializer_kwargs=relation_initializer_kwargs)
         entity = dict(initializer=entity_initializer, initializer_kwargs=entity_initializer_kwargs)
+        if batch_norm or entity_dropout or query_dropout:
+            instance = RegularizedInteraction(
+                instance, None, shape, batch_norm, batch_norm, entity_dropout, query_dropout
+            )
         return cls(
-            interaction=make_regularized(instance, shape, batch_norm, entity_dropout, query_dropout),
             entity_shape=shape,
             is_complex=is_complex,
             entity_initializer=dict(initializer=initializer) if entity_initializer is None else entity,
-            relation_representations=[kind for kind, _ in kinds],
-            relation_representations_kwargs=[kwargs for _, kwargs in kinds],
+            model_kwargs=dict(
+                interaction=instance,
+                relation_representations=[kind for kind, _ in kinds],
+                relation_representations_kwargs=[kwargs for _, kwargs in kinds],
+                # symbols stand for other numbers where, e.g., relations of TuckER have a dimension of their own
+                skip_checks=True,
+            ),
         )
 
 
@@ -201,15 +178,10 @@ def _make(
     """Make an interaction, which may have to be told of dimensions, and of a norm."""
     result = {name: _to_tuples(value) for name, value in (kwargs or {}).items()}
     parameters = inspect.signature(cls).parameters
-    for name, value in {
-        "embedding_dim": embedding_dim,
-        "input_dim": embedding_dim,
-        "relation_dim": relation_dim,
-    }.items():
-        if name in parameters:
-            result.setdefault(name, value)
+    known = dict(embedding_dim=embedding_dim, input_dim=embedding_dim, relation_dim=relation_dim)
     if "p" in parameters and parameters["p"].default is inspect.Parameter.empty:
-        result.setdefault("p", DEFAULT_NORM)
+        known["p"] = DEFAULT_NORM
+    result = {**{name: value for name, value in known.items() if name in parameters}, **result}
     try:
         return cls(**result)
     except TypeError as error:

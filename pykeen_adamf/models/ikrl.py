@@ -13,7 +13,7 @@ __all__ = ["IKRL"]
 
 
 class IKRL(CrossModalModel):
-    r"""IKRL (`Xie et al., 2017`_): translations within and between structural and visual embeddings.
+    r"""IKRL (Xie et al., 2017): translations within and between structural and visual embeddings.
 
     .. math ::
         f(h, r, t) = -\sum_{a, b \in \{s, v\}} \|\mathbf{h}_a + \mathbf{r} - \mathbf{t}_b\|_1
@@ -21,7 +21,6 @@ class IKRL(CrossModalModel):
     All embeddings are normalized. The visual embedding is the projection of an entity's features. Other modalities, or
     several of them, can be chosen by ``modalities``.
 
-    .. _Xie et al., 2017: https://www.ijcai.org/proceedings/2017/0438
     ---
     citation:
         author: Xie

@@ -38,13 +38,11 @@ class MultimodalModel(SyntheticScoringModel):
         return self.fused.modalities
 
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor | None:
-        """Return the weights of the modalities for entities.
+        """Return the weights of the modalities, as predictions see them also while the model is being trained.
 
         :param indices: shape: ``s``, the entities, or ``None`` for all.
-        :returns: shape: ``(*s, num_modalities)``, the weights in the order of :attr:`modalities`; for each entity they
-            sum to one. ``None``, if the fusion is no weighted mean.
+        :returns: As :meth:`pykeen_adamf.nn.FusedRepresentation.modality_weights` does.
         """
-        # as predictions see them, also while the model is being trained
         fused, training = self.fused, self.fused.training
         fused.eval()
         try:
@@ -54,11 +52,7 @@ class MultimodalModel(SyntheticScoringModel):
             fused.train(training)
 
     def without_modality(self, name: str) -> AbstractContextManager[None]:
-        """Within this context, predict as if the entities had all modalities but one.
-
-        :param name: The name of the modality.
-        :returns: The context, cf. :meth:`pykeen_adamf.nn.FusedRepresentation.without`.
-        """
+        """Within this context, leave a modality out, cf. :meth:`pykeen_adamf.nn.FusedRepresentation.without`."""
         return self.fused.without(name)
 
     @property
@@ -105,12 +99,8 @@ class MultimodalModel(SyntheticScoringModel):
 def select_features(
     triples_factory: KGInfo, modalities: Sequence[str] | None, model: str
 ) -> Mapping[str, ModalityFeatures]:
-    """Select the features to use.
+    """Select features by their modalities, or all if there are none; the name of the model is for messages.
 
-    :param triples_factory: The triples factory.
-    :param modalities: The names of the modalities; all, if ``None``.
-    :param model: The name of the model, for messages.
-    :returns: The features by modality.
     :raises ValueError: if the triples factory has no features, or not the requested ones
     """
     if not isinstance(triples_factory, MultimodalTriplesFactory):
@@ -145,10 +135,10 @@ def fused_entities(
 
     :param features: The features by modality.
     :param dims: The dimension of each modality's embeddings; that of the structural modality, if there is one.
-    :param structural: Keyword-based parameters of the structural embedding.
+    :param structural: Keyword-based parameters of :class:`StructuralEmbedding`.
     :param fusion: The fusion.
     :param fusion_kwargs: Keyword-based parameters of the fusion.
-    :param projection: Keyword-based parameters of all projections, cf. :class:`ProjectedFeatureRepresentation`.
+    :param projection: Keyword-based parameters of :class:`ProjectedFeatureRepresentation`, for all modalities.
     :param sparse: Whether gradients of embeddings and features are sparse.
     :param kwargs: Keyword-based parameters of :class:`pykeen_adamf.nn.FusedRepresentation`.
     :returns: Keyword-based parameters of :class:`pykeen.models.ERModel`.

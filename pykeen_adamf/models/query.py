@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Final
 
 import torch
@@ -30,9 +31,6 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
     """
 
     _shared: SharedEntities | None = None
-
-    # created when it is needed, so that models which were saved without still work
-    _entity_table: EntityTable | None = None
 
     #: the keyword-based parameters that make another model like this one, together with the loss and the triples
     #: factory; or None if this was unpickled from a file of an earlier version
@@ -77,12 +75,9 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         if not self._can_share() or (entities is None and self._shared is not None):
             yield
             return
+        entities = None if entities is None else entities.to(self.device)
         outer = self._shared
-        if outer is None:
-            self._shared = self._represent(None if entities is None else entities.to(self.device))
-        else:
-            assert entities is not None
-            self._shared = outer.select(entities.to(self.device))
+        self._shared = self._represent(entities) if outer is None or entities is None else outer.select(entities)
         try:
             yield
         finally:
@@ -206,7 +201,7 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         if mode is not None or (others is not None and others.ndim != 1):
             return None
         few = others is not None and FEW * len(others) < self.num_entities
-        if few and (self._is_trained or not self._get_entity_table().is_current(self.entity_representations[0])):
+        if few and (self._is_trained or not self._entity_table.is_current(self.entity_representations[0])):
             # not worth to calculate all
             return None
         return self.get_query_form()
@@ -218,13 +213,13 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
     def represent_all(self) -> SharedEntities:
         """Return the representations of all entities, which are calculated once for many predictions."""
         if not self._is_trained:
-            return self._get_entity_table().get(self.entity_representations[0], self._comparison)
+            return self._entity_table.get(self.entity_representations[0], self._comparison)
         return self._shared if self._shared is not None and self._shared.row_of is None else self._represent(None)
 
-    def _get_entity_table(self) -> EntityTable:
-        if self._entity_table is None:
-            self._entity_table = EntityTable()
-        return self._entity_table
+    @cached_property
+    def _entity_table(self) -> EntityTable:
+        # also of models which were saved without
+        return EntityTable()
 
     def _get_representations(
         self,
@@ -249,22 +244,18 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
             for part in parts
         )
 
-    # wherever parameters may change without PyTorch's knowledge
+    # PyTorch may not know of these changes of parameters
 
     def train(self, mode: bool = True) -> Self:  # noqa: D102
         if mode:
-            self._forget_entity_table()
+            self._entity_table.clear()
         return super().train(mode)
 
     def reset_parameters_(self) -> Self:  # noqa: D102
-        self._forget_entity_table()
+        self._entity_table.clear()
         super().reset_parameters_()  # type: ignore[no-untyped-call]
         return self
 
     def post_parameter_update(self) -> None:  # noqa: D102
-        self._forget_entity_table()
+        self._entity_table.clear()
         super().post_parameter_update()
-
-    def _forget_entity_table(self) -> None:
-        if self._entity_table is not None:
-            self._entity_table.clear()

@@ -33,11 +33,7 @@ class SyntheticScoringModel(QueryScoringModel):
 
     @abstractmethod
     def structural_embeddings(self, indices: LongTensor) -> FloatTensor:
-        """Return the structural embeddings of entities.
-
-        :param indices: shape: ``s``, the entities.
-        :returns: shape: ``(*s, structural_dim)``, the structural embeddings, as real numbers.
-        """
+        """Return the structural embeddings of entities, shape: ``(*s, structural_dim)`` for ``indices`` of ``s``."""
 
     @abstractmethod
     def synthetic_representations(self, indices: LongTensor, synthetic: SyntheticEmbeddings) -> list[FloatTensor]:
@@ -59,10 +55,8 @@ class SyntheticScoringModel(QueryScoringModel):
         r"""Score synthetic triples, i.e., $(h^*, r, t)$, $(h, r, t^*)$ and $(h^*, r, t^*)$.
 
         :param hrt_batch: shape: ``(batch_size, 3)``, the ID-based triples which the synthetic ones are made of.
-        :param head: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings of the heads by
-            modality.
-        :param tail: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings of the tails by
-            modality.
+        :param head: shape of each: ``(batch_size, num_groups, dim)``, synthetic embeddings of the heads by modality.
+        :param tail: shape of each: ``(batch_size, num_groups, dim)``, synthetic embeddings of the tails by modality.
         :param kinds: Which entities of the triples are to be synthetic.
         :returns: shape of each: ``(batch_size, num_groups)``, the scores of each kind.
         """

@@ -7,7 +7,7 @@ __all__ = ["TBKGC"]
 
 
 class TBKGC(CrossModalModel):
-    r"""TBKGC (`Mousselly-Sergieh et al., 2018`_): translations between structural and multi-modal embeddings.
+    r"""TBKGC (Mousselly-Sergieh et al., 2018): translations between structural and multi-modal embeddings.
 
     .. math ::
         f(h, r, t) = -\sum_{a, b \in \{s, m\}} \|\mathbf{h}_a + \mathbf{r} - \mathbf{t}_b\|_1
@@ -16,7 +16,6 @@ class TBKGC(CrossModalModel):
     The multi-modal embedding is the concatenation of the projected features of all modalities, each of which has an
     equal share of the dimensions. All embeddings, and their sums, are normalized.
 
-    .. _Mousselly-Sergieh et al., 2018: https://aclanthology.org/S18-2027
     ---
     citation:
         author: Mousselly-Sergieh

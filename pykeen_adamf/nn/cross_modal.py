@@ -20,7 +20,7 @@ __all__ = ["IKRLInteraction", "TBKGCInteraction"]
 
 
 class CrossModalInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTensor]):
-    """The sum of TransE's energies over pairs of parts of head and tail."""
+    """The sum of TransE's energies over pairs of parts of head and tail, shape: ``(*batch_dims, num_parts * d)``."""
 
     entity_shape = ("e",)
     relation_shape = ("d",)
@@ -42,13 +42,6 @@ class CrossModalInteraction(NormBasedInteraction[FloatTensor, FloatTensor, Float
         return torch.cat([parts[i] for i in order], dim=-1)
 
     def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:
-        """Evaluate the interaction function.
-
-        :param h: shape: ``(*batch_dims, num_parts * d)``, the head representations.
-        :param r: shape: ``(*batch_dims, d)``, the relation representations.
-        :param t: shape: ``(*batch_dims, num_parts * d)``, the tail representations.
-        :returns: shape: ``batch_dims``, the scores.
-        """
         heads, tails = h.chunk(self.num_parts, dim=-1), t.chunk(self.num_parts, dim=-1)
         energies = [
             torch.linalg.vector_norm(heads[i] + r - tails[j], ord=1, dim=-1)
@@ -59,10 +52,7 @@ class CrossModalInteraction(NormBasedInteraction[FloatTensor, FloatTensor, Float
 
 @parse_docdata
 class IKRLInteraction(CrossModalInteraction):
-    r"""The energies of IKRL.
-
-    .. math ::
-        f(h, r, t) = -\sum_{a, b \in \{s, m\}} \|\mathbf{h}_a + \mathbf{r} - \mathbf{t}_b\|_1
+    """The energies of :class:`pykeen_adamf.models.IKRL`.
 
     ---
     citation:
@@ -79,11 +69,7 @@ class IKRLInteraction(CrossModalInteraction):
 
 @parse_docdata
 class TBKGCInteraction(CrossModalInteraction):
-    r"""The energies of TBKGC: those of IKRL, and one of the sums of structural and multi-modal embedding.
-
-    .. math ::
-        f(h, r, t) = -\sum_{a, b \in \{s, m\}} \|\mathbf{h}_a + \mathbf{r} - \mathbf{t}_b\|_1
-            - \|\mathbf{h}_{s + m} + \mathbf{r} - \mathbf{t}_{s + m}\|_1
+    """The energies of :class:`pykeen_adamf.models.TBKGC`: those of IKRL, and one of the sums of both embeddings.
 
     ---
     citation:

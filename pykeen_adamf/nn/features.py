@@ -96,7 +96,10 @@ class ProjectedFeatureRepresentation(Representation):
         self.features = features
         self.missing: Missing = missing
         self.sparse = sparse
-        self.compute_dtype = _resolve_dtype(compute_dtype)
+        if compute_dtype not in {None, "bfloat16", torch.bfloat16}:
+            # gradients are too small for float16
+            raise ValueError(f"compute_dtype must be 'bfloat16' or None, but is {compute_dtype!r}")
+        self.compute_dtype = None if compute_dtype is None else torch.bfloat16
         if self.compute_dtype is not None and feature_dropout:
             raise ValueError("Features that are dropped are projected in full precision: leave compute_dtype out.")
         if trainable:
@@ -166,7 +169,12 @@ class ProjectedFeatureRepresentation(Representation):
         presence = self.presence if flat is None else self.presence[flat]
         if self.training and self.feature_dropout.p:
             rows = self.table if flat is None else F.embedding(flat, self.table, sparse=self.sparse)
-            x = self._project(rows * presence.unsqueeze(dim=-1) if masked else rows)
+            rows = (rows * presence.unsqueeze(dim=-1) if masked else rows).to(self.projection.weight.dtype)
+            if self.shift is not None:
+                rows = rows - self.shift
+            if self.factor is not None:
+                rows = rows * self.factor
+            x = self.projection(self.feature_dropout(rows))
         else:
             weight, bias = self._prepared()
             x = project_rows(
@@ -191,36 +199,19 @@ class ProjectedFeatureRepresentation(Representation):
             weight = weight * self.factor
         return weight, bias if self.shift is None else bias - weight @ self.shift
 
-    def _project(self, x: FloatTensor) -> FloatTensor:
-        """Apply the first layer to features, shape: ``(n, feature_dim)``, with dropout."""
-        x = x.to(self.projection.weight.dtype)
-        if self.shift is not None:
-            x = x - self.shift
-        if self.factor is not None:
-            x = x * self.factor
-        result: FloatTensor = self.projection(self.feature_dropout(x))
-        return result
-
     def _apply_layers(self, x: FloatTensor) -> FloatTensor:
         for layer in self.layers:
             x = layer(x.relu())
         return x
 
     def project(self, x: FloatTensor) -> FloatTensor:
-        """Project features of any entities, as those of known ones are for predictions.
-
-        :param x: shape: ``(n, feature_dim)``, the features.
-        :returns: shape: ``(n, dim)``, the embeddings.
-        """
+        """Project features of any entities as for predictions, shape: ``(n, feature_dim)``, to ``(n, dim)``."""
         weight, bias = self._prepared()
         rows = project_rows(x.to(weight.device), None, weight, bias, compute_dtype=self.compute_dtype)
         return self._apply_layers(rows)
 
     def absent(self) -> FloatTensor:
-        """Return the embedding of features that are all zero, or all the mean if they are centered.
-
-        :returns: shape: ``(dim,)``, the embedding.
-        """
+        """Return the embedding of features that are zero, or the mean if they are centered, shape: ``(dim,)``."""
         return self._apply_layers(self.projection.bias)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
@@ -244,11 +235,7 @@ class ProjectedFeatureRepresentation(Representation):
 
 
 def names_of_given_features(model: nn.Module) -> set[str]:
-    """Return which entries of a model's state are nothing but the features that it was created with.
-
-    :param model: The model.
-    :returns: The names in :meth:`torch.nn.Module.state_dict`.
-    """
+    """Return the names of entries of a model's state that are nothing but the features that it was created with."""
     return {
         f"{name}.table" if name else "table"
         for name, module in model.named_modules()
@@ -264,13 +251,3 @@ def _measure(features: ModalityFeatures) -> tuple[FloatTensor, FloatTensor]:
     mean = present.mean(dim=0)
     deviation = (present - mean).square().mean().sqrt()
     return mean, torch.where(deviation > 0, deviation, 1.0)
-
-
-def _resolve_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
-    """Return the data type for products, given itself or its name."""
-    if dtype is None:
-        return None
-    if dtype not in {"bfloat16", torch.bfloat16}:
-        # gradients are too small for float16
-        raise ValueError(f"compute_dtype must be 'bfloat16' or None, but is {dtype!r}")
-    return torch.bfloat16

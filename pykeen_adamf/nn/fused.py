@@ -170,11 +170,7 @@ class FusedRepresentation(Representation):
             self.excluded = outer
 
     def embed(self, indices: LongTensor | None = None) -> dict[str, FloatTensor]:
-        """Return the modality embeddings of entities.
-
-        :param indices: shape: ``s``, the entities, or ``None`` for all.
-        :returns: shape of each: ``(*s, dim)``, the embeddings by modality.
-        """
+        """Return the embeddings by modality, shape of each: ``(*s, dim)`` for entities of the shape ``s``, or all."""
         return {name: base(indices) for name, base in self.bases.items()}
 
     def _join(self, embeddings: Mapping[str, FloatTensor], mask: BoolTensor | None) -> FloatTensor:

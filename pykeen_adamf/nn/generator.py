@@ -45,21 +45,17 @@ class ModalityGenerator(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Reset the parameters as :class:`torch.nn.Linear` does, from an own source of randomness.
-
-        :param generator: The source of randomness, on the parameters' device.
-        """
+        """Reset the parameters as :class:`torch.nn.Linear` does, from a source of randomness on their device."""
         for layer in (self.hidden, self.output):
             bound = 1 / math.sqrt(layer.in_features)
             for parameter in (layer.weight, layer.bias):
                 parameter.uniform_(-bound, bound, generator=generator)
 
     def forward(self, structural: FloatTensor, noise: FloatTensor) -> FloatTensor:
-        """Generate synthetic embeddings.
+        """Generate synthetic embeddings, shape: ``(*batch_dims, output_dim)``.
 
         :param structural: shape: ``(*batch_dims, structural_dim)``, the structural embeddings.
         :param noise: shape: ``(*batch_dims, noise_dim)``, the noise.
-        :returns: shape: ``(*batch_dims, output_dim)``, the synthetic embeddings.
         """
         result: FloatTensor = self.output(self.activation(self.hidden(torch.cat([noise, structural], dim=-1))))
         return result

@@ -23,8 +23,8 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
         f(\mathbf{h}, \mathbf{r}, \mathbf{t})
             = -\left(\sum_i |\mathbf{h}_i \mathbf{r}_i - \mathbf{t}_i|^p\right)^{1/p}
 
-    The code of the papers of RotatE and AdaMF-MAT sums the moduli, i.e., $p = 1$. PyKEEN's
-    :class:`pykeen.nn.modules.RotatEInteraction` uses $p = 2$, and ignores its parameter ``p``.
+    for relations of modulus one. The code of the papers of RotatE and AdaMF-MAT sums the moduli, i.e., $p = 1$.
+    PyKEEN's :class:`pykeen.nn.modules.RotatEInteraction` uses $p = 2$, and ignores its parameter ``p``.
 
     ---
     citation:
@@ -47,14 +47,7 @@ class LpRotatEInteraction(NormBasedInteraction[FloatTensor, FloatTensor, FloatTe
             raise ValueError(f"p must be positive, but is {p!r}")
         super().__init__(p=p, power_norm=power_norm)  # type: ignore[arg-type]
 
-    def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:
-        """Evaluate the interaction function.
-
-        :param h: shape: ``(*batch_dims, d)``, the head representations.
-        :param r: shape: ``(*batch_dims, d)``, the relation representations, of modulus one.
-        :param t: shape: ``(*batch_dims, d)``, the tail representations.
-        :returns: shape: ``batch_dims``, the scores.
-        """
+    def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:  # noqa: D102
         h, r, t = ensure_complex(h, r, t)
         # |h r - t| = |h - t conj(r)|: rotate the smaller side
         if estimate_cost_of_sequence(h.shape, r.shape) < estimate_cost_of_sequence(r.shape, t.shape):

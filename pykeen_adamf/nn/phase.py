@@ -21,9 +21,9 @@ class PhaseRepresentation(Representation):
     .. math ::
         \mathbf{r} = \exp(i \boldsymbol{\theta} / s)
 
-    In contrast to a complex embedding that is normalized after each update, as in PyKEEN's RotatE, gradients and
-    optimizer steps act on the angle alone. The scale $s$ of the raw parameter decides how far one optimizer step
-    rotates; the reference code uses the range of the entity embeddings divided by $\pi$.
+    In contrast to PyKEEN's RotatE, which normalizes complex numbers after each update, optimizer steps act on the angle
+    alone. How far one step rotates depends on the scale $s$ of the raw parameter; the reference code uses the range of
+    the entity embeddings divided by $\pi$.
 
     ---
     name: Phase

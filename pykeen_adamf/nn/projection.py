@@ -56,26 +56,17 @@ class _Rows:
         self.num = len(table) if indices is None else len(indices)
         self.size = max(MIN_ROWS, rows_per_chunk(table.shape[1], table.device))
 
-    def select(self, x: Any, start: int, stop: int) -> Any:
-        """Select the elements of a tensor for some of the rows."""
+    def select(self, x: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         return x[start:stop] if self.indices is None else x.index_select(0, self.indices[start:stop])
 
     def mask(self, x: FloatTensor, start: int, stop: int) -> FloatTensor:
-        """Set rows to zero that are not to be used."""
-        if self.presence is None:
-            return x
-        masked: FloatTensor = x * self.select(self.presence, start, stop).unsqueeze(dim=-1)
-        return masked
+        return x if self.presence is None else x * self.select(self.presence, start, stop).unsqueeze(dim=-1)
 
     def get(self, start: int, stop: int) -> FloatTensor:
-        """Return rows, ready for use."""
-        rows: FloatTensor = self.select(self.table, start, stop).to(self.dtype)
-        return self.mask(rows, start, stop)
+        return self.mask(self.select(self.table, start, stop).to(self.dtype), start, stop)
 
 
 class _ProjectRows(torch.autograd.Function):
-    """The function, with its backward pass written by hand."""
-
     @staticmethod
     def forward(
         ctx: Any,

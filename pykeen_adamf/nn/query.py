@@ -44,11 +44,9 @@ class QueryForm(ABC):
         """
 
     def candidates(self, table: FloatTensor) -> FloatTensor:
-        """Return what queries are compared with.
+        """Return what queries are compared with, as real numbers, shape: ``(num_entities, candidate_width)``.
 
-        :param table: shape: ``(num_entities, width)``, the entities, as real numbers, cf.
-            :meth:`pykeen_adamf.nn.comparison.Comparison.to_real`.
-        :returns: shape: ``(num_entities, candidate_width)``, the candidates, as real numbers.
+        :param table: shape: ``(num_entities, width)``, the entities, cf. :meth:`.comparison.Comparison.to_real`.
         """
         return table
 
@@ -57,14 +55,14 @@ class QueryForm(ABC):
         return self.comparison.to_real(self.query(entity, relation, is_head))
 
 
-#: how to make a query form of an interaction of PyKEEN, by its exact class
+#: how to make query forms
 _FORMS: dict[type, Callable[[Any], QueryForm | None]] = {}
 
 
 def query_form_of(cls: type) -> Callable[[Callable[[Any], QueryForm | None]], Callable[[Any], QueryForm | None]]:
-    """Register how to make a query form of an interaction.
+    """Register how to make a query form of an interaction's exact class; subclasses may calculate something else.
 
-    :param cls: The class of the interaction, which is not changed; subclasses may calculate something else.
+    :param cls: The class of the interaction.
     :returns: A decorator of a function which takes the interaction, and returns its form, or None if it has none.
     """
 
@@ -76,22 +74,15 @@ def query_form_of(cls: type) -> Callable[[Callable[[Any], QueryForm | None]], Ca
 
 
 def get_query_form(interaction: Interaction[Any, Any, Any]) -> QueryForm | None:
-    """Return the query form of an interaction.
-
-    :param interaction: The interaction.
-    :returns: The form, or None if there is none.
-    """
+    """Return the query form of an interaction, or None if there is none."""
     make = _FORMS.get(type(interaction))
     return None if make is None else make(interaction)
 
 
 def unique_with_inverse(keys: LongTensor) -> tuple[LongTensor, LongTensor]:
-    """Return the sorted distinct keys, and the position of each key among them.
+    """Return the sorted distinct keys, shape: ``(num_distinct,)``, and the position of each key among them, ``(n,)``.
 
     The same as :func:`torch.unique`, which takes several times as long on the CPU.
-
-    :param keys: shape: ``(n,)``, the keys.
-    :returns: shapes: ``(num_distinct,)``, ``(n,)``, the distinct keys, and the positions.
     """
     if keys.device.type != "cpu":
         distinct, inverse = keys.unique(return_inverse=True)
@@ -112,9 +103,9 @@ def find_queries(
     The side that more triples share is chosen: for corrupted triples, the one that was not corrupted. No knowledge of
     how the triples were made is needed, so that this works for every negative sampler, and for any other triples.
 
-    :param h: shape: ``(n,)``, the heads.
-    :param r: shape: ``(n,)``, the relations.
-    :param t: shape: ``(n,)``, the tails.
+    :param h: shape: ``(n,)``, the heads; and so are relations and tails.
+    :param r: The relations.
+    :param t: The tails.
     :param num_relations: A number greater than all relations.
     :returns: shapes: ``(num_queries,)`` thrice, and ``(n,)`` twice, the queries' entities and relations, and whether
         the entity is a head; and for each triple its query, and the candidate to compare with it.

@@ -27,11 +27,8 @@ def is_active(*modules_: nn.Module | None) -> bool:
 
 
 def apply_batch_norm(x: FloatTensor, batch_norm: nn.BatchNorm1d | None) -> FloatTensor:
-    """Normalize a batch, if there is anything to do it.
+    """Normalize rows, shape: ``(*batch_dims, dim)``, if there is anything to do it.
 
-    :param x: shape: ``(*batch_dims, dim)``, the rows.
-    :param batch_norm: The batch normalization.
-    :returns: shape: ``(*batch_dims, dim)``, the normalized rows.
     :raises ValueError: if there is only one row to take statistics of
     """
     if batch_norm is None:
@@ -46,23 +43,14 @@ def apply_batch_norm(x: FloatTensor, batch_norm: nn.BatchNorm1d | None) -> Float
 
 
 class BilinearForm(QueryForm):
-    """A query form with a function for each side."""
+    """A query form with a function of entities and relations for each side."""
 
-    def __init__(self, comparison: Comparison, from_head: Query, from_tail: Query | None) -> None:
-        """Initialize the form.
-
-        :param comparison: The comparison.
-        :param from_head: Returns queries, given heads and relations.
-        :param from_tail: Returns queries, given tails and relations.
-        """
+    def __init__(self, comparison: Comparison, from_head: Query, from_tail: Query) -> None:
         self.comparison, self._from_head, self._from_tail = comparison, from_head, from_tail
-        self.both_sides = from_tail is not None
 
     def query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:  # noqa: D102
-        if is_head is True or self._from_tail is None:
-            return self._from_head(entity, relation)
-        if is_head is False:
-            return self._from_tail(entity, relation)
+        if isinstance(is_head, bool):
+            return (self._from_head if is_head else self._from_tail)(entity, relation)
         if entity.device.type != "cpu":
             # to find out which are which would mean to wait
             choice = is_head.view(-1, *[1] * (entity.ndim - 1))

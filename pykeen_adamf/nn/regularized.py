@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from class_resolver import HintOrType, OptionalKwargs, ResolverKey, update_docstring_with_resolver_keys
@@ -16,7 +15,7 @@ from ..typing import BoolTensor, FloatTensor
 from .query import QueryForm, get_query_form, query_form_of
 from .query_forms import apply_batch_norm, is_active
 
-__all__ = ["RegularizedInteraction", "make_regularized", "running_statistics"]
+__all__ = ["RegularizedInteraction", "running_statistics"]
 
 
 @parse_docdata
@@ -87,14 +86,7 @@ class RegularizedInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor])
         """Return the symbolic shapes of relation representations."""
         return self.base.relation_shape
 
-    def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:
-        """Evaluate the interaction function.
-
-        :param h: shape: ``(*batch_dims, *shape)``, the head representations.
-        :param r: shape: ``(*batch_dims, *relation_shape)``, the relation representations.
-        :param t: shape: ``(*batch_dims, *shape)``, the tail representations.
-        :returns: shape: ``batch_dims``, the scores.
-        """
+    def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:  # noqa: D102
         form = _RegularizedForm(self)
         h_dims, t_dims = h.shape[: -len(self.shape)], t.shape[: -len(self.shape)]
         r_shape = r.shape[len(t_dims) :]
@@ -149,8 +141,6 @@ def running_statistics(module: nn.Module) -> Iterator[None]:
 
     Adversarial training scores real and synthetic triples side by side: normalized by their own statistics, they could
     not be told apart, and statistics of synthetic ones are of no use for predictions.
-
-    :param module: The module that may contain any batch normalization.
     """
     active = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training]
     for part in active:
@@ -160,23 +150,3 @@ def running_statistics(module: nn.Module) -> Iterator[None]:
     finally:
         for part in active:
             part.training = True
-
-
-def make_regularized(
-    interaction: Interaction[Any, Any, Any],
-    shape: Sequence[int],
-    batch_norm: bool,
-    entity_dropout: float,
-    query_dropout: float,
-) -> Interaction[Any, Any, Any]:
-    """Add batch normalization and dropout to an interaction, if there is anything to add."""
-    if not (batch_norm or entity_dropout or query_dropout):
-        return interaction
-    return RegularizedInteraction(
-        interaction,
-        shape=shape,
-        entity_batch_norm=batch_norm,
-        query_batch_norm=batch_norm,
-        entity_dropout=entity_dropout,
-        query_dropout=query_dropout,
-    )

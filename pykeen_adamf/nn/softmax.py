@@ -67,8 +67,6 @@ def _normalize(block: FloatTensor, highest: FloatTensor) -> None:
 
 
 class _SoftmaxLoss(torch.autograd.Function):
-    """The function, with its backward pass written by hand."""
-
     @staticmethod
     def forward(
         ctx: Any,

@@ -20,9 +20,7 @@ class StructuralEmbedding(Embedding):
         """Initialize the embedding.
 
         :param args: Parameters passed to :class:`pykeen.nn.representation.Embedding`.
-        :param sparse: Whether gradients are sparse, cf. :class:`torch.nn.Embedding`, such that a step costs what its
-            batch costs, rather than what all entities cost. Needs an optimizer for it, such as
-            :class:`pykeen_adamf.optimizers.LazyAdam`.
+        :param sparse: Whether gradients are sparse, cf. :class:`ProjectedFeatureRepresentation`.
         :param kwargs: Keyword-based parameters passed to :class:`pykeen.nn.representation.Embedding`.
         """
         super().__init__(*args, **kwargs)

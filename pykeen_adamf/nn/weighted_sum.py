@@ -37,25 +37,18 @@ def fuse_adaptively(
 
     :param modalities: shape of each: ``(n, dim)``, the modality embeddings.
     :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``, the attention vectors.
-    :param presence: shape: ``(n, num_modalities)``, which modalities take part. At least one must in each row. If
-        ``None``, all do.
+    :param presence: shape: ``(n, num_modalities)``, which modalities take part, at least one in each row; or ``None``.
     :returns: shape: ``(n, dim)``, the joint embeddings.
     """
     result: FloatTensor = _FuseAdaptively.apply(attention, presence, *modalities)  # type: ignore[no-untyped-call]
     return result
 
 
-def _vectors(attention: FloatTensor, num_modalities: int) -> tuple[FloatTensor, ...]:
-    return attention.expand(num_modalities, -1).unbind(dim=0)
-
-
 class _FuseAdaptively(torch.autograd.Function):
-    """The function, with its backward pass written by hand."""
-
     @staticmethod
     def forward(ctx: Any, attention: FloatTensor, presence: BoolTensor | None, *modalities: FloatTensor) -> FloatTensor:
         num_rows, dim = modalities[0].shape
-        vectors = _vectors(attention, len(modalities))
+        vectors = attention.expand(len(modalities), -1).unbind(dim=0)
         weights = modalities[0].new_empty(num_rows, len(modalities))
         result = torch.empty_like(modalities[0], memory_format=torch.contiguous_format)
         size = rows_per_chunk(dim, result.device)
@@ -82,7 +75,7 @@ class _FuseAdaptively(torch.autograd.Function):
     def backward(ctx: Any, grad: FloatTensor) -> tuple[FloatTensor | None, ...]:
         attention, weights, *modalities = ctx.saved_tensors
         num_rows, dim = modalities[0].shape
-        vectors = _vectors(attention, len(modalities))
+        vectors = attention.expand(len(modalities), -1).unbind(dim=0)
         needs_attention, _, *needs = ctx.needs_input_grad
         grads = [torch.empty_like(grad) if needed else None for needed in needs]
         grad_vectors = torch.zeros_like(attention.expand(len(modalities), -1))

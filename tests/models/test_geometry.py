@@ -203,11 +203,11 @@ def test_required_arguments(name):
     kwargs = dict(coefficients=[(0, 0, 0, 1)]) if name == "autosf" else {}
     geometry = Geometry.make(name, kwargs, DIM + 2 * (name == "transformer"), None)
     cls = interaction_resolver.lookup(name)
-    assert type(geometry.interaction) is cls
+    assert type(geometry.model_kwargs["interaction"]) is cls
     p = inspect.signature(cls).parameters.get("p")
     if p is not None and p.default is p.empty:
-        assert geometry.interaction.p == 1
-    assert isinstance(geometry.interaction, LpRotatEInteraction) == (name == "lprotate")
+        assert geometry.model_kwargs["interaction"].p == 1
+    assert isinstance(geometry.model_kwargs["interaction"], LpRotatEInteraction) == (name == "lprotate")
 
 
 @pytest.mark.parametrize("coefficients", [[(0, 0, 1, 1), (1, 1, 0, 1)], [(0, 0, 0, 1), (0, 1, 0, -1)]])

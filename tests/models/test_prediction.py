@@ -124,7 +124,7 @@ def test_gradients_and_training_are_pykeens():
     model.train()
     with torch.no_grad():
         model.score_t(batch)
-    assert model._entity_table is None
+    assert model._entity_table._entities is None
 
 
 def test_usable_after_inference_mode():

@@ -59,8 +59,8 @@ class Fusion(nn.Module, ABC):
     def weights(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor | None:
         """Return how much each modality contributes, if this fusion is a weighted mean.
 
-        :param embeddings: shape of each: ``(*batch_dims, dim)``, the embeddings in the order of the modalities.
-        :param mask: shape: ``(*batch_dims, num_modalities)``, which of them take part. If ``None``, all do.
+        :param embeddings: The embeddings, cf. :meth:`forward`.
+        :param mask: Which of them take part.
         :returns: shape: ``(*batch_dims, num_modalities)``, weights which sum to one for each entity, or ``None``.
         """
         return None
@@ -74,11 +74,5 @@ class Fusion(nn.Module, ABC):
 
 
 def select(x: FloatTensor, mask: BoolTensor | None, column: int) -> FloatTensor:
-    """Set embeddings of one modality to zero where it does not take part.
-
-    :param x: shape: ``(*batch_dims, dim)``, the embeddings.
-    :param mask: shape: ``(*batch_dims, num_modalities)``, which modalities take part. If ``None``, all do.
-    :param column: The number of the modality.
-    :returns: shape: ``(*batch_dims, dim)``, the embeddings.
-    """
+    """Set embeddings of one modality, shape: ``(*batch_dims, dim)``, to zero where a mask has it not take part."""
     return x if mask is None else x * mask[..., column, None].to(x.dtype)

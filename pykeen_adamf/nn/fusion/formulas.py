@@ -5,28 +5,16 @@ from torch.nn import functional as F
 
 from ...typing import BoolTensor, FloatTensor
 
-__all__ = [
-    "attention_weights",
-    "fuse",
-    "mean_weights",
-]
+__all__ = ["attention_weights", "fuse", "mean_weights"]
 
 
 def attention_weights(x: FloatTensor, attention: FloatTensor, presence: BoolTensor | None = None) -> FloatTensor:
-    r"""Calculate the adaptive weight of each modality (eq. 4).
-
-    .. math ::
-        \alpha_m = \frac{
-            \exp(\mathbf{w}_m^T \tanh(\mathbf{e}_m))
-        }{
-            \sum_{n \in \mathcal{M}} \exp(\mathbf{w}_n^T \tanh(\mathbf{e}_n))
-        }
+    """Calculate the adaptive weight of each modality (eq. 4), cf. :class:`.adaptive.AdaptiveFusion`.
 
     :param x: shape: ``(*batch_dims, num_modalities, dim)``, the modality embeddings.
     :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``, the attention vectors: one for each modality as
         in the paper, or one shared by all as in the reference code.
-    :param presence: shape: ``(*batch_dims, num_modalities)``, which modalities take part. At least one must for each
-        element of the batch. If ``None``, all do.
+    :param presence: shape: ``(*batch_dims, num_modalities)``, which modalities take part, at least one; or ``None``.
     :returns: shape: ``(*batch_dims, num_modalities)``, the weights, which sum to one; exactly zero for modalities that
         do not take part.
     """
@@ -37,13 +25,7 @@ def attention_weights(x: FloatTensor, attention: FloatTensor, presence: BoolTens
 
 
 def mean_weights(x: FloatTensor, presence: BoolTensor | None = None) -> FloatTensor:
-    """Calculate equal weights (the ablation "mean" in table 3 of the paper).
-
-    :param x: shape: ``(*batch_dims, num_modalities, dim)``, the modality embeddings.
-    :param presence: shape: ``(*batch_dims, num_modalities)``, which modalities take part. At least one must for each
-        element of the batch. If ``None``, all do.
-    :returns: shape: ``(*batch_dims, num_modalities)``, the weights, which sum to one.
-    """
+    """Calculate equal weights (the ablation "mean" in table 3 of the paper), with shapes as of the adaptive ones."""
     if presence is None:
         return x.new_full(x.shape[:-1], 1.0 / x.shape[-2])
     weights = presence.to(dtype=x.dtype)
@@ -51,10 +33,5 @@ def mean_weights(x: FloatTensor, presence: BoolTensor | None = None) -> FloatTen
 
 
 def fuse(x: FloatTensor, weights: FloatTensor) -> FloatTensor:
-    """Calculate the joint embedding (eq. 5).
-
-    :param x: shape: ``(*batch_dims, num_modalities, dim)``, the modality embeddings.
-    :param weights: shape: ``(*batch_dims, num_modalities)``, the weights.
-    :returns: shape: ``(*batch_dims, dim)``, the weighted sum.
-    """
+    """Calculate the joint embedding (eq. 5), i.e., the weighted sum, shape: ``(*batch_dims, dim)``."""
     return (weights.unsqueeze(dim=-1) * x).sum(dim=-2)

@@ -30,10 +30,6 @@ class GatedFusion(Fusion):
     """
 
     def __init__(self, dims: Mapping[str, int]) -> None:
-        """Initialize the fusion.
-
-        :param dims: The dimension of each modality's embeddings.
-        """
         super().__init__(dims)
         self.weight = nn.Parameter(torch.empty(len(dims), self.dim))
         self.bias = nn.Parameter(torch.empty(len(dims), self.dim))
