@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
-from pykeen.datasets.base import LazyDataset
 from pykeen.triples.splitting import split
 from pykeen.utils import isin_many_dim
 
@@ -15,7 +14,7 @@ from ..constants import DATA_ENVIRONMENT_VARIABLE
 from ..features import FEATURE_SUFFIXES, FeatureError, FeatureSource, ModalityFeatures
 from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
-from .derived import MultimodalDataset
+from .derived import LazyMultimodalDataset
 from .download import ensure_from_google_drive, ensure_from_url
 from .openke import DatasetFormatError, read_mapping, read_triples
 from .published import BENCHMARKS, FEATURES_FOLDER_ID, TRIPLES_URL, PublishedBenchmark
@@ -25,7 +24,7 @@ __all__ = ["MultimodalBenchmark"]
 logger = logging.getLogger(__name__)
 
 
-class MultimodalBenchmark(MultimodalDataset, LazyDataset):
+class MultimodalBenchmark(LazyMultimodalDataset):
     """A published multi-modal benchmark: triples and features are downloaded and checked, or read from a directory.
 
     Entity and relation IDs are those of the published files, and hence the rows of the published features.
@@ -186,7 +185,6 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
                 *(self.benchmark_name, published["entities"], published["relations"]),
             )
 
-    # docstr-coverage: inherited
     def _load(self) -> None:
         entity_to_id = read_mapping(self._triples_path("entity2id.txt"))
         relation_to_id = read_mapping(self._triples_path("relation2id.txt"))
@@ -209,27 +207,15 @@ class MultimodalBenchmark(MultimodalDataset, LazyDataset):
             features=self._resolve_features(entity_to_id),
             unknown_labels=self.unknown_labels,
         )
-        # evaluation factories never have inverse triples; this is handled by the evaluation code
-        self._training, self._testing, self._validation = (
-            training,
-            training.clone_and_exchange_triples(splits["test"], create_inverse_triples=False),
-            training.clone_and_exchange_triples(splits["valid"], create_inverse_triples=False),
-        )
-
-    # docstr-coverage: inherited
-    def _load_validation(self) -> None:
-        # all splits are loaded together
-        pass
+        self._set_triples(training, splits["test"], splits["valid"])
 
 
 def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> tuple[LongTensor, LongTensor]:
     """Carve a holdout out of triples, such that all entities and relations remain in the rest.
 
-    :param triples: shape: ``(n, 3)``
-        The triples.
+    :param triples: shape: ``(n, 3)``, the triples.
     :param num: The (approximate) number of triples to carve out.
-    :param exclude: shape: ``(m, 3)``
-        Triples which must not be in the holdout.
+    :param exclude: shape: ``(m, 3)``, triples which must not be in the holdout.
     :param seed: The random seed.
     :returns: The remaining triples, and the holdout. They are disjoint, and neither has duplicates.
     :raises ValueError: if there are too few triples

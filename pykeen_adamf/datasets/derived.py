@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from pykeen.constants import PYKEEN_DATASETS
-from pykeen.datasets.base import Dataset, EagerDataset
+from pykeen.datasets.base import Dataset, EagerDataset, LazyDataset
 from pykeen.triples import CoreTriplesFactory
 from typing_extensions import Self
 
@@ -15,6 +15,7 @@ from ..typing import LongTensor
 
 __all__ = [
     "EagerMultimodalDataset",
+    "LazyMultimodalDataset",
     "MultimodalDataset",
 ]
 
@@ -24,12 +25,10 @@ class MultimodalDataset(Dataset):
 
     triples_factory_cls = MultimodalTriplesFactory
 
-    # docstr-coverage: inherited
     @classmethod
     def from_directory_binary(cls, path: str | Path) -> Dataset:  # noqa: D102
         return _with_features(super().from_directory_binary(path))
 
-    # docstr-coverage: inherited
     def to_directory_binary(self, path: str | Path) -> None:  # noqa: D102
         path = Path(path)
         if path.parent == PYKEEN_DATASETS / self.get_normalized_name() / "cache":
@@ -39,15 +38,12 @@ class MultimodalDataset(Dataset):
             return
         super().to_directory_binary(path)
 
-    # docstr-coverage: inherited
     def remix(self, *args: Any, **kwargs: Any) -> Dataset:  # noqa: D102
         return _with_features(super().remix(*args, **kwargs))
 
-    # docstr-coverage: inherited
     def deteriorate(self, *args: Any, **kwargs: Any) -> Dataset:  # noqa: D102
         return _with_features(super().deteriorate(*args, **kwargs))
 
-    # docstr-coverage: inherited
     def restrict(  # noqa: D102
         self,
         entities: Collection[int] | Collection[str] | None = None,
@@ -84,6 +80,21 @@ class MultimodalDataset(Dataset):
 
 class EagerMultimodalDataset(MultimodalDataset, EagerDataset):
     """A dataset from triples factories with features."""
+
+
+class LazyMultimodalDataset(MultimodalDataset, LazyDataset):
+    """A dataset that loads all of its triples together when they are first used."""
+
+    def _set_triples(self, training: MultimodalTriplesFactory, testing: LongTensor, validation: LongTensor) -> None:
+        # evaluation factories never have inverse triples; this is handled by the evaluation code
+        evaluation = [
+            training.clone_and_exchange_triples(triples, create_inverse_triples=False)
+            for triples in (testing, validation)
+        ]
+        self._training, self._testing, self._validation = training, *evaluation
+
+    def _load_validation(self) -> None:
+        pass
 
 
 def _with_features(dataset: Dataset) -> EagerMultimodalDataset:

@@ -1,6 +1,5 @@
 """Downloads that are checked before they appear at their place."""
 
-import hashlib
 import logging
 import tempfile
 from collections.abc import Callable
@@ -9,11 +8,12 @@ from pathlib import Path
 import gdown
 from pystow.utils import download as pystow_download
 
+from ..digests import digest_file
+
 __all__ = [
     "DownloadError",
     "ensure_from_google_drive",
     "ensure_from_url",
-    "sha256_of",
 ]
 
 logger = logging.getLogger(__name__)
@@ -23,15 +23,6 @@ class DownloadError(RuntimeError):
     """Raised when a file cannot be downloaded, or is not the expected one; the message tells how to get it by hand."""
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 checksum of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: str) -> Path:
     """Return the path of a file with the given checksum, fetching it if necessary.
 
@@ -39,7 +30,7 @@ def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: st
     touched, a damaged one is replaced only by a good one, and nothing half-written remains.
     """
     if path.is_file():
-        if sha256_of(path) == sha256:
+        if digest_file(path) == sha256:
             return path
         logger.warning("%s does not have the expected checksum; downloading it again.", path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +46,7 @@ def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: st
             raise DownloadError(f"Could not download {path.name}: {error}. {by_hand}") from error
         if not temporary.is_file():
             raise DownloadError(f"Could not download {path.name}. {by_hand}")
-        actual = sha256_of(temporary)
+        actual = digest_file(temporary)
         if actual != sha256:
             raise DownloadError(
                 f"The download of {path.name} is damaged, truncated, or not the published file: it has "
@@ -66,24 +57,16 @@ def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: st
 
 
 def ensure_from_url(path: Path, url: str, sha256: str) -> Path:
-    """Make sure that a file from the web is there.
+    """Make sure that a file from the web is there, with the given checksum, and return its path.
 
-    :param path: Where the file is to be.
-    :param url: Where to download it from.
-    :param sha256: Its checksum.
-    :returns: The path.
     :raises DownloadError: if the file cannot be downloaded, or the download is damaged
     """
     return _ensure(path, sha256, lambda temporary: pystow_download(url, temporary), origin=url)
 
 
 def ensure_from_google_drive(path: Path, folder_id: str, sha256: str) -> Path:
-    """Make sure that a file from a public Google Drive folder is there.
+    """Make sure that a file is there as by :func:`ensure_from_url`, which has the same name in a public Drive folder.
 
-    :param path: Where the file is to be; the file in the folder has the same name.
-    :param folder_id: The folder's identifier.
-    :param sha256: The file's checksum.
-    :returns: The path.
     :raises DownloadError: if the file cannot be downloaded, or the download is damaged
     """
 

@@ -1,13 +1,12 @@
 """Datasets in which modalities are missing on purpose (cf. figure 3 of the AdaMF-MAT paper)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from pykeen.datasets.base import Dataset
 from pykeen.triples import CoreTriplesFactory
 
-from ..features import ModalityFeatures
 from ..features.dropping import DroppingOrder, check_dropping, choose_rows, derive_seed, drop_rows
 from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
@@ -40,7 +39,17 @@ def drop_from_factory(
     check_dropping(ratio, by)
     factory = _check_features(factory, "The factory")
     degrees = count_triples(factory) if by == "degree" else None
-    return _replace_features(factory, _drop(factory.features, ratio, seed, degrees, modalities))
+    selected = list(factory.features if modalities is None else modalities)
+    unknown = [name for name in selected if name not in factory.features]
+    if unknown:
+        raise ValueError(f"There are no modalities {unknown} to drop from. Choose from {list(factory.features)}.")
+    features = {
+        name: drop_rows(modality, choose_rows(modality.presence, ratio, derive_seed(seed, name), degrees))
+        if name in selected
+        else modality
+        for name, modality in factory.features.items()
+    }
+    return MultimodalTriplesFactory.from_triples_factory(factory, features=features)
 
 
 def drop_from_dataset(
@@ -50,7 +59,7 @@ def drop_from_dataset(
     by: DroppingOrder = "uniform",
     modalities: Iterable[str] | None = None,
 ) -> EagerMultimodalDataset:
-    """Drop a part of what there is of modalities, for training and evaluation alike, cf. :func:`drop_from_factory`.
+    """Drop a part of what there is of modalities, for training and evaluation alike.
 
     >>> from pykeen_adamf.datasets import EmojiKG
     >>> dataset = EmojiKG()
@@ -59,25 +68,24 @@ def drop_from_dataset(
     >>> drop_from_dataset(dataset, ratio=0.25, seed=0).training.features["visual"].num_present
     1210
 
+    Parameters and errors are those of :func:`drop_from_factory`; ``by="degree"`` counts *training* triples.
+
     :param dataset: The dataset; it is not changed.
-    :param ratio: Which part of the present rows of each modality to drop, between 0 and 1.
-    :param seed: The random seed.
-    :param by: Which rows are dropped first: ``"uniform"`` for random ones, chosen for each modality on its own; or
-        ``"degree"`` for those of entities in the fewest *training* triples, with random ones among equals.
-    :param modalities: The names of the modalities to drop from. Defaults to all.
     :returns: A dataset with the same triples, and the remaining features.
-    :raises ValueError: if the ratio is not between 0 and 1, the order or a modality is unknown, there are no features,
-        or those of the dataset's factories differ
+    :raises ValueError: also if the features of the dataset's factories differ
     """
     check_dropping(ratio, by)
     modalities = None if modalities is None else list(modalities)
     training = _check_features(dataset.training, "The training factory")
-    others = {"testing": dataset.testing, "validation": dataset.validation}
+    others = {
+        name: _check_features(factory, f"The {name} factory")
+        for name, factory in (("testing", dataset.testing), ("validation", dataset.validation))
+        if factory is not None
+    }
     for name, factory in others.items():
-        if factory is not None and _check_features(factory, f"The {name} factory").features != training.features:
+        if factory.features != training.features:
             raise ValueError(f"The features of the training and the {name} factory differ. Use the same for both.")
-    degrees = count_triples(training) if by == "degree" else None
-    features = _drop(training.features, ratio, seed, degrees, modalities)
+    dropped = drop_from_factory(training, ratio, seed, by, modalities)
     metadata = dict(dataset.metadata or {})
     dropping: dict[str, Any] = {
         "base": metadata.pop("name", None) or dataset.get_normalized_name(),
@@ -87,43 +95,20 @@ def drop_from_dataset(
         "modalities": list(training.features) if modalities is None else modalities,
     }
     return EagerMultimodalDataset(
-        training=_replace_features(training, features),
-        testing=_replace_features(dataset.testing, features),
-        validation=None if dataset.validation is None else _replace_features(dataset.validation, features),
+        training=dropped,
+        **{
+            name: MultimodalTriplesFactory.from_triples_factory(factory, features=dropped.features)
+            for name, factory in others.items()
+        },
         metadata={**metadata, "dropping": dropping},
     )
 
 
 def count_triples(factory: CoreTriplesFactory) -> LongTensor:
-    """Count the triples of each entity, be it head or tail or both.
-
-    :param factory: The factory.
-    :returns: shape: ``(num_entities,)``
-        The number of triples.
-    """
+    """Count the triples of each entity, be it head or tail or both, shape: ``(num_entities,)``."""
     head, _, tail = factory.mapped_triples.unbind(dim=-1)
     others = tail[tail != head]
     return torch.bincount(torch.cat([head, others]), minlength=factory.num_entities)
-
-
-def _drop(
-    features: Mapping[str, ModalityFeatures],
-    ratio: float,
-    seed: int,
-    degrees: LongTensor | None,
-    modalities: Iterable[str] | None,
-) -> dict[str, ModalityFeatures]:
-    """Drop rows of some modalities, and keep the order of all."""
-    selected = list(features if modalities is None else modalities)
-    unknown = [name for name in selected if name not in features]
-    if unknown:
-        raise ValueError(f"There are no modalities {unknown} to drop from. Choose from {list(features)}.")
-    return {
-        name: drop_rows(modality, choose_rows(modality.presence, ratio, derive_seed(seed, name), degrees))
-        if name in selected
-        else modality
-        for name, modality in features.items()
-    }
 
 
 def _check_features(factory: CoreTriplesFactory, what: str) -> MultimodalTriplesFactory:
@@ -133,11 +118,3 @@ def _check_features(factory: CoreTriplesFactory, what: str) -> MultimodalTriples
             f"{what} has no features to drop. Add some with MultimodalTriplesFactory.from_triples_factory."
         )
     return factory
-
-
-def _replace_features(
-    factory: CoreTriplesFactory, features: Mapping[str, ModalityFeatures]
-) -> MultimodalTriplesFactory:
-    """Return the same factory with other features."""
-    assert isinstance(factory, MultimodalTriplesFactory)
-    return MultimodalTriplesFactory.from_triples_factory(factory, features=features)

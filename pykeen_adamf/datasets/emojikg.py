@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from docdata import parse_docdata
-from pykeen.datasets.base import LazyDataset
 from pykeen.triples import TriplesFactory
 
 from ..features import read_features
 from ..triples import MultimodalTriplesFactory
-from .derived import MultimodalDataset
+from .derived import LazyMultimodalDataset
 
 __all__ = ["EmojiKG"]
 
 
 @parse_docdata
-class EmojiKG(MultimodalDataset, LazyDataset):
+class EmojiKG(LazyMultimodalDataset):
     """EmojiKG: emoji with their pictures, names and keywords.
 
     Real images and texts in a graph that can be checked by eye, and that is loaded without any network. Emoji have an
@@ -74,7 +73,6 @@ class EmojiKG(MultimodalDataset, LazyDataset):
         if eager:
             self._load()
 
-    # docstr-coverage: inherited
     def _load(self) -> None:
         triples = TriplesFactory.from_path(self.directory / "train.tsv")
         training = MultimodalTriplesFactory(
@@ -85,21 +83,8 @@ class EmojiKG(MultimodalDataset, LazyDataset):
             features={name: read_features(self.directory / f"{name}.safetensors") for name in self.modalities},
         )
         ids: dict[str, Any] = dict(entity_to_id=training.entity_to_id, relation_to_id=training.relation_to_id)
-        self._training, self._testing, self._validation = (
-            training,
-            *(
-                training.clone_and_exchange_triples(
-                    TriplesFactory.from_path(self.directory / f"{name}.tsv", **ids).mapped_triples,
-                    create_inverse_triples=False,
-                )
-                for name in ("test", "valid")
-            ),
-        )
-
-    # docstr-coverage: inherited
-    def _load_validation(self) -> None:
-        # all splits are loaded together
-        pass
+        evaluation = (TriplesFactory.from_path(self.directory / f"{name}.tsv", **ids) for name in ("test", "valid"))
+        self._set_triples(training, *(triples.mapped_triples for triples in evaluation))
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:

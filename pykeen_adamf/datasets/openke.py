@@ -41,10 +41,8 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def read_mapping(path: Path) -> Mapping[str, int]:
-    """Read the numbers of labels, from lines of the form ``LABEL ID``.
+    """Read the numbers of labels in the file's order, from lines of the form ``LABEL ID``.
 
-    :param path: The path of the file.
-    :returns: The mapping from label to ID, in the file's order.
     :raises DatasetFormatError: if the file is missing, or is not in the format
     """
     mapping: dict[str, int] = {}
@@ -67,11 +65,8 @@ def read_mapping(path: Path) -> Mapping[str, int]:
 def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTensor:
     """Read triples, from lines of the form ``HEAD TAIL RELATION``.
 
-    :param path: The path of the file.
-    :param num_entities: The number of entities.
-    :param num_relations: The number of relations.
-    :returns: shape: ``(num_triples, 3)``
-        The ID-based triples in PyKEEN's order, i.e., head, relation, tail, in the file's order of lines.
+    :returns: shape: ``(num_triples, 3)``, the ID-based triples in PyKEEN's order, i.e., head, relation, tail, in the
+        file's order of lines.
     :raises DatasetFormatError: if the file is missing, is not in the format, or has unknown numbers
     """
     lines = _read_lines(path)

@@ -15,7 +15,7 @@ from pykeen.datasets import get_dataset
 from safetensors import safe_open
 
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.datasets.download import sha256_of
+from pykeen_adamf.digests import digest_file
 from pykeen_adamf.features import ModalityFeatures, read_features, write_features
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
@@ -277,7 +277,7 @@ def test_provenance(dataset, triples):
     data = dataset.provenance
     files = {path.name for path in dataset.directory.iterdir() if path.suffix in {".tsv", ".zip", ".safetensors"}}
     assert set(data["sha256"]) == files
-    assert data["sha256"] == {name: sha256_of(dataset.directory / name) for name in files}
+    assert data["sha256"] == {name: digest_file(dataset.directory / name) for name in files}
     assert data["entities"] == dataset.num_entities
     assert data["relations"] == Counter(relation for _, relation, _ in triples)
     assert data["split"] == {

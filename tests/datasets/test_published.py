@@ -8,8 +8,8 @@ import torch
 
 from pykeen_adamf.constants import DATA_ENVIRONMENT_VARIABLE
 from pykeen_adamf.datasets import DB15K
-from pykeen_adamf.datasets.download import sha256_of
 from pykeen_adamf.datasets.published import BENCHMARKS
+from pykeen_adamf.digests import digest_file
 
 from .cases import DATASETS, NAMES, as_set
 
@@ -42,7 +42,7 @@ def test_documented_numbers(benchmark):
 def test_checksums(benchmark):
     """These are the files that would be downloaded."""
     published = BENCHMARKS[benchmark.benchmark_name].triples
-    assert {name: sha256_of(benchmark.directory / name) for name in NAMES} == published
+    assert {name: digest_file(benchmark.directory / name) for name in NAMES} == published
 
 
 def test_triples_are_those_of_the_files(benchmark):
