@@ -231,7 +231,7 @@ def _check_checkpoint(wrapped: Callable[..., Any], instance: None, args: Any, kw
 
 def _save_bundle(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
     """Let the result of a pipeline save a model of this package as a bundle, too, which needs no unpickling."""
-    from .bundle.result import save_result
+    from .bundle.saving import save_result
 
     save_result(wrapped, instance, *args, **kwargs)
 

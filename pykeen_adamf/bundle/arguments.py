@@ -19,12 +19,7 @@ from ..models import QueryScoringModel
 from ..nn import fusion_resolver
 from .layout import BundleError
 
-__all__ = [
-    "describe_arguments",
-    "describe_instance",
-    "restore_arguments",
-    "restore_instance",
-]
+__all__ = ["describe_arguments", "describe_instance", "restore_arguments", "restore_instance"]
 
 #: How values are told from plain ones, i.e., what JSON does not have.
 KEY_DTYPE: Final = "$dtype"
@@ -43,13 +38,11 @@ TRANSIENT: Final = frozenset({"training", "updated", "regularization_term"})
 
 
 def describe_arguments(model: QueryScoringModel) -> dict[str, Any]:
-    """Describe the keyword-based parameters that make another model like this one.
+    """Describe the keyword-based parameters that make another model like this one, such that they can become JSON.
 
     The defaults are described, too: they may be others in a later version. The loss is not, since it may have been
     given in many ways, cf. :func:`describe_instance`.
 
-    :param model: The model.
-    :returns: The parameters, such that they can be written as JSON.
     :raises BundleError: if some argument cannot be described
     """
     if model.creation_kwargs is None:
@@ -69,16 +62,6 @@ def describe_arguments(model: QueryScoringModel) -> dict[str, Any]:
         # they may have been left out, and have done their work
         if "initializer" not in name and name not in {"loss", "loss_kwargs"}
     }
-
-
-def restore_arguments(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was described by :func:`describe_arguments`.
-
-    :param description: The description.
-    :returns: The parameters.
-    :raises BundleError: if there is something in it that this version does not know
-    """
-    return {name: _restore(value) for name, value in description.items()}
 
 
 def _describe(value: Any, what: str) -> Any:
@@ -106,10 +89,13 @@ def _describe(value: Any, what: str) -> Any:
     )
 
 
-def _restore(value: Any) -> Any:
-    """Return what was described."""
+def restore_arguments(value: Any) -> Any:
+    """Return what was described by :func:`describe_arguments`, or a part of it.
+
+    :raises BundleError: if there is something in it that this version does not know
+    """
     if isinstance(value, list):
-        return [_restore(x) for x in value]
+        return [restore_arguments(x) for x in value]
     if not isinstance(value, Mapping):
         return value
     if KEY_FLOAT in value:
@@ -121,7 +107,7 @@ def _restore(value: Any) -> Any:
         return dtype
     if KEY_REGULARIZER in value:
         return restore_instance(value[KEY_REGULARIZER], regularizer_resolver, "regularizer")
-    return {key: _restore(x) for key, x in value.items()}
+    return {key: restore_arguments(x) for key, x in value.items()}
 
 
 def describe_instance(instance: Loss | Regularizer, what: str) -> dict[str, Any]:
@@ -154,12 +140,8 @@ def describe_instance(instance: Loss | Regularizer, what: str) -> dict[str, Any]
 
 
 def restore_instance(description: Mapping[str, Any], resolver: ClassResolver[Any], what: str) -> Any:
-    """Return a new instance of what was described by :func:`describe_instance`.
+    """Return a new instance of what was described by :func:`describe_instance`, whose class the resolver knows.
 
-    :param description: The description.
-    :param resolver: Where to look for the class.
-    :param what: What it is, for messages.
-    :returns: The instance.
     :raises BundleError: if there is no such class, or it does not take these arguments
     """
     cls = resolver.lookup_dict.get(description["name"])

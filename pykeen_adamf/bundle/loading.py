@@ -16,11 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from .. import __version__
+from ..digests import digest_file
 from ..features import FeatureSource
 from ..models import QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
 from .arguments import restore_arguments, restore_instance
-from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, WEIGHTS_NAME, BundleError, digest_file
+from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, WEIGHTS_NAME, BundleError
 from .training_triples import read_triples
 
 __all__ = ["Bundle", "load"]

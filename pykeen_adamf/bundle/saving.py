@@ -1,38 +1,33 @@
 """Writing bundles."""
 
 import json
+import logging
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from pykeen.models import model_resolver
+from pykeen.pipeline import PipelineResult
 from pykeen.triples import CoreTriplesFactory
 from pykeen.utils import normalize_path
 from safetensors.torch import save_file
 from torch import nn
 
 from .. import __version__
+from ..digests import digest_file
 from ..models import QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
-from ..triples import MultimodalTriplesFactory
+from ..triples import MultimodalTriplesFactory, without_features
 from .arguments import describe_arguments, describe_instance
-from .layout import (
-    CONFIGURATION_NAME,
-    FORMAT,
-    FORMAT_VERSION,
-    TRIPLES_NAME,
-    WEIGHTS_NAME,
-    BundleError,
-    digest_file,
-)
-from .training_triples import FeatureStorage, describe_triples, write_triples
+from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, TRIPLES_NAME, WEIGHTS_NAME, BundleError
+from .training_triples import FeatureStorage, describe_triples
 
-__all__ = [
-    "save",
-    "write_model",
-]
+__all__ = ["save", "save_result"]
+
+logger = logging.getLogger(__name__)
 
 #: How many training triples are scored, to see whether a loaded model does the same.
 NUM_PROBES: Final = 8
@@ -68,37 +63,80 @@ def save(
     """
     if features not in {"copy", "reference"}:
         raise BundleError(f"features must be 'copy' or 'reference', but is {features!r}")
-    _write(model, triples_factory, normalize_path(directory, mkdir=True), features, with_triples=True)
+    _write(model, triples_factory, normalize_path(directory, mkdir=True), features)
     return Path(directory)
 
 
-def write_model(model: nn.Module, triples_factory: CoreTriplesFactory, directory: str | Path) -> None:
-    """Make a bundle of a directory that has the training triples already.
-
-    :param model: The model.
-    :param triples_factory: The training triples, as they are stored in the directory.
-    :param directory: The directory.
-    :raises BundleError: if the model cannot be described; nothing is written then
-    """
-    _write(model, triples_factory, normalize_path(directory), "copy", with_triples=False)
-
-
-def _write(
-    model: nn.Module, factory: CoreTriplesFactory, directory: Path, features: FeatureStorage, with_triples: bool
+def save_result(
+    save_to_directory: Callable[..., None],
+    result: PipelineResult,
+    directory: str | Path,
+    *,
+    save_replicates: bool = True,
+    save_training: bool = True,
+    **kwargs: Any,
 ) -> None:
-    """Write everything beside its place, and put it there when it is complete."""
-    configuration = _describe(model, factory, features)
+    """Save a pipeline's result as PyKEEN does; and if its model is of this package, make a bundle of it.
+
+    Whatever happens, PyKEEN's files are written first, and no error keeps a program from going on after a long
+    training: problems are logged, and there is no bundle then.
+
+    :param save_to_directory: PyKEEN's method.
+    :param result: The result.
+    :param directory: The directory.
+    :param save_replicates: Whether to save the model. There is a bundle only if it is saved.
+    :param save_training: Whether to save the training triples. There is a bundle only if they are.
+    :param kwargs: PyKEEN's other options.
+    """
+    if save_replicates:
+        # what may be there is of another model than the one that is about to be written
+        _discard(normalize_path(directory))
+    save_to_directory(directory, save_replicates=save_replicates, save_training=save_training, **kwargs)
+    if not save_replicates or not isinstance(result.model, QueryScoringModel):
+        return
+    if not save_training:
+        logger.info("No bundle in %s: it would need the training triples, i.e., save_training=True.", directory)
+        return
+    try:
+        _write(result.model, result.training, normalize_path(directory), None)
+    except BundleError as error:
+        logger.error("No bundle in %s, but everything else was saved: %s", directory, error)
+    except Exception:
+        logger.exception("No bundle in %s, but everything else was saved.", directory)
+
+
+def _discard(directory: Path) -> None:
+    """Remove the model of a bundle, if there is one, and leave everything else."""
+    try:
+        configuration = json.loads((directory / CONFIGURATION_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(configuration, dict) and configuration.get("format") == FORMAT:
+        # without the configuration there is no bundle, also if this is interrupted
+        (directory / CONFIGURATION_NAME).unlink()
+        (directory / WEIGHTS_NAME).unlink(missing_ok=True)
+
+
+def _write(model: nn.Module, factory: CoreTriplesFactory, directory: Path, features: FeatureStorage | None) -> None:
+    """Write everything beside its place, and put it there when it is complete.
+
+    If ``features`` is ``None``, the directory has the training triples with their features already.
+    """
+    names = [WEIGHTS_NAME, CONFIGURATION_NAME]
+    configuration = _describe(model, factory, features or "copy")
     with tempfile.TemporaryDirectory(dir=directory, prefix=".bundle-") as name:
         temporary = Path(name)
-        if with_triples:
-            write_triples(factory, temporary / TRIPLES_NAME, features)
+        if features is not None:
+            names.insert(0, TRIPLES_NAME)
+            if isinstance(factory, MultimodalTriplesFactory) and features == "reference":
+                factory = without_features(factory)
+            factory.to_path_binary(temporary / TRIPLES_NAME)
         weights = temporary / WEIGHTS_NAME
         save_file(_collect_weights(model, set(configuration["tables_of_features"])), weights)
         configuration["weights_sha256"] = digest_file(weights)
         (temporary / CONFIGURATION_NAME).write_text(json.dumps(configuration, indent=2), encoding="utf-8")
         old = temporary / "old"
         old.mkdir()
-        names = [TRIPLES_NAME, WEIGHTS_NAME, CONFIGURATION_NAME] if with_triples else [WEIGHTS_NAME, CONFIGURATION_NAME]
         # if this is interrupted, there is no configuration, i.e., no bundle; and a killed process leaves the old one
         for name in reversed(names):
             if (directory / name).exists():
@@ -124,11 +162,7 @@ def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureSt
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "versions": {
-            "pykeen-adamf": __version__,
-            "pykeen": version("pykeen"),
-            "torch": torch.__version__,
-        },
+        "versions": {"pykeen-adamf": __version__, "pykeen": version("pykeen"), "torch": torch.__version__},
         "model": name,
         "model_kwargs": describe_arguments(model),
         "loss": describe_instance(model.loss, "the loss"),

@@ -1,6 +1,8 @@
 """Training triples with labels and features: written as PyKEEN does, and read without PyKEEN's pickle."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -9,21 +11,17 @@ import pandas
 import torch
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
+from ..digests import digest_rows
 from ..features import FeatureError, FeatureSource, ModalityFeatures, as_features, read_features
-from ..triples import (
-    MultimodalTriplesFactory,
-    check_modality_name,
-    labels_by_id,
-    read_label_ids,
-    without_features,
-)
-from .layout import TRIPLES_NAME, BundleError, digest_features, digest_labels, digest_triples
+from ..triples import MultimodalTriplesFactory, check_modality_name, labels_by_id, read_label_ids
+from .layout import TRIPLES_NAME, BundleError
 
 __all__ = [
     "FeatureStorage",
     "describe_triples",
+    "digest_features",
+    "digest_labels",
     "read_triples",
-    "write_triples",
 ]
 
 #: Whether a bundle has the features, or only says where they are.
@@ -35,18 +33,6 @@ KINDS: Final[Mapping[str, type[CoreTriplesFactory]]] = {
     "labels": TriplesFactory,
     "ids": CoreTriplesFactory,
 }
-
-
-def write_triples(factory: CoreTriplesFactory, directory: Path, features: FeatureStorage) -> None:
-    """Write a triples factory.
-
-    :param factory: The factory.
-    :param directory: The directory, which is to be created.
-    :param features: Whether to write its features, too.
-    """
-    if isinstance(factory, MultimodalTriplesFactory) and features == "reference":
-        factory = without_features(factory)
-    factory.to_path_binary(directory)
 
 
 def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> dict[str, Any]:
@@ -63,15 +49,16 @@ def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> d
         "num_relations": factory.real_num_relations,
         "create_inverse_triples": factory.create_inverse_triples,
         "num_triples": factory.num_triples,
-        "sha256": digest_triples(factory),
+        "sha256": digest_rows(factory.mapped_triples),
     }
     if isinstance(factory, TriplesFactory):
         description["labels_sha256"] = digest_labels(factory)
     if isinstance(factory, MultimodalTriplesFactory):
+        stored = f"{TRIPLES_NAME}/{factory.file_name_features}"
         description["features"] = [
             {
                 "name": name,
-                "file": _stored_path(name) if features == "copy" else _check_reference(name, modality),
+                "file": stored.format(name=name) if features == "copy" else _check_reference(name, modality),
                 "stored": features,
                 "dim": modality.dim,
                 "num_present": modality.num_present,
@@ -82,9 +69,17 @@ def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> d
     return description
 
 
-def _stored_path(name: str) -> str:
-    """Return where a bundle has the features of a modality."""
-    return f"{TRIPLES_NAME}/{MultimodalTriplesFactory.file_name_features.format(name=name)}"
+def digest_labels(factory: TriplesFactory) -> dict[str, str]:
+    """Return the digests of the labels of entities and relations, and of their IDs."""
+    return {
+        name: hashlib.sha256(json.dumps(sorted((int(i), label) for label, i in ids.items())).encode()).hexdigest()
+        for name, ids in (("entities", factory.entity_to_id), ("relations", factory.relation_to_id))
+    }
+
+
+def digest_features(features: ModalityFeatures) -> str:
+    """Return the digest of the features and of who has them, whatever kind of file they are stored in."""
+    return digest_rows(features.presence.unsqueeze(dim=-1), features.matrix)
 
 
 def _check_reference(name: str, modality: ModalityFeatures) -> str:
@@ -115,14 +110,14 @@ def read_triples(
     :raises BundleError: if something is missing, damaged, or has changed
     """
     factory = _read_factory(directory, description)
-    if digest_triples(factory) != description["sha256"]:
+    if digest_rows(factory.mapped_triples) != description["sha256"]:
         raise BundleError(f"The training triples in {directory} have changed since the bundle was written.")
     if isinstance(factory, TriplesFactory) and digest_labels(factory) != description["labels_sha256"]:
         raise BundleError(f"The labels or their IDs in {directory} have changed since the bundle was written.")
     modalities = {part["name"]: part for part in description.get("features", ())}
-    unknown = set(features).difference(modalities)
+    unknown = sorted(set(features).difference(modalities))
     if unknown:
-        raise BundleError(f"There are no modalities {sorted(unknown)} in the bundle, but {list(modalities)}.")
+        raise BundleError(f"There are no modalities {unknown} in the bundle, but {list(modalities)}.")
     if not isinstance(factory, TriplesFactory) or KINDS[description["kind"]] is not MultimodalTriplesFactory:
         return factory
     labels = labels_by_id(factory.entity_to_id)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pykeen_adamf.bundle import BundleError, load, save
-from pykeen_adamf.bundle.layout import digest_file
+from pykeen_adamf.digests import digest_file
 
 from ..cases import make_factory
 from .cases import make_factory_of_files, make_model
