@@ -137,15 +137,15 @@ class FusedRepresentation(Representation):
                 indices = torch.arange(self.max_id, device=self.device)
             presence = self._presence(indices.to(self.device))
         if self.excluded:
-            others = presence & self._columns(lambda name: name not in self.excluded, presence.device)
+            others = presence & ~self._columns(self.excluded, presence.device)
             presence = torch.where(others.any(dim=-1, keepdim=True), others, presence)
-        return presence | self._columns(lambda name: name in given, presence.device) if given else presence
+        return presence | self._columns(given, presence.device) if given else presence
 
-    def _columns(self, condition: Any, device: torch.device) -> BoolTensor:
+    def _columns(self, names: Collection[str], device: torch.device) -> BoolTensor:
         columns = torch.zeros(len(self.bases), dtype=torch.bool, device=device)
         for i, name in enumerate(self.bases):
             # a copy from the main memory would wait for a GPU
-            columns[i] = bool(condition(name))
+            columns[i] = name in names
         return columns
 
     @contextmanager
