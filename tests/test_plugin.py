@@ -73,6 +73,7 @@ def run(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 def test_import_orders():
     """Each order in an interpreter of its own; several at a time, since most of it is waiting for imports."""
     processes = {}
