@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["DescriptorEncoder"]
 
-EXTRA: Final = "descriptor"
-
 #: The cells along each side of an image, for the gradients and for the colour layout.
 NUM_CELLS: Final = 8
 
 #: The cells along each side of a block, within which gradients are normalized.
 BLOCK: Final = 2
+
+#: The blocks along each side of an image.
+NUM_BLOCKS: Final = NUM_CELLS - BLOCK + 1
 
 #: The bins of the colour histogram along L*, a* and b*, and the range of each that sRGB colours can have.
 COLOUR_BINS: Final = (4, 8, 8)
@@ -59,16 +60,15 @@ class DescriptorEncoder(VisualEncoder):
             raise EncodingError(f"The size must be a positive multiple of {NUM_CELLS}, but is {size}.")
         if orientations < 1:
             raise EncodingError(f"There must be at least one bin for orientations, but orientations={orientations}.")
-        self._feature = import_extra("skimage.feature", EXTRA)
-        self._color = import_extra("skimage.color", EXTRA)
+        self._feature = import_extra("skimage.feature", extra="descriptor")
+        self._color = import_extra("skimage.color", extra="descriptor")
         self.size = size
         self.orientations = orientations
         self._pillow_version = pillow_version()
 
     @property
     def dim(self) -> int:  # noqa: D102
-        blocks = NUM_CELLS - BLOCK + 1
-        gradients = blocks**2 * BLOCK**2 * self.orientations
+        gradients = NUM_BLOCKS**2 * BLOCK**2 * self.orientations
         return gradients + int(numpy.prod(COLOUR_BINS)) + 3 * NUM_CELLS**2
 
     def provenance(self) -> dict[str, str]:  # noqa: D102
@@ -90,11 +90,7 @@ class DescriptorEncoder(VisualEncoder):
         return torch.from_numpy(numpy.stack([self._describe(pixels) for pixels in inputs]).astype(numpy.float32))
 
     def _describe(self, pixels: NumpyArray) -> NumpyArray:
-        """Describe a single image.
-
-        :param pixels: shape: ``(size, size, 3)``, the pixels, in RGB with eight bits.
-        :returns: shape: ``(dim,)``, the vector.
-        """
+        """Describe the pixels of a single image, in RGB with eight bits; shape: ``(size, size, 3)`` -> ``(dim,)``."""
         cell = self.size // NUM_CELLS
         gradients = self._feature.hog(
             pixels,
@@ -107,11 +103,5 @@ class DescriptorEncoder(VisualEncoder):
         lab = self._color.rgb2lab(pixels)
         counts, _ = numpy.histogramdd(lab.reshape(-1, 3), bins=COLOUR_BINS, range=COLOUR_RANGES)
         layout = lab.reshape(NUM_CELLS, cell, NUM_CELLS, cell, 3).mean(axis=(1, 3))
-        blocks = NUM_CELLS - BLOCK + 1
-        return numpy.concatenate(
-            [
-                gradients / blocks,
-                numpy.sqrt(counts.ravel() / self.size**2),
-                layout.ravel() / (100 * NUM_CELLS),
-            ]
-        )
+        colours = numpy.sqrt(counts.ravel() / self.size**2)
+        return numpy.concatenate([gradients / NUM_BLOCKS, colours, layout.ravel() / (100 * NUM_CELLS)])

@@ -16,10 +16,11 @@ __all__ = ["leads_outside", "read_folder"]
 logger = logging.getLogger(__name__)
 
 SUFFIXES: Final = {VISUAL: IMAGE_SUFFIXES, TEXTUAL: (".txt",)}
-#: What is wrong with a folder of an entity in which there is nothing of the modality.
-NO_IMAGE: Final = "has no image in it"
 
 PLURALS: Final = {VISUAL: "images", TEXTUAL: "texts"}
+
+#: What is wrong with a folder of an entity in which there is nothing of the modality.
+NO_IMAGE: Final = "has no image in it"
 
 
 def read_folder(folder: str | Path, modality: str) -> list[Item]:
@@ -53,14 +54,9 @@ def read_folder(folder: str | Path, modality: str) -> list[Item]:
     if not any(item.sources or any(p.reason != NO_IMAGE for p in item.problems) for _, item in found.values()):
         raise EncodingError(_nothing_found(folder, modality, ignored))
     if ignored:
-        logger.warning(
-            "Ignored %d of the files in %s, whose names do not end in %s: %s%s",
-            len(ignored),
-            folder,
-            ", ".join(SUFFIXES[modality]),
-            ", ".join(str(path.relative_to(folder)) for path in sorted(ignored)[:3]),
-            ", ..." if len(ignored) > 3 else "",
-        )
+        what = f"{len(ignored)} of the files in {folder}, whose names do not end in {', '.join(SUFFIXES[modality])}"
+        shown = [str(path.relative_to(folder)) for path in sorted(ignored)[:3]]
+        logger.warning("Ignored %s: %s%s", what, ", ".join(shown), ", ..." if len(ignored) > 3 else "")
     return [item for _, item in found.values()]
 
 
@@ -79,13 +75,11 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _read_entry(path: Path, folder: Path, modality: str) -> tuple[Item | None, list[Path]]:
-    """Interpret an entry of the folder.
-
-    :returns: The item, if it is one, and the files in it, or itself, that are ignored.
-    """
+    """Return the item that an entry of the folder is, if any, and the files in it, or itself, that are ignored."""
+    suffixes = SUFFIXES[modality]
     # whatever a link outside leads to is not looked at
     outside = leads_outside(path, folder)
-    if _fits(path, modality) and (outside or not path.is_dir()):
+    if path.suffix.lower() in suffixes and (outside or not path.is_dir()):
         return _item(path.stem, [path], folder), []
     # folders may have dots in their names, too
     if modality == VISUAL and outside and path.suffix.lower() not in SUFFIXES[TEXTUAL]:
@@ -97,16 +91,11 @@ def _read_entry(path: Path, folder: Path, modality: str) -> tuple[Item | None, l
     except OSError as error:
         problem = Problem(path.name, show(path), f"cannot be listed ({error.strerror or error})")
         return Item(path.name, [], [problem]), []
-    images = [image for image in inner if _fits(image, modality) and not image.is_dir()]
+    images = [image for image in inner if image.suffix.lower() in suffixes and not image.is_dir()]
     others = sorted(set(inner).difference(images))
     if not images:
         return Item(path.name, [], [Problem(path.name, show(path), NO_IMAGE)]), others
     return _item(path.name, images, folder), others
-
-
-def _fits(path: Path, modality: str) -> bool:
-    """Return whether a path has the name of an image, or of a text."""
-    return path.suffix.lower() in SUFFIXES[modality]
 
 
 def _item(entity: str, paths: Iterable[Path], folder: Path) -> Item:
@@ -127,10 +116,9 @@ def _nothing_found(folder: Path, modality: str, ignored: Sequence[Path]) -> str:
     content = ", ".join(f"{count:,} of {suffix}" for suffix, count in most_common) or "none"
     expected = f"{folder}/ENTITY.txt" if modality == TEXTUAL else f"{folder}/ENTITY.png or {folder}/ENTITY/*.png"
     other = TEXTUAL if modality == VISUAL else VISUAL
-    hint = ""
-    if any(suffix in kinds for suffix in SUFFIXES[other]):
-        hint = f" If you want to encode the {PLURALS[other]} there, choose a {other} encoder."
+    hint = f" If you want to encode the {PLURALS[other]} there, choose a {other} encoder."
     return (
         f"There are no {PLURALS[modality]} in {folder.absolute()}, which are to be named {expected} (suffixes: "
-        f"{', '.join(SUFFIXES[modality])}). Files by suffix: {content}.{hint}"
+        f"{', '.join(SUFFIXES[modality])}). Files by suffix: {content}."
+        f"{hint if any(suffix in kinds for suffix in SUFFIXES[other]) else ''}"
     )

@@ -7,21 +7,11 @@ import torch
 from torch import nn
 
 from ..typing import FloatTensor
+from . import weights
 from .base import TextualEncoder
 from .problems import EncodingError, import_extra
-from .weights import (
-    checksum_of_tokenizer,
-    checksum_of_weights,
-    describe_device,
-    explain_loading,
-    name_of_model,
-    resolve_device,
-    versions_of,
-)
 
 __all__ = ["HuggingFaceEncoder"]
-
-EXTRA: Final = "huggingface"
 
 #: Tokenizers say that they know no limit by a very large number.
 NO_LIMIT: Final = 1_000_000
@@ -50,18 +40,15 @@ class HuggingFaceEncoder(TextualEncoder):
         :raises EncodingError: if the library, the model or the device is missing, the length is not positive, or the
             tokenizer cannot make batches
         """
-        library = import_extra("transformers", EXTRA)
-        self.device = resolve_device(device)
-        with explain_loading(model, "pass the path of a directory with the model"):
+        library = import_extra("transformers", extra="huggingface")
+        self.device = weights.resolve_device(device)
+        with weights.explain_loading(model, "pass the path of a directory with the model"):
             # never runs code that comes with a model
-            self._tokenizer: Any = library.AutoTokenizer.from_pretrained(
-                model, revision=revision, trust_remote_code=False
-            )
-            self._model: Any = library.AutoModel.from_pretrained(
-                model, revision=revision, trust_remote_code=False, dtype=torch.float32
-            )
+            kwargs: dict[str, Any] = dict(revision=revision, trust_remote_code=False)
+            self._tokenizer: Any = library.AutoTokenizer.from_pretrained(model, **kwargs)
+            self._model: Any = library.AutoModel.from_pretrained(model, **kwargs, dtype=torch.float32)
         self._model.eval().to(self.device)
-        self.model = name or name_of_model(model)
+        self.model = name or weights.name_of_model(model)
         self.revision = revision or getattr(self._model.config, "_commit_hash", None)
         limit = min(self._tokenizer.model_max_length, _num_positions(self._model))
         self.max_length = limit if max_length is None else max_length
@@ -82,11 +69,11 @@ class HuggingFaceEncoder(TextualEncoder):
             "encoder": "huggingface",
             "model": self.model,
             "revision": self.revision or "",
-            "weights": f"sha256:{checksum_of_weights(self._model)}",
+            "weights": f"sha256:{weights.checksum_of_weights(self._model)}",
             "preprocessing": f"at most {self.max_length} tokens; "
-            f"tokenizer sha256:{checksum_of_tokenizer(self._tokenizer)}; last hidden state of the first token",
-            "versions": versions_of("transformers", "tokenizers", "torch"),
-            "device": describe_device(self.device),
+            f"tokenizer sha256:{weights.checksum_of_tokenizer(self._tokenizer)}; last hidden state of the first token",
+            "versions": weights.versions_of("transformers", "tokenizers", "torch"),
+            "device": weights.describe_device(self.device),
         }
 
     @torch.inference_mode()

@@ -12,12 +12,7 @@ from .problems import UnusableInputError, check_file, import_extra
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = [
-    "DEFAULT_MAX_PIXELS",
-    "IMAGE_SUFFIXES",
-    "load_image",
-    "pillow_version",
-]
+__all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "load_image", "pillow_version"]
 
 #: The file suffixes by which images are recognized in a folder.
 IMAGE_SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -30,8 +25,6 @@ DEFAULT_MAX_PIXELS: Final = 50_000_000
 FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 EXTRA: Final = "images"
-
-WHITE: Final = (255, 255, 255)
 
 
 def pillow_version() -> str:
@@ -94,20 +87,17 @@ def _to_rgb(image: "Image") -> "Image":
         image = Image.fromarray(scaled)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        background = Image.new("RGB", image.size, WHITE)
+        background = Image.new("RGB", image.size, "white")
         background.paste(image, mask=image.getchannel("A"))
         return background
     return image.convert("RGB")
 
 
 def _to_8_bit(values: NumpyArray, is_16_bit: bool) -> NumpyArray:
-    """Scale grey values to eight bits.
+    """Scale grey values, of the shape ``(height, width)``, to eight bits.
 
-    :param values: shape: ``(height, width)``, the values.
-    :param is_16_bit: Whether white is known to be 65,535. Otherwise, it is the smallest of 1 (for floating point
-        values), 255 and 65,535 that holds all values; or, if none does, the values are stretched to the whole range.
-    :returns: shape: ``(height, width)``, the scaled values.
-    :raises UnusableInputError: if there are values which are not finite
+    White is 65,535 if that is known, and otherwise the smallest of 1 (for floating point values), 255 and 65,535 that
+    holds all values. If none does, the values are stretched to the whole range.
     """
     low, high = float(values.min()), float(values.max())
     if not numpy.isfinite([low, high]).all():

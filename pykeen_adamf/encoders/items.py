@@ -11,13 +11,7 @@ from ..constants import VISUAL
 from .base import Source
 from .problems import EncodingError, Problem
 
-__all__ = [
-    "Item",
-    "Items",
-    "as_items",
-    "checksum_of_items",
-    "group_items",
-]
+__all__ = ["Item", "Items", "as_items", "checksum_of_items", "group_items"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +44,11 @@ def as_items(items: Items, modality: str) -> list[Item]:
     if isinstance(items, Mapping):
         items = [Item(entity, _as_list(sources)) for entity, sources in items.items()]
     items = list(items)
-    for item in items:
-        _check_types(item)
-    if modality == VISUAL:
-        items = [dataclasses.replace(item, sources=[Path(source) for source in item.sources]) for item in items]
     if not items:
         raise EncodingError("There is nothing to encode: pass at least one entity.")
     seen = set()
     for item in items:
+        _check_types(item)
         if not item.entity.strip():
             raise EncodingError(f"An entity needs a name, but there is one called {item.entity!r}.")
         if item.entity != item.entity.encode("utf-8", "ignore").decode():
@@ -66,6 +57,8 @@ def as_items(items: Items, modality: str) -> list[Item]:
         if item.entity in seen:
             raise EncodingError(f"The entity {item.entity!r} occurs twice. Merge its sources into one item.")
         seen.add(item.entity)
+    if modality == VISUAL:
+        items = [dataclasses.replace(item, sources=[Path(source) for source in item.sources]) for item in items]
     return items
 
 
@@ -125,7 +118,6 @@ def checksum_of_items(items: Sequence[Item]) -> str:
 
 
 def _describe(source: Source) -> Sequence[str | int]:
-    """Describe a source such that changes can be noticed."""
     if isinstance(source, str):
         return ["text", source]
     try:

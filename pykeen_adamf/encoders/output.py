@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 import numpy
@@ -34,17 +35,15 @@ def check_output(output: str | Path) -> Path:
         if output.is_dir():
             raise EncodingError(f"Cannot write {output}: it is a folder. Choose another name.")
         if not output.parent.is_dir():
+            place = output.parent.absolute()
             raise EncodingError(
-                f"Cannot write {output}: the folder {output.parent.absolute()} does not exist, or is none. Create it "
-                f"first."
+                f"Cannot write {output}: the folder {place} does not exist, or is none. Create it first."
             )
         # the only way to know more is to try
         directory = PartialResult.directory_of(output)
         is_new = not directory.exists()
         directory.mkdir(exist_ok=True)
-        probe = directory / "probe"
-        probe.touch()
-        probe.unlink()
+        TemporaryFile(dir=directory).close()
         if is_new:
             directory.rmdir()
     except OSError as error:

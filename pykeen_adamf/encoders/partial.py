@@ -107,8 +107,10 @@ class PartialResult:
         size = os.fstat(self._rows.fileno()).st_size
         # a line without an end has not been written completely
         lines = [line for line in self._journal.read().splitlines(keepends=True) if line.endswith(b"\n")]
-        earlier = _parse(lines[0]) if lines else identity
-        if earlier != identity:
+        earlier = None
+        with contextlib.suppress(IndexError, ValueError):
+            earlier = json.loads(lines[0])
+        if lines and earlier != identity:
             known = earlier if isinstance(earlier, dict) else {}
             different = sorted(key for key in identity if known.get(key) != identity[key])
             self.discarded = f"another {', another '.join(different)}"
@@ -193,11 +195,3 @@ class PartialResult:
 def _to_line(data: Any) -> bytes:
     """Convert to a line of the journal."""
     return json.dumps(data, sort_keys=True).encode() + b"\n"
-
-
-def _parse(line: bytes) -> Any:
-    """Parse a line, if it is not damaged."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None

@@ -107,13 +107,7 @@ class EncodingReport:
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Import a module of an optional dependency.
-
-    :param module: The name of the module.
-    :param extra: The extra of this package that installs it.
-    :returns: The module.
-    :raises EncodingError: if the module cannot be imported
-    """
+    """Import a module of an optional dependency, or raise an :class:`EncodingError` with the extra that installs it."""
     try:
         return importlib.import_module(module)
     except Exception as error:
@@ -126,12 +120,7 @@ def import_extra(module: str, extra: str) -> ModuleType:
 
 @contextmanager
 def explain_storage(path: Path) -> Iterator[None]:
-    """Explain what to do if something cannot be written, e.g., since the disk is full.
-
-    :param path: The path of the output.
-    :yields: nothing
-    :raises EncodingError: if something cannot be written
-    """
+    """Explain, by an :class:`EncodingError`, what to do if an output cannot be written, e.g., to a full disk."""
     try:
         yield
     except OSError as error:
@@ -147,11 +136,7 @@ def show(path: Path) -> str:
 
 
 def check_file(path: Path) -> None:
-    """Check that a path leads to a regular file: opening anything else, e.g., a pipe, could wait forever.
-
-    :param path: The path.
-    :raises UnusableInputError: if it does not
-    """
+    """Raise an error unless a path leads to a regular file: opening anything else, e.g., a pipe, could wait forever."""
     try:
         if not path.is_file():
             raise UnusableInputError("is no file" if path.exists() else "does not exist")

@@ -56,7 +56,12 @@ def make_encoder(encoder: HintOrType[Encoder] | Encoder, kwargs: Mapping[str, An
             f"{cls.__name__} has no option {', '.join(map(repr, sorted(unknown)))}. Its options are: "
             f"{', '.join(known)}."
         )
-    types = _types_of_options(cls)
+    try:
+        # not those of the signature, which may be strings
+        types = typing.get_type_hints(cls.__init__)
+    except (AttributeError, NameError, TypeError):
+        # e.g., of what is imported for type checkers only
+        types = {}
     for name, value in (kwargs or {}).items():
         expected = types.get(name, object)
         if not _is_of_type(value, expected):
@@ -64,16 +69,6 @@ def make_encoder(encoder: HintOrType[Encoder] | Encoder, kwargs: Mapping[str, An
                 f"{cls.__name__} cannot use {name}={value!r}: it must be {getattr(expected, '__name__', expected)}."
             )
     return encoder_resolver.make(encoder, kwargs)
-
-
-def _types_of_options(cls: type[Encoder]) -> dict[str, Any]:
-    """Return the types of a class's options, as far as they are known."""
-    try:
-        # not those of the signature, which may be strings
-        return typing.get_type_hints(cls.__init__)
-    except (AttributeError, NameError, TypeError):
-        # e.g., of what is imported for type checkers only
-        return {}
 
 
 def _is_of_type(value: object, expected: Any) -> bool:

@@ -1,26 +1,16 @@
 """Sentence embeddings; needs sentence-transformers, the extra ``sentence-transformers``."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import torch
 
 from ..typing import FloatTensor
+from . import weights
 from .base import TextualEncoder
 from .problems import import_extra
-from .weights import (
-    checksum_of_tokenizer,
-    checksum_of_weights,
-    describe_device,
-    explain_loading,
-    name_of_model,
-    resolve_device,
-    versions_of,
-)
 
 __all__ = ["SentenceTransformerEncoder"]
-
-EXTRA: Final = "sentence-transformers"
 
 
 class SentenceTransformerEncoder(TextualEncoder):
@@ -38,22 +28,15 @@ class SentenceTransformerEncoder(TextualEncoder):
         device: str | torch.device | None = None,
         name: str | None = None,
     ) -> None:
-        """Initialize the encoder.
-
-        :param model: The name of the model on the Hugging Face hub, or a directory with it.
-        :param revision: The commit, tag or branch on the hub.
-        :param device: The device. If ``None``, a GPU if there is one.
-        :param name: What to call the model in the provenance. If ``None``, its name on the hub or its directory's.
-        :raises EncodingError: if the library, the model or the device is missing
-        """
-        library = import_extra("sentence_transformers", EXTRA)
-        self.device = resolve_device(device)
-        with explain_loading(model, "pass the path of a directory with the model"):
+        """Initialize the encoder; parameters and errors are those of :class:`.hugging_face.HuggingFaceEncoder`."""
+        library = import_extra("sentence_transformers", extra="sentence-transformers")
+        self.device = weights.resolve_device(device)
+        with weights.explain_loading(model, "pass the path of a directory with the model"):
             # never runs code that comes with a model
             self._model: Any = library.SentenceTransformer(
                 model, revision=revision, device=str(self.device), trust_remote_code=False
             ).eval()
-        self.model = name or name_of_model(model)
+        self.model = name or weights.name_of_model(model)
         self.revision = revision
         # older and newer versions of the library call it differently
         self._dim = self.encode(["a"]).shape[-1]
@@ -67,12 +50,12 @@ class SentenceTransformerEncoder(TextualEncoder):
             "encoder": "sentence-transformers",
             "model": self.model,
             "revision": self.revision or "",
-            "weights": f"sha256:{checksum_of_weights(self._model)}",
+            "weights": f"sha256:{weights.checksum_of_weights(self._model)}",
             "preprocessing": f"at most {self._model.max_seq_length} tokens; "
-            f"tokenizer sha256:{checksum_of_tokenizer(self._model.tokenizer)}; "
+            f"tokenizer sha256:{weights.checksum_of_tokenizer(self._model.tokenizer)}; "
             f"modules {', '.join(type(module).__name__ for module in self._model)}",
-            "versions": versions_of("sentence-transformers", "transformers", "tokenizers", "torch"),
-            "device": describe_device(self.device),
+            "versions": weights.versions_of("sentence-transformers", "transformers", "tokenizers", "torch"),
+            "device": weights.describe_device(self.device),
         }
 
     def encode(self, inputs: Sequence[str]) -> FloatTensor:  # noqa: D102

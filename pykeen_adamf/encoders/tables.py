@@ -2,8 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,18 +17,6 @@ __all__ = ["read_table"]
 MAX_FIELD: Final = 2**31 - 1
 
 
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Lift the library's limit of 131,072 characters, which is one for the whole process, for a while."""
-    limit = csv.field_size_limit()
-    csv.field_size_limit(max(limit, MAX_FIELD))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
-
-
-@_long_fields()
 def read_table(path: str | Path, modality: str) -> list[Item]:
     """Read which entity has which images or text from a tab-separated file.
 
@@ -48,19 +34,19 @@ def read_table(path: str | Path, modality: str) -> list[Item]:
     :raises EncodingError: if there is no such file, it is empty or not in UTF-8, or a line is malformed
     """
     path = Path(path)
-    first_lines: dict[str, int] = {}
-    sources: dict[str, list[Source]] = {}
-    problems: dict[str, list[Problem]] = {}
+    kind = "path" if modality == VISUAL else "text"
+    # the first line of each entity, its sources, and its problems
+    found: dict[str, tuple[int, list[Source], list[Problem]]] = {}
     for line, fields in _rows(path, _read(path)):
         if len(fields) != 2:
             raise EncodingError(
-                f"{path}, line {line}: there must be two fields, the entity and its {_kind(modality)}, separated by a "
-                f"tab, but there {'is one' if len(fields) == 1 else f'are {len(fields)}'}."
+                f"{path}, line {line}: there must be two fields, the entity and its {kind}, separated by a tab, "
+                f"but there {'is one' if len(fields) == 1 else f'are {len(fields)}'}."
             )
         entity, value = fields
         if not entity.strip():
             raise EncodingError(f"{path}, line {line}: there is no entity before the tab.")
-        first = first_lines.setdefault(entity, line)
+        first, sources, problems = found.setdefault(entity, (line, [], []))
         if first != line and modality != VISUAL:
             raise EncodingError(
                 f"{path}, line {line}: the entity {entity!r} already has a text in line {first}. Keep one of them."
@@ -68,22 +54,16 @@ def read_table(path: str | Path, modality: str) -> list[Item]:
         source: Source = path.parent / value if modality == VISUAL else value
         reason = None
         if not value.strip():
-            reason = f"the {_kind(modality)} is empty"
+            reason = f"the {kind} is empty"
         elif isinstance(source, Path) and not Path(value).is_absolute() and leads_outside(source, path.parent):
             reason = f"leads outside of {path.parent.absolute()}; use an absolute path if you mean it"
-        sources.setdefault(entity, [])
-        problems.setdefault(entity, [])
         if reason is None:
-            sources[entity].append(source)
+            sources.append(source)
         else:
-            problems[entity].append(Problem(entity, value.strip() or f"{path}, line {line}", reason))
-    if not sources:
-        raise EncodingError(f"{path} is empty. Each line must have an entity, a tab, and its {_kind(modality)}.")
-    return [Item(entity, sources[entity], problems[entity]) for entity in sources]
-
-
-def _kind(modality: str) -> str:
-    return "path" if modality == VISUAL else "text"
+            problems.append(Problem(entity, value.strip() or f"{path}, line {line}", reason))
+    if not found:
+        raise EncodingError(f"{path} is empty. Each line must have an entity, a tab, and its {kind}.")
+    return [Item(entity, sources, problems) for entity, (_, sources, problems) in found.items()]
 
 
 def _read(path: Path) -> str:
@@ -100,19 +80,23 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _rows(path: Path, content: str) -> Iterator[tuple[int, list[str]]]:
-    """Iterate over the lines which are not blank: where each begins, and its fields."""
+def _rows(path: Path, content: str) -> list[tuple[int, list[str]]]:
+    """Return the lines which are not blank: where each begins, and its fields."""
     reader = csv.reader(io.StringIO(content, newline=""), delimiter="\t", strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            raise EncodingError(
-                f"{path}, line {line}: bad quoting ({error}). A field that begins with a quotation mark must end with "
-                f"one, and those inside must be doubled."
-            ) from error
-        if fields is None:
-            return
-        if fields:
-            yield line, fields
+    rows: list[tuple[int, list[str]]] = []
+    line = 1
+    # the library's limit of 131,072 characters is one for the whole process
+    limit = csv.field_size_limit(MAX_FIELD)
+    try:
+        for fields in reader:
+            if fields:
+                rows.append((line, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise EncodingError(
+            f"{path}, line {line}: bad quoting ({error}). A field that begins with a quotation mark must end with "
+            f"one, and those inside must be doubled."
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+    return rows

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["TimmEncoder"]
-
-EXTRA: Final = "timm"
 
 
 class TimmEncoder(VisualEncoder):
@@ -48,8 +46,8 @@ class TimmEncoder(VisualEncoder):
         """
         super().__init__(max_pixels=max_pixels)
         # timm imports it only where it needs it, and then says less about how to get it
-        import_extra("torchvision", EXTRA)
-        timm = import_extra("timm", EXTRA)
+        import_extra("torchvision", extra="timm")
+        timm = import_extra("timm", extra="timm")
         self.device = resolve_device(device)
         if checkpoint_path is not None and not Path(checkpoint_path).is_file():
             raise EncodingError(f"The weights {Path(checkpoint_path).absolute()} do not exist. Check the path.")
@@ -88,10 +86,8 @@ class TimmEncoder(VisualEncoder):
 
     def prepare(self, image: "Image") -> FloatTensor:  # noqa: D102
         # the shorter side is resized to about that, and the longer one accordingly
-        num_resized = (
-            max(image.size) / min(image.size) * (self._config["input_size"][-1] / self._config["crop_pct"]) ** 2
-        )
-        if num_resized > self.max_pixels:
+        shorter = self._config["input_size"][-1] / self._config["crop_pct"]
+        if max(image.size) / min(image.size) * shorter**2 > self.max_pixels:
             raise UnusableInputError(f"is too thin to be resized ({image.width:,} x {image.height:,} pixels)")
         prepared: FloatTensor = self._transform(image)
         return prepared

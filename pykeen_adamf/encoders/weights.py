@@ -25,9 +25,9 @@ __all__ = [
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
-    """Return the device to run on.
+    """Return a device, or for ``None``, a GPU if there is one.
 
-    :param device: The device, or ``None`` for a GPU if there is one.
+    :param device: The device.
     :returns: The device.
     :raises EncodingError: if there is no such device
     """
@@ -44,12 +44,11 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
 
 @contextmanager
 def explain_loading(model: str, alternative: str) -> Iterator[None]:
-    """Explain what to do if a model cannot be loaded; libraries raise errors of all kinds.
+    """Explain, by an :class:`EncodingError`, what to do if a model cannot be loaded, for whatever reason.
 
     :param model: The name of the model.
     :param alternative: What else to try than another name.
     :yields: nothing
-    :raises EncodingError: if it cannot be loaded
     """
     try:
         yield
