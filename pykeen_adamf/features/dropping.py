@@ -9,14 +9,7 @@ import torch
 from ..typing import BoolTensor, LongTensor
 from .modality import ModalityFeatures, take_rows
 
-__all__ = [
-    "DROPPING_ORDERS",
-    "DroppingOrder",
-    "check_dropping",
-    "choose_rows",
-    "derive_seed",
-    "drop_rows",
-]
+__all__ = ["DROPPING_ORDERS", "DroppingOrder", "check_dropping", "choose_rows", "derive_seed", "drop_rows"]
 
 #: Which entities lose a modality first: any, or those in the fewest triples.
 DroppingOrder: TypeAlias = Literal["uniform", "degree"]

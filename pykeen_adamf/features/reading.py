@@ -160,11 +160,11 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     return dataclasses.replace(features, path=str(path.absolute()))
 
 
-def as_features(source: FeatureSource, labels: Sequence[str], name: str) -> ModalityFeatures:
+def as_features(source: FeatureSource, labels: Sequence[str] | None, name: str) -> ModalityFeatures:
     """Convert anything that may hold features.
 
     :param source: Features, a path of a file, a matrix, or a vector for each label.
-    :param labels: The labels of the rows of matrices and files without labels, in row order.
+    :param labels: The labels of the rows of matrices and files without labels, in row order. Others need none.
     :param name: The name of the modality, for messages.
     :returns: The features, not yet aligned.
     :raises FeatureError: if the source is invalid
@@ -174,7 +174,7 @@ def as_features(source: FeatureSource, labels: Sequence[str], name: str) -> Moda
     if isinstance(source, str | Path):
         return read_features(source, labels=labels)
     if isinstance(source, torch.Tensor | numpy.ndarray):
-        return ModalityFeatures.from_matrix(source, labels, source=f"the {name} matrix")
+        return ModalityFeatures.from_matrix(source, labels or (), source=f"the {name} matrix")
     if isinstance(source, Mapping):
         vectors = {label: torch.as_tensor(vector) for label, vector in source.items()}
         shapes = {tuple(vector.shape) for vector in vectors.values()}

@@ -17,10 +17,4 @@ A new entity has no structural embedding, and maybe not all of the features. The
 from .predicting import Target, predict_new_entities, score_new_entities
 from .representing import Absent, represent_new_entities
 
-__all__ = [
-    "Absent",
-    "Target",
-    "predict_new_entities",
-    "represent_new_entities",
-    "score_new_entities",
-]
+__all__ = ["Absent", "Target", "predict_new_entities", "represent_new_entities", "score_new_entities"]

@@ -1,7 +1,6 @@
 """Predictions for new entities."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy
@@ -10,7 +9,7 @@ import torch
 from pykeen.models import Model
 from pykeen.triples import TriplesFactory
 
-from ..features import FeatureSource, ModalityFeatures, as_features, read_features
+from ..features import FeatureSource, ModalityFeatures, as_features
 from ..models import QueryScoringModel
 from ..nn import get_query_form
 from ..suggestions import suggest
@@ -34,10 +33,7 @@ def predict_new_entities(
     k: int | None = None,
     absent: Absent = "average",
 ) -> pandas.DataFrame:
-    """Predict which known entities belong to new ones.
-
-    .. warning::
-        Experimental: models are not trained for it, cf. :mod:`pykeen_adamf.new_entities`.
+    """Predict which known entities belong to new ones (experimental, cf. :mod:`pykeen_adamf.new_entities`).
 
     :param model: A model of multi-modal features.
     :param triples_factory: The triples factory that it was trained on, which knows the labels.
@@ -60,13 +56,18 @@ def predict_new_entities(
         raise ValueError(f"target must be 'head' or 'tail', but is {target!r}")
     if k is not None and k < 1:
         raise ValueError(f"k must be positive, but is {k}")
-    _check_factory(model, triples_factory)
+    for name in ("num_entities", "num_relations"):
+        known, other = getattr(model, name), getattr(triples_factory, name)
+        if known != other:
+            raise ValueError(
+                f"The model has {name}={known}, but the triples factory {name}={other}. Use the one that the model was "
+                f"trained on."
+            )
     relation_id = _find_relation(relation, triples_factory)
     names, aligned = _align(features, labels)
+    matrices = {name: modality.matrix for name, modality in aligned.items()}
     presence = {name: modality.presence for name, modality in aligned.items()}
-    representations = represent_new_entities(
-        model, {name: modality.matrix for name, modality in aligned.items()}, presence, names=names, absent=absent
-    )
+    representations = represent_new_entities(model, matrices, presence, names=names, absent=absent)
     scores = score_new_entities(model, representations, relation_id, target)
     values, ids = scores.cpu().topk(min(k or model.num_entities, model.num_entities), dim=-1)
     return pandas.DataFrame(
@@ -81,16 +82,14 @@ def predict_new_entities(
 
 @torch.no_grad()
 def score_new_entities(model: Model, representations: FloatTensor, relation: int, target: Target) -> FloatTensor:
-    """Score triples of new entities with all known ones.
+    """Score triples of new entities with all known ones, in evaluation mode.
 
-    As with PyKEEN's ``predict_t`` and ``predict_h``, the inverse relation is used for heads if the model has been
-    trained with inverse triples, and the model is set to evaluation mode.
+    As with PyKEEN's ``predict_h``, heads are predicted by the inverse relation if the model has been trained with it.
 
     :param model: The model.
-    :param representations: shape: ``(num_new, *shape)``, the representations of the new entities, cf.
-        :func:`represent_new_entities`.
+    :param representations: shape: ``(num_new, *shape)``, what :func:`represent_new_entities` has returned.
     :param relation: The ID of the relation.
-    :param target: ``"tail"`` if the new entities are the heads, or ``"head"``.
+    :param target: What to predict, cf. :func:`predict_new_entities`.
     :returns: shape: ``(num_new, num_entities)``, the scores.
     :raises ValueError: if the model has no modalities that could be fused
     """
@@ -113,15 +112,6 @@ def score_new_entities(model: Model, representations: FloatTensor, relation: int
         pairs = [(x, others) if is_head else (others, x) for x in representations.unsqueeze(dim=1)]
         scores = torch.stack([model.interaction(h=h, r=r, t=t) for h, t in pairs])
     return scores.sigmoid() if model.predict_with_sigmoid else scores
-
-
-def _check_factory(model: Model, triples_factory: TriplesFactory) -> None:
-    for name in ("num_entities", "num_relations"):
-        if getattr(model, name) != getattr(triples_factory, name):
-            raise ValueError(
-                f"The model has {name}={getattr(model, name)}, but the triples factory "
-                f"{name}={getattr(triples_factory, name)}. Use the one that the model was trained on."
-            )
 
 
 def _find_relation(relation: str | int, triples_factory: TriplesFactory) -> int:
@@ -147,12 +137,7 @@ def _align(
         if len(matrices) < len(features):
             raise ValueError(f"Pass labels=... to tell whose features the rows of {list(matrices)} are.")
         labels = [str(i) for i in range(max(map(len, matrices.values())))]
-    parts = {
-        name: read_features(x)
-        if labels is None and isinstance(x, str | Path)
-        else as_features(matrices.get(name, x), labels or (), name)
-        for name, x in features.items()
-    }
+    parts = {name: as_features(matrices.get(name, x), labels, name) for name, x in features.items()}
     if labels is None:
         labels = list(dict.fromkeys(label for part in parts.values() for label in part.labels))
     return list(labels), {name: part.align(labels, unknown="ignore") for name, part in parts.items()}

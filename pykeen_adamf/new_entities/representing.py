@@ -68,12 +68,7 @@ def represent_new_entities(
 
 
 def get_fused(model: Model) -> FusedRepresentation:
-    """Return a model's representation of entities.
-
-    :param model: The model.
-    :returns: The representation.
-    :raises ValueError: if it is not fused from modalities
-    """
+    """Return a model's representation of entities, or raise a ``ValueError`` if it is not fused from modalities."""
     if isinstance(model, MultimodalModel):
         return model.fused
     raise ValueError(
@@ -84,15 +79,14 @@ def get_fused(model: Model) -> FusedRepresentation:
 
 def _check_features(fused: FusedRepresentation, features: Mapping[str, FloatTensor]) -> int:
     """Check the features of new entities, and return the number of these."""
-    known = {name: base for name, base in fused.bases.items() if isinstance(base, ProjectedFeatureRepresentation)}
-    if not features or not set(features) <= set(known):
-        raise ValueError(f"Features of new entities must be of some of {list(known)}, but are of {list(features)}.")
+    dims = {name: x.features.dim for name, x in fused.bases.items() if isinstance(x, ProjectedFeatureRepresentation)}
+    if not features or not set(features) <= set(dims):
+        raise ValueError(f"Features of new entities must be of some of {list(dims)}, but are of {list(features)}.")
     for name, x in features.items():
-        dim = known[name].features.dim
-        if x.ndim != 2 or x.shape[1] != dim:
+        if x.ndim != 2 or x.shape[1] != dims[name]:
             raise ValueError(
                 f"The {name} features of new entities have the shape {tuple(x.shape)}, but the model was trained with "
-                f"{dim} numbers for each entity. Use the same encoder."
+                f"{dims[name]} numbers for each entity. Use the same encoder."
             )
     lengths = {name: len(x) for name, x in features.items()}
     if len(set(lengths.values())) != 1:
@@ -102,13 +96,10 @@ def _check_features(fused: FusedRepresentation, features: Mapping[str, FloatTens
 
 def _expect(base: nn.Module) -> FloatTensor | None:
     """Return the embedding of a modality that an entity does not have, shape: ``(dim,)``; or None if it has no part."""
-    if not isinstance(base, ProjectedFeatureRepresentation):
-        structural: FloatTensor = base(None).mean(dim=0)
-        return structural
-    if base.missing == "mask":
-        return None
-    if base.missing == "zero":
-        return base.absent()
-    # if nobody has the modality, all are random
+    if isinstance(base, ProjectedFeatureRepresentation) and base.missing != "random":
+        return base.absent() if base.missing == "zero" else None
     embeddings: FloatTensor = base(None)
-    return (embeddings[base.presence] if base.features.num_present else embeddings).mean(dim=0)
+    if isinstance(base, ProjectedFeatureRepresentation) and base.features.num_present:
+        # the others are random
+        embeddings = embeddings[base.presence]
+    return embeddings.mean(dim=0)

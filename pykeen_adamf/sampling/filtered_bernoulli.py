@@ -10,10 +10,7 @@ from pykeen.typing import MappedTriples
 from ..typing import BoolTensor, FloatTensor, LongTensor
 from .complement import ComplementSampler
 
-__all__ = [
-    "FilteredBernoulliNegativeSampler",
-    "head_corruption_probability",
-]
+__all__ = ["FilteredBernoulliNegativeSampler", "head_corruption_probability"]
 
 
 def head_corruption_probability(mapped_triples: MappedTriples, num_relations: int) -> FloatTensor:
@@ -115,7 +112,9 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         shape = (*positives.shape[:-1], self.num_negs_per_pos)
         probability = self.corrupt_head_probability.to(positives.device)[r]
         corrupt_head = torch.rand(shape, device=positives.device) < probability
-        pool = self._draw_pool(positives.device)
+        pool = None
+        if self.pool_size is not None and self.pool_size < self.num_entities:
+            pool = torch.randint(self.num_entities, (self.pool_size,), device=positives.device).unique()
         replaced_heads, heads_valid = _replace(self.heads, r * self.num_entities + t, h, shape[-1], pool)
         replaced_tails, tails_valid = _replace(self.tails, h * self.num_relations + r, t, shape[-1], pool)
         valid: BoolTensor | None = None
@@ -135,13 +134,6 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
             dim=-1,
         )
         return negatives, valid
-
-    def _draw_pool(self, device: torch.device) -> LongTensor | None:
-        """Draw the entities for a batch, or None for all."""
-        if self.pool_size is None or self.pool_size >= self.num_entities:
-            return None
-        pool: LongTensor = torch.randint(self.num_entities, (self.pool_size,), device=device).unique()
-        return pool
 
 
 def _replace(
