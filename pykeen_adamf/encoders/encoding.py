@@ -103,15 +103,8 @@ def encode(
             if dim is not None:
                 rows = rows.with_name("reduced")
                 metadata |= reduce_rows(partial.rows_path, rows, partial.presence, encoder.dim, dim, dtype)
-            write_safetensors(
-                output,
-                rows,
-                dim=dim or encoder.dim,
-                dtype=dtype,
-                labels=[item.entity for item in items],
-                presence=partial.presence,
-                metadata=metadata,
-            )
+            labels = [item.entity for item in items]
+            write_safetensors(output, rows, dim or encoder.dim, dtype, labels, partial.presence, metadata)
         result = EncodingReport(
             output=output,
             num_entities=len(items),

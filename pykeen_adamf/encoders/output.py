@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy
 
 from ..atomic import written_atomically
-from ..features.reading import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
+from ..features.files import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
 from .partial import PartialResult
 from .problems import EncodingError
 

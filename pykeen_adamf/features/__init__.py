@@ -1,9 +1,8 @@
 """Features of entities beside the triples: what they are, where they come from, who has them."""
 
 from .coverage import CoverageReport
+from .files import FEATURE_SUFFIXES, FeatureSource, as_features, read_features, write_features
 from .modality import FeatureError, ModalityFeatures
-from .reading import FEATURE_SUFFIXES, FeatureSource, as_features, read_features
-from .writing import write_features
 
 __all__ = [
     "FEATURE_SUFFIXES",

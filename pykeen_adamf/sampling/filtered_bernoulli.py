@@ -87,9 +87,8 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
         if pool_size is not None and pool_size < 2:
             raise ValueError(f"pool_size must be at least two, but is {pool_size!r}. Use None for all entities.")
         self.pool_size = pool_size
-        self.register_buffer(
-            "corrupt_head_probability", head_corruption_probability(mapped_triples, self.num_relations)
-        )
+        probability = head_corruption_probability(mapped_triples, self.num_relations)
+        self.register_buffer("corrupt_head_probability", probability)
         if not filtered:
             mapped_triples = mapped_triples[:0]
         h, r, t = mapped_triples.unbind(dim=-1)
@@ -125,15 +124,9 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
             # if there is no entity to draw on one side, use the other one
             corrupt_head = (corrupt_head & heads_valid) | ~tails_valid
             valid = torch.where(corrupt_head, heads_valid, tails_valid)
-        negatives = torch.stack(
-            [
-                torch.where(corrupt_head, replaced_heads, h),
-                r.expand(shape),
-                torch.where(corrupt_head, t, replaced_tails),
-            ],
-            dim=-1,
-        )
-        return negatives, valid
+        heads = torch.where(corrupt_head, replaced_heads, h)
+        tails = torch.where(corrupt_head, t, replaced_tails)
+        return torch.stack([heads, r.expand(shape), tails], dim=-1), valid
 
 
 def _replace(

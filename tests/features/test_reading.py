@@ -8,8 +8,14 @@ import pytest
 import torch
 from hypothesis import assume, given
 
-from pykeen_adamf.features import FEATURE_SUFFIXES, FeatureError, ModalityFeatures, as_features, read_features
-from pykeen_adamf.features.writing import write_features
+from pykeen_adamf.features import (
+    FEATURE_SUFFIXES,
+    FeatureError,
+    ModalityFeatures,
+    as_features,
+    read_features,
+    write_features,
+)
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.triples import MultimodalTriplesFactory
 

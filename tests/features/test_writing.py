@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from safetensors import safe_open
 
-from pykeen_adamf.features import ModalityFeatures, read_features, write_features, writing
+from pykeen_adamf.features import ModalityFeatures, files, read_features, write_features
 
 from .cases import LABELS, make_features, modality_features, relaxed
 
@@ -104,7 +104,7 @@ def failure(request, monkeypatch):
     if request.param == "cannot move":
         monkeypatch.setattr(Path, "replace", fail_to_move)
     else:
-        monkeypatch.setattr(writing, "save_file", fail)
+        monkeypatch.setattr(files, "save_file", fail)
     return type(error), None
 
 

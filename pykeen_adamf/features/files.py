@@ -1,4 +1,4 @@
-"""Reading features from files, never executing anything stored in them."""
+"""Features in files: read without executing anything stored there, and written completely or not at all."""
 
 import dataclasses
 import json
@@ -10,12 +10,14 @@ from typing import Any, TypeAlias
 import numpy
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
+from ..atomic import written_atomically
 from ..typing import FloatTensor, NumpyArray
 from .hdf5 import read_hdf5
 from .modality import FeatureError, ModalityFeatures
 
-__all__ = ["FEATURE_SUFFIXES", "FeatureSource", "as_features", "read_features"]
+__all__ = ["FEATURE_SUFFIXES", "FeatureSource", "as_features", "read_features", "write_features"]
 
 #: Where the features of one modality may come from.
 FeatureSource: TypeAlias = (
@@ -113,15 +115,14 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
                         dictionary from label to vector. Loaded with ``weights_only=True``.
     ``.npy``            an array
     ``.npz``            an array; or arrays named ``features`` and optionally ``labels`` and ``presence``
-    ``.safetensors``    a tensor ``features``, optionally ``presence``, and the labels as JSON in the metadata, cf.
-                        :func:`pykeen_adamf.features.writing.write_features`
+    ``.safetensors``    a tensor ``features``, optionally ``presence``, and the labels as JSON in the metadata
     ``.h5``, ``.hdf5``  one dataset for each entity, as released by MMRNS, or one matrix
     =================== =========================================================================================
 
     Large ``.npy`` files and ``.safetensors`` are mapped to memory rather than read: frozen features stay there, if the
     file's rows are in the order of the entities, and no entity misses the modality, or the file has zeros for those
-    which do and none is to be replaced by random features. Do not write to such a file while it is in use;
-    :func:`pykeen_adamf.features.writing.write_features` replaces it, which is fine.
+    which do and none is to be replaced by random features. Do not write to such a file while it is in use; to replace
+    it, as :func:`write_features` does, is fine.
 
     :param path: The path of the file.
     :param labels: The labels of the rows, in row order. Required for files without labels, and ignored for files with
@@ -186,3 +187,35 @@ def as_features(source: FeatureSource, labels: Sequence[str] | None, name: str) 
         f"Cannot use a {type(source).__name__} as {name} features: pass a path, a matrix, vectors by label, or "
         f"ModalityFeatures.",
     )
+
+
+def write_features(
+    path: str | Path, features: ModalityFeatures, *, metadata: Mapping[str, str] | None = None, with_labels: bool = True
+) -> Path:
+    """Write features to a ``.safetensors`` file.
+
+    The file appears at its place only once it is complete: an interrupted call leaves neither a part of it, nor
+    damages a file which has been there before.
+
+    :param path: The path of the file, ending in ``.safetensors``.
+    :param features: The features.
+    :param metadata: Provenance to store in the file's header, e.g., the encoder's name.
+    :param with_labels: Whether to store the labels, too. Can be disabled if they are stored elsewhere, in row order.
+    :returns: The path.
+    :raises ValueError: if the path has another suffix, or the metadata has an entry named ``labels``
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"Features are written as .safetensors files, but the path is {path}.")
+    header = dict(metadata or {})
+    if KEY_LABELS in header:
+        raise ValueError(f"The metadata entry {KEY_LABELS!r} is reserved for the labels.")
+    if with_labels:
+        header[KEY_LABELS] = json.dumps(list(features.labels))
+    tensors = {KEY_FEATURES: features.matrix.contiguous(), KEY_PRESENCE: features.presence}
+    # several processes may prepare the same dataset
+    with written_atomically(path, concurrently=True) as temporary:
+        save_file(tensors, temporary, metadata=header)
+        # a temporary file of safetensors is private
+        temporary.chmod(0o644)
+    return path
