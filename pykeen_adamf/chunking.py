@@ -17,8 +17,7 @@ CHUNK_NUMEL_GPU: Final[int] = 2**25
 def rows_per_chunk(width: int, device: torch.device) -> int:
     """Return the number of rows in a chunk.
 
-    :param width: >0
-        The numbers in a row.
+    :param width: >0, the numbers in a row.
     :param device: Where the rows are.
     :returns: The number of rows, at least one.
     """
@@ -30,8 +29,7 @@ def row_chunks(num_rows: int, size: int) -> Iterator[tuple[int, int]]:
     """Iterate over the chunks of rows.
 
     :param num_rows: The number of rows.
-    :param size: >0
-        The number of rows in a chunk.
+    :param size: >0, the number of rows in a chunk.
     :yields: The first row of each chunk, and the one after its last.
     """
     for start in range(0, num_rows, size):

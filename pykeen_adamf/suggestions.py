@@ -12,23 +12,15 @@ X = TypeVar("X")
 
 
 def suggest(name: object, names: Iterable[str]) -> str:
-    """Return a sentence with the nearest names, to be added to a message; or nothing, if none is near.
-
-    :param name: What is unknown.
-    :param names: What is known.
-    :returns: The sentence, with a space before it.
-    """
+    """Return a sentence, after a space, with the known names that an unknown one is near to, or nothing."""
     matches = difflib.get_close_matches(str(name), list(names))
     return f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
 def lookup(resolver: ClassResolver[Any], hint: HintOrType[Any]) -> Any:
-    """Look a class up, and say what there is if there is no such one.
+    """Look a class up by its name, itself, or ``None`` for the default.
 
-    :param resolver: The resolver.
-    :param hint: The name, the class, or ``None`` for the default.
-    :returns: The class.
-    :raises ValueError: if the name is unknown
+    :raises ValueError: if the name is unknown; the message says what there is
     """
     try:
         return resolver.lookup(hint)

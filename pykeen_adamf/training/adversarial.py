@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import torch
 from class_resolver import HintOrType, OptionalKwargs, ResolverKey, update_docstring_with_resolver_keys
 from class_resolver.contrib.torch import optimizer_resolver
 from pykeen.lr_schedulers import LRScheduler
@@ -14,13 +13,13 @@ from torch.optim import Optimizer
 
 from ..constants import SYNTHETIC_KINDS
 from ..models import supports_synthetic_scoring
+from ..optimizers import prefer_fused
 from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import SyntheticKind
 from .adversarial_step import AdversarialStepLoop
 from .adversary import Adversary
 from .configuration import describe
-from .fused_optimizers import prefer_fused
-from .generators import TrainableGenerators
+from .generators import Synthesizer, TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
 from .objectives import ADVERSARIAL_WEIGHTINGS, GENERATOR_OBJECTIVES, AdversarialWeighting, GeneratorObjective
 from .one_vs_all import OneVsAllTrainingLoop
@@ -34,7 +33,6 @@ from .options import (
     split_sampler_options,
 )
 from .slcwa import ResumableSLCWATrainingLoop
-from .synthesis import Synthesizer
 
 __all__ = ["AdversarialTrainingLoop", "MATTrainingLoop", "OneVsAllMATTrainingLoop"]
 
@@ -67,21 +65,17 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
     ) -> None:
         r"""Initialize the training loop.
 
-        :param adversarial_weight: >=0
-            The weight $\lambda$ of the adversarial loss.
-        :param num_groups: >0
-            The number $L$ of groups of synthetic triples for each positive triple.
-        :param noise_dim: >0
-            The dimension of the generators' noise.
-        :param hidden_dim: >0
-            The dimension of the generators' hidden layers.
+        :param adversarial_weight: >=0, the weight $\lambda$ of the adversarial loss.
+        :param num_groups: >0, the number $L$ of groups of synthetic triples for each positive triple.
+        :param noise_dim: >0, the dimension of the generators' noise.
+        :param hidden_dim: >0, the dimension of the generators' hidden layers.
         :param synthetic_kinds: Which synthetic triples to use: those with a synthetic ``"head"``, ``"tail"``, or
             ``"both"``.
         :param adversarial_weighting: ``"self-adversarial"`` as the reference code, or ``"uniform"`` as the paper, cf.
-            :func:`pykeen_adamf.training.objectives.adversarial_loss`. With sub-batches, the former scores synthetic
-            triples twice, for its softmax over the batch.
+            :func:`pykeen_adamf.training.adversarial_loss`. With sub-batches, the former scores synthetic triples twice,
+            for its softmax over the batch.
         :param generator_objective: ``"non-saturating"`` as the reference code, or ``"minimax"`` as the paper, cf.
-            :func:`pykeen_adamf.training.objectives.generator_loss`.
+            :func:`pykeen_adamf.training.generator_loss`.
         :param margin: The margin of the adversarial loss. Defaults to the model's loss' margin, or to 0 for losses that
             take scores for logits, such as the cross-entropy.
         :param adversarial_temperature: The temperature of self-adversarial weighting. Defaults to the model's loss', or
@@ -92,8 +86,8 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         :param generator_lr_scheduler: The scheduler of the generators' learning rate, with one step for each epoch.
             Defaults to a constant learning rate. The model's own is ``lr_scheduler``.
         :param generator_lr_scheduler_kwargs: Keyword-based parameters of this scheduler.
-        :param collapse_threshold: >=0
-            Below which variance of its output, relative to its mean square, a generator is reported as collapsed.
+        :param collapse_threshold: >=0, below which variance of its output, relative to its mean square, a generator is
+            reported as collapsed.
         :param kwargs: Additional keyword-based parameters passed to the training loop below.
         :raises ValueError: if the model cannot be trained with synthetic embeddings, or an option is invalid
         """
@@ -148,33 +142,19 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         )
         self._reset_generators()
 
-    def _reset_generators(self) -> None:
-        seed = self.model._random_seed
-        self.generators.reset(seed if isinstance(seed, int) else torch.initial_seed(), device=self.model.device)
-        self.monitor.reset()
-
-    def learning_rates(self) -> Mapping[str, float]:
-        """Return the learning rates in force by name."""
-        return {"learning_rate": self.optimizer.param_groups[0]["lr"], "generator_learning_rate": self.generators.lr}
-
-    # docstr-coverage: inherited
     def extra_state(self) -> dict[str, Any]:  # noqa: D102
         return {"generators": self.generators.state_dict(), "losses": self.adversarial_losses_per_epoch}
 
-    # docstr-coverage: inherited
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
         self.generators.load_state_dict(state["generators"])
         self.adversarial_losses_per_epoch = list(state["losses"])
 
-    # docstr-coverage: inherited
     def best_extra_state(self) -> dict[str, Any]:  # noqa: D102
         return dict(self.synthesizer.state_dict())
 
-    # docstr-coverage: inherited
     def load_best_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
         self.synthesizer.load_state_dict(state)
 
-    # docstr-coverage: inherited
     def describe_options(self) -> dict[str, str]:  # noqa: D102
         names = (
             *("adversarial_weight", "num_groups", "synthetic_kinds", "margin", "adversarial_temperature"),
@@ -198,14 +178,11 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         num_groups: int | None = None,
         **kwargs: Any,
     ) -> list[float] | None:
-        r"""Train the model.
+        r"""Train the model, with the other parameters of the training loop below.
 
-        :param triples_factory: The training triples.
-        :param args: Additional parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
         :param adversarial_weight: The weight $\lambda$ of the adversarial loss, if it is to be changed.
         :param generator_lr: The learning rate of the generators' optimizer, if it is to be changed.
         :param num_groups: The number $L$ of groups of synthetic triples, if it is to be changed.
-        :param kwargs: Additional keyword-based parameters passed to the training loop below.
         :returns: The losses per epoch, i.e., of the discriminator.
         """
         if adversarial_weight is not None:
@@ -219,7 +196,6 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
             prefer_fused(self.optimizer)
         return super().train(triples_factory, *args, **kwargs)
 
-    # docstr-coverage: inherited
     def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
         if not kwargs.get("continue_training", False):
             # as the super class does with the model and its optimizer
@@ -283,10 +259,9 @@ class MATTrainingLoop(AdversarialTrainingLoop, ResumableSLCWATrainingLoop):
         """Train the model.
 
         :param triples_factory: The training triples.
-        :param args: Additional parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
-        :param kwargs: Additional keyword-based parameters of the negative sampler which are to be changed, e.g.,
-            ``num_negs_per_pos``, the number of negatives for each positive triple; all others are passed to
-            :meth:`AdversarialTrainingLoop.train`.
+        :param args: Passed to :meth:`AdversarialTrainingLoop.train`.
+        :param kwargs: Parameters of the negative sampler which are to be changed, e.g., ``num_negs_per_pos``, the
+            number of negatives for each positive triple; all others are passed on, too.
         :returns: The losses per epoch, i.e., of the discriminator.
         """
         sampler_kwargs, kwargs = split_sampler_options(self.negative_sampler, kwargs)

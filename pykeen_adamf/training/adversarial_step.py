@@ -1,29 +1,80 @@
 """A step of adversarial training: first of the discriminator, then of the generators."""
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from pykeen.training import NonFiniteLossError
-from pykeen.training.callbacks import MultiTrainingCallback
+from pykeen.training.callbacks import MultiTrainingCallback, TrainingCallback
 from pykeen.utils import get_batchnorm_modules
 
+from ..chunking import row_chunks
 from ..models import SyntheticScoringModel
-from ..nn.regularized import running_statistics
 from ..typing import FloatTensor
 from .adversary import Adversary, SyntheticBatch
-from .generator_step import GeneratorTrainingCallback
 from .generators import TrainableGenerators
-from .monitoring import AdversarialTrackingCallback, GeneratorMonitor, LossMeter, explain_non_finite_loss
+from .monitoring import GeneratorMonitor, LossMeter, explain_non_finite_loss, mean_modality_weights
 from .negative_sampling import score_positives
-from .step import StepTrainingLoop
+from .resumable import ResumableTrainingLoop
 
 __all__ = ["AdversarialStepLoop"]
 
 
-class AdversarialStepLoop(StepTrainingLoop):
+class AdversarialTrackingCallback(TrainingCallback):
+    """Let the result tracker know the losses of both players, the weights of modalities, and what is generated.
+
+    It has to be the first callback, since a stopper may replace the model by the best one.
+    """
+
+    def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:
+        loop: Any = self.training_loop
+        losses = loop.meter.means()
+        loop.meter.reset()
+        if losses:
+            loop.adversarial_losses_per_epoch.append(losses)
+        metrics = {
+            **losses,
+            **mean_modality_weights(loop.model),
+            **loop.monitor.statistics(),
+            "learning_rate": loop.optimizer.param_groups[0]["lr"],
+            "generator_learning_rate": loop.generators.lr,
+        }
+        self.result_tracker.log_metrics(metrics=metrics, step=epoch)
+
+
+class GeneratorTrainingCallback(TrainingCallback):
+    """Update the generators after the model's update, as in algorithm 1, and show the losses of both.
+
+    It has to be the last callback.
+    """
+
+    def __init__(self, only_size_probing: bool, update_progress_every: int) -> None:
+        """Initialize the callback.
+
+        :param only_size_probing: Whether the parameters are to be left as they are.
+        :param update_progress_every: After how many batches to refresh the losses in the progress bar.
+        """
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.only_size_probing = only_size_probing
+        self.update_progress_every = update_progress_every
+        self._num_batches = 0
+
+    def post_batch(self, epoch: int, batch: Any, **kwargs: Any) -> None:
+        loop: Any = self.training_loop
+        loop.step_generators(batch, only_size_probing=self.only_size_probing)
+        if loop.progress_bar is not None:
+            if self._num_batches % self.update_progress_every == 0:
+                loop.progress_bar.set_postfix(loop.meter.means())
+            self._num_batches += 1
+
+    def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:
+        loop: Any = self.training_loop
+        if loop.generators.lr_scheduler is not None:
+            loop.generators.lr_scheduler.step()
+
+
+class AdversarialStepLoop(ResumableTrainingLoop):
     """The part of adversarial training that processes batches, on top of the loss of any other training loop."""
 
     model: SyntheticScoringModel
@@ -37,19 +88,13 @@ class AdversarialStepLoop(StepTrainingLoop):
     #: The mean losses of each epoch: ``kgc_loss``, ``adversarial_loss``, ``discriminator_loss``, ``generator_loss``
     adversarial_losses_per_epoch: list[Mapping[str, float]]
 
-    #: where losses are shown
+    # where losses are shown, whether they are only measured, whether training is about to begin, and what was drawn for
+    # the current batch
     progress_bar: Any = None
-
-    #: whether the loss is only measured, and nothing to be trained
     _measuring: bool = False
-
-    #: whether training is about to begin
     _is_new: bool = False
-
-    #: what was drawn for the current batch
     _synthetic_batch: SyntheticBatch | None = None
 
-    # docstr-coverage: inherited
     def _train_epoch(  # type: ignore[override]
         self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
     ) -> float:
@@ -73,19 +118,19 @@ class AdversarialStepLoop(StepTrainingLoop):
             self._synthetic_batch = None
         return loss
 
-    @abstractmethod
     def _reset_generators(self) -> None:
-        """Reset the generators, their optimizer and their noise."""
+        seed = self.model._random_seed
+        self.generators.reset(seed if isinstance(seed, int) else torch.initial_seed(), device=self.model.device)
+        self.monitor.reset()
 
     def _register_callbacks(self, callbacks: MultiTrainingCallback, only_size_probing: bool) -> None:
-        """Register the callbacks of adversarial training, once for each training."""
+        # once for each training
         if any(isinstance(callback, GeneratorTrainingCallback) for callback in callbacks.callbacks):
             return
         if not only_size_probing:
             tracking = AdversarialTrackingCallback()  # type: ignore[no-untyped-call]
             tracking.register_training_loop(self)
             callbacks.callbacks.insert(0, tracking)
-        # the last callback, i.e., after the model's update, as in algorithm 1
         callbacks.register_callback(
             GeneratorTrainingCallback(
                 only_size_probing=only_size_probing,
@@ -94,14 +139,8 @@ class AdversarialStepLoop(StepTrainingLoop):
             )
         )
 
-    # docstr-coverage: inherited
     def _process_batch(
-        self,
-        batch: Any,
-        start: int,
-        stop: int,
-        label_smoothing: float = 0.0,
-        slice_size: int | None = None,
+        self, batch: Any, start: int, stop: int, label_smoothing: float = 0.0, slice_size: int | None = None
     ) -> FloatTensor:
         if self.adversarial_weight == 0 or self._measuring:
             return super()._process_batch(  # type: ignore[safe-super]
@@ -116,20 +155,18 @@ class AdversarialStepLoop(StepTrainingLoop):
         positives = all_positives[start:stop]
         with self.model.sharing(self.get_entities(batch, start, stop)):
             base_loss, positive = self.base_loss(batch, start, stop, label_smoothing)
-            with self.model.sharing(positives[:, [0, 2]]), running_statistics(self.model.interaction):
-                # real and synthetic triples by the same statistics
+            with self.adversary.sharing(positives):
                 if positive is None or get_batchnorm_modules(self.model.interaction):
                     positive = score_positives(self.model, positives).squeeze(dim=-1)
                 synthetic_batch = self._synthetic_batch.part(start, stop)
                 loss = self.adversary.discriminator_loss(positive, positives, synthetic_batch)
-        share = (stop - start) / batch_size
+        share, weight = (stop - start) / batch_size, 1.0
         if self.loss.reduction != "mean":
             # parts of a batch are added up, rather than averaged
-            loss = share * loss
+            loss, weight = share * loss, 1.0 / share
         total = base_loss + self.adversarial_weight * loss
-        weight = share if self.loss.reduction == "mean" else 1.0
         for name, value in (("kgc_loss", base_loss), ("adversarial_loss", loss), ("discriminator_loss", total)):
-            self.meter.add(share, **{name: value * (weight / share)})
+            self.meter.add(share, **{name: value * weight})
         return total
 
     def step_generators(self, batch: Any, only_size_probing: bool) -> None:
@@ -145,10 +182,9 @@ class AdversarialStepLoop(StepTrainingLoop):
         part_size = self._sub_batch_size or len(positives)
         synthetic_batch = self.adversary.draw(positives, self.num_groups, part_size, generators=True)
         with self.generators.gradients() as accumulate:
-            for start in range(0, len(positives), part_size):
-                stop = min(start + part_size, len(positives))
+            for start, stop in row_chunks(len(positives), part_size):
                 part = positives[start:stop]
-                with self.model.sharing(part[:, [0, 2]]), running_statistics(self.model.interaction):
+                with self.adversary.sharing(part):
                     with torch.no_grad():
                         positive = score_positives(self.model, part).squeeze(dim=-1)
                     loss = self.adversary.generator_loss(positive, part, synthetic_batch.part(start, stop))

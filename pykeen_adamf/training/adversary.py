@@ -1,14 +1,17 @@
 """Synthetic triples of a batch, and what the two players lose or gain by them."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from typing_extensions import Self
 
+from ..chunking import row_chunks
 from ..models import SyntheticScoringModel
 from ..nn.regularized import running_statistics
 from ..typing import FloatTensor, LongTensor, SyntheticKind
+from .generators import Synthesizer, SyntheticNoise
 from .monitoring import GeneratorMonitor
 from .objectives import (
     AdversarialWeighting,
@@ -17,7 +20,6 @@ from .objectives import (
     generator_loss,
     self_adversarial_weights,
 )
-from .synthesis import Synthesizer, SyntheticNoise
 
 __all__ = ["Adversary", "SyntheticBatch"]
 
@@ -45,15 +47,11 @@ class SyntheticBatch:
     def part(self, start: int, stop: int) -> Self:
         """Select a part of the batch.
 
-        :param start: The first triple.
-        :param stop: The triple after the last one.
-        :returns: The part. Its weights are multiplied by the inverse of its share of the batch, since its loss is going
-            to be multiplied by the share.
+        Its weights are multiplied by the inverse of its share, since its loss is going to be multiplied by the share.
         """
         if (start, stop) == (0, self.batch_size):
             return self
-        factor = self.batch_size / (stop - start)
-        weights = self.weights
+        factor, weights = self.batch_size / (stop - start), self.weights
         if weights is not None:
             weights = {kind: factor * x[start:stop] for kind, x in weights.items()}
         noise = {name: (head[start:stop], tail[start:stop]) for name, (head, tail) in self.noise.items()}
@@ -78,8 +76,7 @@ class Adversary:
     ) -> SyntheticBatch:
         """Draw what is needed for a batch.
 
-        :param positives: shape: ``(batch_size, 3)``
-            The ID-based positive triples.
+        :param positives: shape: ``(batch_size, 3)``, the ID-based positive triples.
         :param num_groups: The number of groups of synthetic triples.
         :param part_size: The number of triples to process at once; all, if ``None``.
         :param generators: Whether it is for the generators' loss, rather than for the discriminator's.
@@ -87,30 +84,26 @@ class Adversary:
         """
         batch = SyntheticBatch(noise=self.synthesizer.draw(len(positives), num_groups))
         weighted = self.weighting == "self-adversarial" and not (generators and self.objective != "minimax")
-        if not weighted or part_size is None or part_size >= len(positives):
-            self.monitor.begin()
-            return batch
-        scores: dict[SyntheticKind, list[FloatTensor]] = {kind: [] for kind in self.kinds}
-        with torch.no_grad():
-            for start in range(0, len(positives), part_size):
-                stop = min(start + part_size, len(positives))
+        if weighted and part_size is not None and part_size < len(positives):
+            scores: dict[SyntheticKind, list[FloatTensor]] = {kind: [] for kind in self.kinds}
+            for start, stop in row_chunks(len(positives), part_size):
                 part = positives[start:stop]
-                with self.model.sharing(part[:, [0, 2]]), running_statistics(self.model.interaction):
+                with torch.no_grad(), self.sharing(part):
                     for kind, x in self.score(part, batch.part(start, stop)).items():
                         scores[kind].append(x)
+            weights = {kind: self_adversarial_weights(torch.cat(x), self.temperature) for kind, x in scores.items()}
+            batch = dataclasses.replace(batch, weights=weights)
         self.monitor.begin()
-        weights = {kind: self_adversarial_weights(torch.cat(x), self.temperature) for kind, x in scores.items()}
-        return dataclasses.replace(batch, weights=weights)
+        return batch
+
+    @contextmanager
+    def sharing(self, positives: LongTensor) -> Iterator[None]:
+        """Within this context, real and synthetic triples are scored by the same entities and statistics."""
+        with self.model.sharing(positives[:, [0, 2]]), running_statistics(self.model.interaction):
+            yield
 
     def score(self, positives: LongTensor, batch: SyntheticBatch) -> Mapping[SyntheticKind, FloatTensor]:
-        """Score synthetic triples made of positive ones.
-
-        :param positives: shape: ``(batch_size, 3)``
-            The ID-based positive triples.
-        :param batch: The noise.
-        :returns: shape of each: ``(batch_size, num_groups)``
-            The scores of each kind.
-        """
+        """Return the scores of synthetic triples made of positive ones, each of shape ``(batch_size, num_groups)``."""
         head, tail = self.synthesizer(self.model, positives, batch.noise)
         self.monitor.observe(head, tail)
         synthetic = self.model.score_synthetic(positives, head, tail, kinds=self.kinds)
@@ -119,33 +112,19 @@ class Adversary:
         return synthetic
 
     def discriminator_loss(self, positive: FloatTensor, positives: LongTensor, batch: SyntheticBatch) -> FloatTensor:
-        """Calculate the adversarial loss.
+        """Return the adversarial loss.
 
-        :param positive: shape: ``(batch_size,)``
-            The scores of the positive triples.
-        :param positives: shape: ``(batch_size, 3)``
-            The ID-based positive triples.
+        :param positive: shape: ``(batch_size,)``, the scores of the positive triples.
+        :param positives: shape: ``(batch_size, 3)``, the ID-based positive triples.
         :param batch: The noise and the weights.
-        :returns: shape: ``()``
-            The loss.
+        :returns: shape: ``()``, the loss, cf. :func:`adversarial_loss`.
         """
-        return adversarial_loss(
-            positive,
-            self.score(positives, batch),
-            self.margin,
-            self.temperature,
-            weighting=self.weighting,
-            weights=batch.weights,
-        )
+        synthetic = self.score(positives, batch)
+        return adversarial_loss(positive, synthetic, self.margin, self.temperature, self.weighting, batch.weights)
 
     def generator_loss(self, positive: FloatTensor, positives: LongTensor, batch: SyntheticBatch) -> FloatTensor:
-        """Calculate the generators' loss, cf. :meth:`discriminator_loss`."""
+        """Return the generators' loss, cf. :meth:`discriminator_loss`."""
+        synthetic = self.score(positives, batch)
         return generator_loss(
-            positive,
-            self.score(positives, batch),
-            self.margin,
-            self.temperature,
-            weighting=self.weighting,
-            objective=self.objective,
-            weights=batch.weights,
+            positive, synthetic, self.margin, self.temperature, self.weighting, self.objective, batch.weights
         )

@@ -43,11 +43,7 @@ def to_plain(value: Any) -> Any:
 
 
 def load_schedule(scheduler: LRScheduler | None, state: Mapping[str, Any] | None) -> None:
-    """Load the state of a learning rate scheduler.
-
-    :param scheduler: The scheduler, if any.
-    :param state: Its state, of which special containers have been stored as plain ones.
-    """
+    """Load the state of a learning rate scheduler, if any, of which counters have been stored as plain dictionaries."""
     if scheduler is None or state is None:
         return
     kinds = {key: type(value) for key, value in vars(scheduler).items() if isinstance(value, Counter)}
@@ -55,11 +51,7 @@ def load_schedule(scheduler: LRScheduler | None, state: Mapping[str, Any] | None
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint.
-
-    :param path: The path of the file. An interruption leaves what has been there before.
-    :param state: The state: tensors, numbers, strings, and containers with such.
-    """
+    """Write a state of tensors, numbers, strings, and containers with such; atomically."""
     with written_atomically(path) as temporary:
         torch.save({KEY_FORMAT: FORMAT, **to_plain(state)}, temporary)
 
@@ -67,8 +59,6 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 def load_tensors(path: Path) -> dict[str, Any]:
     """Read a file of :func:`torch.save`, refusing anything that would have to be executed.
 
-    :param path: The path of the file.
-    :returns: The content.
     :raises CheckpointMismatchError: if it has anything but tensors, numbers, strings, and containers with such
     """
     try:
@@ -90,11 +80,9 @@ def load_tensors(path: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint.
+    """Read a state, cf. :func:`write_checkpoint`.
 
-    :param path: The path of the file.
-    :returns: The state.
-    :raises CheckpointMismatchError: if it is none, or of another format
+    :raises CheckpointMismatchError: if there is none, or one of another format
     """
     state = load_tensors(path)
     found = state.pop(KEY_FORMAT, None)
@@ -119,10 +107,7 @@ def get_random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Set the states of all global random number generators.
-
-    :param state: The states, cf. :func:`get_random_state`. Those of devices that are not there are ignored.
-    """
+    """Set the states of :func:`get_random_state`; those of devices that are not there are ignored."""
     random.setstate(state["python"])
     algorithm, keys, *position = state["numpy"]
     numpy.random.set_state((algorithm, keys.numpy().astype(numpy.uint32), *position))  # noqa: NPY002

@@ -16,15 +16,10 @@ from pykeen.training.training_loop import CheckpointMismatchError
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from torch import nn
 
-from ..digests import add_rows
+from ..digests import add_rows, digest_rows
 from ..triples import MultimodalTriplesFactory
 
-__all__ = [
-    "check_configuration",
-    "describe",
-    "describe_run",
-    "describe_triples",
-]
+__all__ = ["check_configuration", "describe", "describe_run", "describe_triples"]
 
 #: The arguments of :meth:`pykeen.training.TrainingLoop.train` that change what is trained. Others may be changed from
 #: one run to the next, e.g., the number of epochs.
@@ -47,22 +42,17 @@ STOPPER_OPTIONS: Final = ("frequency", "patience", "metric", "relative_delta", "
 
 
 def describe(value: object) -> str:
-    """Describe a value by what is simple in it.
-
-    :param value: Anything.
-    :returns: The description, which is the same in another process.
-    """
+    """Describe anything by what is simple in it, in the same way in another process."""
     return json.dumps(_simplify(value), sort_keys=True)
 
 
 def _simplify(value: Any, depth: int = 3) -> Any:
-    """Turn a value into what can be written as JSON."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, type):
         return value.__name__
     if isinstance(value, torch.Tensor):
-        return value.tolist() if value.numel() <= MAX_NUMEL else _hash_matrix(value.reshape(len(value), -1))
+        return value.tolist() if value.numel() <= MAX_NUMEL else digest_rows(value.reshape(len(value), -1))
     if isinstance(value, Mapping):
         return {str(key): _simplify(x, depth) for key, x in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -92,40 +82,31 @@ def _describe_stopper(stopper: Stopper | None) -> str:
     options = {name: getattr(stopper, name) for name in STOPPER_OPTIONS}
     # others are found out by the evaluator itself
     kept = {name: getattr(evaluator, name, None) for name in ("filtered", "num_negatives")}
-    triples = _hash_matrix(stopper.evaluation_triples_factory.mapped_triples)
+    triples = digest_rows(stopper.evaluation_triples_factory.mapped_triples)
     return describe({**options, "evaluator": type(evaluator).__name__, **kept, "triples": triples})
 
 
 def _describe_callbacks(callbacks: Any, callbacks_kwargs: Any) -> str:
     """Describe PyKEEN's callbacks, which may clip gradients; those of others may keep anything, and do so."""
     hints = [] if callbacks is None else callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-    known = [x for x in hints if isinstance(x, str) or _is_pykeens(x if isinstance(x, type) else type(x))]
+    known = [
+        x
+        for x in hints
+        if isinstance(x, str) or (x if isinstance(x, type) else type(x)).__module__.partition(".")[0] == "pykeen"
+    ]
     return describe([known, callbacks_kwargs if any(isinstance(x, str | type) for x in known) else None])
 
 
-def _is_pykeens(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] == "pykeen"
-
-
-def _describe_sampler(hint: Any, kwargs: Any) -> str:
+def _describe_sampler(loop: Any) -> str:
     """Describe a negative sampler, whether it is given by its name or its class."""
+    hint = loop.negative_sampler
     if hint is None or isinstance(hint, str):
         hint = negative_sampler_resolver.lookup(hint)
-    return describe([hint, kwargs or {}])
-
-
-def _hash_matrix(x: torch.Tensor) -> str:
-    state = hashlib.sha256()
-    add_rows(state, x)
-    return state.hexdigest()
+    return describe([hint, loop.negative_sampler_kwargs or {}])
 
 
 def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
-    """Describe triples, labels and features by digests.
-
-    :param factory: The training triples.
-    :returns: A digest of the triples, of the labels, and of each modality's features.
-    """
+    """Return digests of training triples, of their labels, and of each modality's features, by name."""
     state = hashlib.sha256(str(factory.create_inverse_triples).encode())
     add_rows(state, factory.mapped_triples)
     result = {"training triples": state.hexdigest()}
@@ -134,10 +115,7 @@ def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
         result["labels of entities and relations"] = hashlib.sha256(labels.encode()).hexdigest()
     if isinstance(factory, MultimodalTriplesFactory):
         for name, modality in factory.features.items():
-            state = hashlib.sha256()
-            add_rows(state, modality.presence.unsqueeze(dim=-1))
-            add_rows(state, modality.matrix)
-            result[f"{name} features"] = state.hexdigest()
+            result[f"{name} features"] = digest_rows(modality.presence.unsqueeze(dim=-1), modality.matrix)
     return result
 
 
@@ -156,6 +134,7 @@ def describe_run(
     parameters = {
         name: f"{tuple(x.shape)}{'' if x.requires_grad else ' frozen'}" for name, x in loop.model.named_parameters()
     }
+    sampled = isinstance(loop, SLCWATrainingLoop)
     return {
         **{f"version of {name}": version(name) for name in ("pykeen", "pykeen-adamf", "torch")},
         "training loop": type(loop).__name__,
@@ -167,11 +146,7 @@ def describe_run(
         # not the optimizer itself, of which schedules change the learning rate
         "optimizer": describe([type(loop.optimizer), loop.optimizer.defaults]),
         "learning rate scheduler": describe(loop.lr_scheduler),
-        **(
-            {"negative sampler": _describe_sampler(loop.negative_sampler, loop.negative_sampler_kwargs)}
-            if isinstance(loop, SLCWATrainingLoop)
-            else {}
-        ),
+        **({"negative sampler": _describe_sampler(loop)} if sampled else {}),
         "stopper": _describe_stopper(stopper),
         "callbacks": _describe_callbacks(arguments.get("callbacks"), arguments.get("callbacks_kwargs")),
         # whether it is given, or left to the default
@@ -181,11 +156,8 @@ def describe_run(
 
 
 def check_configuration(path: Path, stored: Mapping[str, str], current: Mapping[str, str]) -> None:
-    """Check that a checkpoint is from a run like the current one.
+    """Check that the checkpoint at a path is from a run like the current one, cf. :func:`describe_run`.
 
-    :param path: The path of the checkpoint.
-    :param stored: What it was written by.
-    :param current: What is about to be trained.
     :raises CheckpointMismatchError: if they differ; the message says where
     """
     differences = [
@@ -204,9 +176,9 @@ def _contrast(a: str, b: str, limit: int = 60) -> tuple[str, str]:
     """Shorten two different texts to where they differ."""
     common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
     start = max(0, common - limit // 2)
-    return _shorten(a, start, limit), _shorten(b, start, limit)
-
-
-def _shorten(text: str, start: int, limit: int) -> str:
     stop = start + limit
-    return f"{'...' if start else ''}{' '.join(text[start:stop].split())}{'...' if stop < len(text) else ''}"
+    first, second = (
+        f"{'...' if start else ''}{' '.join(text[start:stop].split())}{'...' if stop < len(text) else ''}"
+        for text in (a, b)
+    )
+    return first, second

@@ -1,23 +1,104 @@
-"""The generators as one of the two players, with an optimizer and a learning rate schedule of their own."""
+"""The generators of synthetic embeddings, with a source of randomness, an optimizer and a schedule of their own."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from class_resolver import HintOrType, OptionalKwargs
 from class_resolver.contrib.torch import lr_scheduler_resolver
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from ..typing import FloatTensor
+from ..models import SyntheticScoringModel
+from ..nn.generator import ModalityGenerator
+from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
 from .checkpoint_file import load_schedule
-from .synthesis import Synthesizer
 
-__all__ = ["TrainableGenerators"]
+__all__ = ["Synthesizer", "SyntheticNoise", "TrainableGenerators"]
 
 logger = logging.getLogger(__name__)
+
+#: The noise of heads and of tails by modality.
+SyntheticNoise: TypeAlias = Mapping[str, tuple[FloatTensor, FloatTensor]]
+
+
+class Synthesizer(nn.Module):
+    """The generators of all of a model's modalities.
+
+    Its randomness is its own: neither resetting nor using it changes the state of torch's global random number
+    generator, and hence it does not change how the model is initialized or trained otherwise.
+    """
+
+    def __init__(
+        self,
+        structural_dim: int,
+        synthetic_dims: Mapping[str, int],
+        noise_dim: int = 64,
+        hidden_dim: int = 512,
+    ) -> None:
+        """Initialize the generators.
+
+        :param structural_dim: The dimension of structural embeddings.
+        :param synthetic_dims: The dimension of synthetic embeddings of each modality.
+        :param noise_dim: The dimension of the noise.
+        :param hidden_dim: The dimension of the generators' hidden layers.
+        """
+        super().__init__()
+        self.noise_dim = noise_dim
+        # constructing layers draws from the global random state
+        with torch.random.fork_rng(devices=[]):
+            self.generators = nn.ModuleDict(
+                {
+                    name: ModalityGenerator(structural_dim, dim, noise_dim=noise_dim, hidden_dim=hidden_dim)
+                    for name, dim in synthetic_dims.items()
+                }
+            )
+        self.random_state = torch.Generator()
+
+    def reset(self, seed: int, device: torch.device) -> None:
+        """Reset parameters and randomness by a random seed, on a device."""
+        self.to(device)
+        self.random_state = torch.Generator(device=device)
+        self.random_state.manual_seed(seed)
+        for generator in self.generators.values():
+            assert isinstance(generator, ModalityGenerator)
+            generator.reset_parameters(self.random_state)
+
+    def draw_noise(self, *shape: int) -> FloatTensor:
+        """Draw standard normal noise of some shape."""
+        return torch.randn(*shape, generator=self.random_state, device=self.random_state.device)
+
+    def draw(self, batch_size: int, num_groups: int) -> SyntheticNoise:
+        """Draw the noise of a batch: all at once, so that it does not depend on how the batch is split.
+
+        :param batch_size: The number of triples.
+        :param num_groups: The number of synthetic embeddings for each entity and modality.
+        :returns: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise of heads and of tails, by modality.
+        """
+        shape = (batch_size, num_groups, self.noise_dim)
+        return {name: (self.draw_noise(*shape), self.draw_noise(*shape)) for name in self.generators}
+
+    def forward(
+        self, model: SyntheticScoringModel, hrt_batch: LongTensor, noise: SyntheticNoise
+    ) -> tuple[SyntheticEmbeddings, SyntheticEmbeddings]:
+        """Generate synthetic embeddings for the heads and tails of triples.
+
+        :param model: The model, which provides the structural embeddings.
+        :param hrt_batch: shape: ``(batch_size, 3)``, the ID-based triples.
+        :param noise: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise, cf. :meth:`draw`.
+        :returns: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings of heads and of tails by
+            modality.
+        """
+        structural = [model.structural_embeddings(hrt_batch[:, column]).unsqueeze(dim=1) for column in (0, 2)]
+        head: dict[str, FloatTensor] = {}
+        tail: dict[str, FloatTensor] = {}
+        for name, generator in self.generators.items():
+            for condition, z, target in zip(structural, noise[name], (head, tail), strict=True):
+                target[name] = generator(condition.expand(-1, z.shape[1], -1), z)
+        return head, tail
 
 
 class TrainableGenerators:
@@ -38,13 +119,8 @@ class TrainableGenerators:
         lr_scheduler: HintOrType[LRScheduler] = None,
         lr_scheduler_kwargs: OptionalKwargs = None,
     ) -> None:
-        """Initialize the object.
+        """Initialize the object with generators, and with their optimizer and scheduler as PyKEEN's training loops.
 
-        :param synthesizer: The generators.
-        :param optimizer_cls: The class of the optimizer.
-        :param optimizer_kwargs: The keyword-based parameters of the optimizer.
-        :param lr_scheduler: The scheduler of the optimizer's learning rate, which makes a step after each epoch.
-        :param lr_scheduler_kwargs: The keyword-based parameters of the scheduler.
         :raises ValueError: if the scheduler needs to be told a metric
         """
         self.synthesizer = synthesizer
@@ -63,16 +139,14 @@ class TrainableGenerators:
         self.synthesizer.requires_grad_(True)
         self.optimizer = self.optimizer_cls(self.synthesizer.parameters(), **self.optimizer_kwargs)
         self.synthesizer.requires_grad_(False)
-        self.lr_scheduler = None
-        if self.lr_scheduler_cls is not None:
-            self.lr_scheduler = self.lr_scheduler_cls(self.optimizer, **self.lr_scheduler_kwargs)
+        self._build_schedule()
+
+    def _build_schedule(self) -> None:
+        cls = self.lr_scheduler_cls
+        self.lr_scheduler = None if cls is None else cls(self.optimizer, **self.lr_scheduler_kwargs)
 
     def reset(self, seed: int, device: torch.device) -> None:
-        """Reset the generators, their randomness, and their optimizer.
-
-        :param seed: The random seed.
-        :param device: The device to use.
-        """
+        """Reset the generators, their randomness, and their optimizer, cf. :meth:`Synthesizer.reset`."""
         self.synthesizer.reset(seed=seed, device=device)
         self._build_optimizer()
 
@@ -82,13 +156,7 @@ class TrainableGenerators:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
             group.pop("initial_lr", None)
-        if self.lr_scheduler_cls is not None:
-            self.lr_scheduler = self.lr_scheduler_cls(self.optimizer, **self.lr_scheduler_kwargs)
-
-    def end_epoch(self) -> None:
-        """Let the learning rate follow its schedule."""
-        if self.lr_scheduler is not None:
-            self.lr_scheduler.step()
+        self._build_schedule()
 
     @property
     def lr(self) -> float:

@@ -3,28 +3,18 @@
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
 import torch
-from pykeen.training.callbacks import TrainingCallback
-from torch import nn
 
 from ..typing import SyntheticEmbeddings
 
-__all__ = [
-    "AdversarialTrackingCallback",
-    "GeneratorMonitor",
-    "LossMeter",
-    "explain_non_finite_loss",
-    "mean_modality_weights",
-]
+__all__ = ["GeneratorMonitor", "LossMeter", "explain_non_finite_loss", "mean_modality_weights"]
 
 logger = logging.getLogger(__name__)
 
 #: Of how many entities, evenly spaced, the weights of modalities are averaged after each epoch.
 NUM_TRACKED_ENTITIES: Final = 512
-
-GENERATOR_LOSS: Final = "generator_loss"
 
 
 class LossMeter:
@@ -35,12 +25,7 @@ class LossMeter:
         self._weights: dict[str, float] = {}
 
     def add(self, weight: float, **losses: torch.Tensor) -> None:
-        """Add losses.
-
-        :param weight: The weight of these losses, i.e., the share of the batch that they are from.
-        :param losses: shape of each: ``()``
-            The losses by name.
-        """
+        """Add losses by name, each of shape ``()``, weighted by the share of the batch that they are from."""
         for name, loss in losses.items():
             value = weight * loss.detach()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
@@ -60,10 +45,7 @@ class GeneratorMonitor:
     """Looks whether generators still generate anything different."""
 
     def __init__(self, threshold: float) -> None:
-        """Initialize the monitor.
-
-        :param threshold: Below which variance of its output, relative to its mean square, a generator has collapsed.
-        """
+        """Initialize the monitor with the threshold below which a generator has collapsed, cf. :meth:`statistics`."""
         self.threshold = threshold
         self._latest: list[SyntheticEmbeddings] = []
         self._collapsed: set[str] = set()
@@ -78,11 +60,7 @@ class GeneratorMonitor:
         self._latest.clear()
 
     def observe(self, *synthetic: SyntheticEmbeddings) -> None:
-        """Remember output for the current batch; nothing is calculated here.
-
-        :param synthetic: shape of each: ``(batch_size, num_groups, dim)``
-            The synthetic embeddings by modality.
-        """
+        """Remember synthetic embeddings of the current batch; nothing is calculated here."""
         self._latest += [{name: x.detach() for name, x in part.items()} for part in synthetic]
 
     def statistics(self) -> dict[str, float]:
@@ -112,22 +90,22 @@ class GeneratorMonitor:
         return result
 
 
-def mean_modality_weights(model: nn.Module, num_entities: int = NUM_TRACKED_ENTITIES) -> dict[str, float]:
+def mean_modality_weights(model: Any, num_entities: int = NUM_TRACKED_ENTITIES) -> dict[str, float]:
     """Return the mean weight of each modality, over some entities.
 
     :param model: The model. If it does not weight modalities, there is nothing to return.
     :param num_entities: Of how many entities at most; these are evenly spaced.
     :returns: The weights as ``modality_weight.NAME``.
     """
-    weigh = getattr(model, "modality_weights", None)
-    if weigh is None:
+    if not hasattr(model, "modality_weights"):
         return {}
-    step = max(1, math.ceil(cast(Any, model).num_entities / num_entities))
-    weights = weigh(torch.arange(0, cast(Any, model).num_entities, step, device=cast(Any, model).device))
+    step = max(1, math.ceil(model.num_entities / num_entities))
+    weights = model.modality_weights(torch.arange(0, model.num_entities, step, device=model.device))
     if weights is None:
         return {}
-    names = cast(Any, model).modalities
-    return {f"modality_weight.{name}": x for name, x in zip(names, weights.mean(dim=0).tolist(), strict=True)}
+    return {
+        f"modality_weight.{name}": x for name, x in zip(model.modalities, weights.mean(dim=0).tolist(), strict=True)
+    }
 
 
 def explain_non_finite_loss(losses: Mapping[str, float], epoch: int | None = None) -> str:
@@ -140,44 +118,10 @@ def explain_non_finite_loss(losses: Mapping[str, float], epoch: int | None = Non
     broken = [name for name, value in losses.items() if not math.isfinite(value)]
     when = "" if epoch is None else f" in epoch {epoch}"
     values = ", ".join(f"{name}={value:.3g}" for name, value in losses.items())
-    if broken == [GENERATOR_LOSS]:
+    if broken == ["generator_loss"]:
         return f"The generators' loss is not finite{when} ({values}). Try a smaller generator_lr."
     return (
         f"The loss is not finite{when}{f' ({values})' if values else ''}. Try a smaller learning rate, gradient "
         f"clipping (gradient_clipping_max_norm), or a smaller adversarial_weight; and look at the features, if some of "
         f"them are very large."
     )
-
-
-class AdversarialLoop(Protocol):
-    """What the callback needs of a training loop."""
-
-    model: nn.Module
-    meter: LossMeter
-    monitor: GeneratorMonitor
-    adversarial_losses_per_epoch: list[Mapping[str, float]]
-
-    def learning_rates(self) -> Mapping[str, float]:
-        """Return the learning rates in force."""
-
-
-class AdversarialTrackingCallback(TrainingCallback):
-    """Let the result tracker know the losses of both players, the weights of modalities, and what is generated.
-
-    It has to be the first callback, since a stopper may replace the model by the best one.
-    """
-
-    # docstr-coverage: inherited
-    def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:  # noqa: D102
-        loop = cast(AdversarialLoop, self.training_loop)
-        losses = loop.meter.means()
-        loop.meter.reset()
-        if losses:
-            loop.adversarial_losses_per_epoch.append(losses)
-        metrics = {
-            **losses,
-            **mean_modality_weights(loop.model),
-            **loop.monitor.statistics(),
-            **loop.learning_rates(),
-        }
-        self.result_tracker.log_metrics(metrics=metrics, step=epoch)

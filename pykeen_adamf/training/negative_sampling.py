@@ -16,14 +16,7 @@ ONE_ENTITY_CORRUPTED: Final = "one_entity_corrupted"
 
 
 def score_positives(model: Model, positives: LongTensor) -> FloatTensor:
-    """Score positive triples.
-
-    :param model: The model.
-    :param positives: shape: ``(batch_size, 3)``
-        The ID-based triples.
-    :returns: shape: ``(batch_size, 1)``
-        The scores.
-    """
+    """Return the scores of ID-based positive triples, shapes: ``(batch_size, 3)`` to ``(batch_size, 1)``."""
     if isinstance(model, QueryScoringModel):
         # not corrupted at all: nothing needs to be found out
         return model.score_corrupted(positives, positives.unsqueeze(dim=1))
@@ -37,8 +30,7 @@ def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> F
     :param batch: The batch. If it says :data:`ONE_ENTITY_CORRUPTED`, nobody looks whether this is so.
     :param start: The first positive triple of the part.
     :param stop: The positive triple after its last one.
-    :returns: shape: ``(stop - start, num_negatives)``, or ``(num_valid,)`` if the batch has masks
-        The scores.
+    :returns: shape: ``(stop - start, num_negatives)``, or ``(num_valid,)`` if the batch has masks, the scores.
     """
     positives, negatives = batch["positives"][start:stop], batch["negatives"][start:stop]
     masks = batch.get("masks")
@@ -70,17 +62,13 @@ def negative_sampling_loss(
 ) -> FloatTensor:
     """Calculate the loss, including regularization, as :class:`pykeen.training.SLCWATrainingLoop` does.
 
-    :param model: The model.
+    The part of a batch is that of :func:`score_negatives`.
+
     :param loss: The loss.
-    :param batch: The batch.
-    :param start: The first positive triple of the part.
-    :param stop: The positive triple after its last one.
-    :param positive_scores: shape: ``(stop - start, 1)``
-        The scores of the positive triples.
+    :param positive_scores: shape: ``(stop - start, 1)``, the scores of the positive triples.
     :param negative_scores: The scores of negative triples, cf. :func:`score_negatives`.
     :param label_smoothing: The amount of label smoothing.
-    :returns: shape: ``()``
-        The loss.
+    :returns: shape: ``()``, the loss.
     """
     masks, pos_weights, neg_weights = (
         None if value is None else value[start:stop].to(model.device)

@@ -3,7 +3,7 @@
 Scores are PyKEEN's, i.e., negative distances: the paper's margin minus distance is margin plus score here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias, get_args
 
 import torch
@@ -33,13 +33,11 @@ GENERATOR_OBJECTIVES: Final[tuple[GeneratorObjective, ...]] = get_args(Generator
 
 
 def self_adversarial_weights(fake: FloatTensor, temperature: float) -> FloatTensor:
-    """Calculate the weights of synthetic triples: a softmax over the batch, through which no gradient flows.
+    """Return the softmax over the batch of scores times a temperature, through which no gradient flows.
 
-    :param fake: shape: ``(batch_size, num_groups)``
-        The scores of the synthetic triples.
-    :param temperature: The factor of the scores in the softmax.
-    :returns: shape: ``(batch_size, num_groups)``
-        The weights.
+    :param fake: shape: ``(batch_size, num_groups)``, the scores of synthetic triples.
+    :param temperature: The factor of the scores.
+    :returns: shape: ``(batch_size, num_groups)``, the weights of synthetic triples.
     """
     return F.softmax(temperature * fake.detach(), dim=0)
 
@@ -62,18 +60,14 @@ def contrast(
     and with ``weighting="self-adversarial"``, as in the reference code, the average of the two terms rather than their
     sum, with the second one weighted by a softmax over the *batch*, through which no gradient flows.
 
-    :param real: shape: ``(batch_size, n)``
-        The scores that ought to be high.
-    :param fake: shape: ``(batch_size, m)``
-        The scores that ought to be low.
+    :param real: shape: ``(batch_size, n)``, the scores that ought to be high.
+    :param fake: shape: ``(batch_size, m)``, the scores that ought to be low.
     :param margin: The margin $\gamma$.
     :param temperature: The factor of the scores in the softmax. Only used for self-adversarial weighting.
     :param weighting: How to weight the second term.
-    :param weights: shape: ``(batch_size, m)``
-        The weights for self-adversarial weighting, if this is only a part of the batch. Defaults to those of
-        :func:`self_adversarial_weights`.
-    :returns: shape: ``()``
-        The loss.
+    :param weights: shape: ``(batch_size, m)``, the weights for self-adversarial weighting, if this is only a part of
+        the batch. Defaults to those of :func:`self_adversarial_weights`.
+    :returns: shape: ``()``, the loss.
     """
     real_term = -F.logsigmoid(margin + real)
     fake_term = -F.logsigmoid(-margin - fake)
@@ -94,25 +88,23 @@ def adversarial_loss(
 ) -> FloatTensor:
     """Calculate the discriminator's adversarial loss (eq. 10).
 
-    :param positive: shape: ``(batch_size,)``
-        The scores of positive triples.
-    :param synthetic: shape of each: ``(batch_size, num_groups)``
-        The scores of synthetic triples of each kind.
+    :param positive: shape: ``(batch_size,)``, the scores of positive triples.
+    :param synthetic: shape of each: ``(batch_size, num_groups)``, the scores of synthetic triples of each kind.
     :param margin: The margin.
     :param temperature: The factor of the scores in the softmax of self-adversarial weighting.
     :param weighting: ``"self-adversarial"`` for the reference code's sum of one contrast for each kind, or
         ``"uniform"`` for the paper's single contrast with all synthetic triples.
-    :param weights: shape of each: ``(batch_size, num_groups)``
-        The weights of each kind for self-adversarial weighting, if this is only a part of the batch.
-    :returns: shape: ``()``
-        The loss.
+    :param weights: shape of each: ``(batch_size, num_groups)``, the weights of each kind for self-adversarial
+        weighting, if this is only a part of the batch.
+    :returns: shape: ``()``, the loss.
     """
     groups = _group(synthetic, weighting)
     weights_of_groups = [None] * len(groups) if weights is None else [weights[kind] for kind in synthetic]
-    return _sum(
+    losses = [
         contrast(positive.unsqueeze(dim=-1), fake, margin, temperature, weighting, weights=group_weights)
         for fake, group_weights in zip(groups, weights_of_groups, strict=True)
-    )
+    ]
+    return torch.stack(losses).sum()
 
 
 def generator_loss(
@@ -124,33 +116,21 @@ def generator_loss(
     objective: GeneratorObjective = "non-saturating",
     weights: Mapping[SyntheticKind, FloatTensor] | None = None,
 ) -> FloatTensor:
-    """Calculate the generators' loss.
+    """Calculate the generators' loss, with the other parameters of :func:`adversarial_loss`.
 
-    :param positive: shape: ``(batch_size,)``
-        The scores of positive triples.
-    :param synthetic: shape of each: ``(batch_size, num_groups)``
-        The scores of synthetic triples of each kind.
-    :param margin: The margin.
-    :param temperature: The factor of the scores in the softmax of self-adversarial weighting.
-    :param weighting: The weighting, cf. :func:`adversarial_loss`.
     :param objective: ``"non-saturating"`` for the reference code's swap of positive and synthetic triples, or
-        ``"minimax"`` for the paper's negative adversarial loss (eq. 11).
-    :param weights: The weights of a part of a batch, cf. :func:`adversarial_loss`. Only used for ``"minimax"``.
-    :returns: shape: ``()``
-        The loss.
+        ``"minimax"`` for the paper's negative adversarial loss (eq. 11), which alone uses the weights.
+    :returns: shape: ``()``, the loss.
     """
     if objective == "minimax":
         return -adversarial_loss(positive, synthetic, margin, temperature, weighting, weights)
     # the positives only contribute a constant, which the reference code never weights
     factor = 1.0 if weighting == "uniform" else 0.5
-    return factor * _sum(
+    losses = [
         contrast(fake, positive.unsqueeze(dim=-1), margin, temperature, weighting="uniform")
         for fake in _group(synthetic, weighting)
-    )
-
-
-def _sum(losses: Iterable[FloatTensor]) -> FloatTensor:
-    return torch.stack(list(losses)).sum()
+    ]
+    return factor * torch.stack(losses).sum()
 
 
 def _group(synthetic: Mapping[SyntheticKind, FloatTensor], weighting: AdversarialWeighting) -> list[FloatTensor]:

@@ -1,10 +1,12 @@
 """The training loop with one softmax for each training triple, over all entities."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from contextlib import nullcontext
+from typing import Any, ClassVar
 
 import torch
 from pykeen.losses import CrossEntropyLoss
+from pykeen.models import ERModel
 from pykeen.training import TrainingLoop
 from pykeen.triples import CoreTriplesFactory
 from torch.nn import functional as F
@@ -12,48 +14,31 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ..models import QueryScoringModel
 from ..nn.softmax import MAX_BLOCK_NUMEL, softmax_loss
+from ..optimizers import prefer_fused
 from ..typing import FloatTensor, LongTensor
-from .fused_optimizers import prefer_fused
 from .options import check_not_negative, check_positive
-from .step import StepTrainingLoop
+from .resumable import ResumableTrainingLoop
 
 __all__ = ["OneVsAllTrainingLoop"]
 
-#: What to search by default; the number of epochs is PyKEEN's.
-HPO_RANGES: Final[dict[str, dict[str, object]]] = {
-    "batch_size": dict(type="categorical", choices=[128, 256, 512, 1024]),
-    "label_smoothing": dict(type=float, low=0.0, high=0.3, q=0.1),
-    "n3_weight": dict(type="categorical", choices=[0.0, 1.0e-3, 1.0e-2, 1.0e-1]),
-}
-
 
 class TripleBatches(IterableDataset[LongTensor]):
-    """Batches of triples in a new order at each iteration, selected where the triples are."""
+    """Batches of triples, shape: ``(batch_size, 3)``, in a new order at each iteration, selected where these are."""
 
     def __init__(self, triples: LongTensor, batch_size: int, drop_last: bool) -> None:
-        """Initialize the batches.
-
-        :param triples: shape: ``(num_triples, 3)``
-            The triples.
-        :param batch_size: >0
-            The number of triples in a batch.
-        :param drop_last: Whether to leave a last batch out that is smaller.
-        """
         self.triples, self.batch_size, self.drop_last = triples, batch_size, drop_last
 
     def __len__(self) -> int:
-        """Return the number of batches."""
         whole, rest = divmod(len(self.triples), self.batch_size)
         return whole + bool(rest and not self.drop_last)
 
     def __iter__(self) -> Iterator[LongTensor]:
-        """Iterate over batches."""
         order = torch.randperm(len(self.triples), device=self.triples.device)
         for indices in order.split(self.batch_size)[: len(self)]:
             yield self.triples[indices]
 
 
-class OneVsAllTrainingLoop(StepTrainingLoop):
+class OneVsAllTrainingLoop(ResumableTrainingLoop):
     r"""Training by one softmax for each training triple, over all entities (the literature's 1vsAll).
 
     For each training triple $(h, r, t)$, and for the inverse one,
@@ -73,38 +58,47 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
     """
 
     supports_slicing: ClassVar[bool] = False
-    hpo_default = {**TrainingLoop.hpo_default, **HPO_RANGES}
+    #: The number of epochs is PyKEEN's.
+    hpo_default = {
+        **TrainingLoop.hpo_default,
+        "batch_size": dict(type="categorical", choices=[128, 256, 512, 1024]),
+        "label_smoothing": dict(type=float, low=0.0, high=0.3, q=0.1),
+        "n3_weight": dict(type="categorical", choices=[0.0, 1.0e-3, 1.0e-2, 1.0e-1]),
+    }
 
     def __init__(self, *, n3_weight: float = 0.0, max_block_numel: int = MAX_BLOCK_NUMEL, **kwargs: Any) -> None:
         r"""Initialize the training loop.
 
-        :param n3_weight: >=0
-            The weight $\lambda$ of N3 regularization.
-        :param max_block_numel: >0
-            How many scores there may be at once. If there are more, they are calculated twice, in pieces. Only for the
-            cross-entropy.
+        :param n3_weight: >=0, the weight $\lambda$ of N3 regularization.
+        :param max_block_numel: >0, how many scores there may be at once. If there are more, they are calculated twice,
+            in pieces. Only for the cross-entropy.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.TrainingLoop`.
-        :raises ValueError: if an option is invalid
+        :raises ValueError: if an option is invalid, or the model cannot be regularized
         """
         super().__init__(**kwargs)
-        self.n3_weight = check_not_negative("n3_weight", n3_weight)
+        self._set_n3_weight(n3_weight)
         self.max_block_numel = check_positive("max_block_numel", max_block_numel)
 
-    # docstr-coverage: inherited
+    def _set_n3_weight(self, n3_weight: float) -> None:
+        self.n3_weight = check_not_negative("n3_weight", n3_weight)
+        if n3_weight and not isinstance(self.model, ERModel):
+            raise ValueError(
+                f"{type(self.model).__name__} is no pykeen.models.ERModel, and N3 regularization does not know what it "
+                f"scores triples by: use n3_weight=0, or another model."
+            )
+
     def describe_options(self) -> dict[str, str]:  # noqa: D102
         return {**super().describe_options(), "n3_weight": str(self.n3_weight)}
 
     def train(
         self, triples_factory: CoreTriplesFactory, *args: Any, n3_weight: float | None = None, **kwargs: Any
     ) -> list[float] | None:
-        r"""Train the model.
+        r"""Train the model, with the other parameters of :meth:`pykeen.training.TrainingLoop.train`.
 
         :param triples_factory: The training triples, with inverse ones.
-        :param args: Additional parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
         :param n3_weight: The weight $\lambda$ of N3 regularization, if it is to be changed.
-        :param kwargs: Additional keyword-based parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
         :returns: The losses per epoch.
-        :raises ValueError: if there are no inverse triples
+        :raises ValueError: if there are no inverse triples, or the model cannot be regularized
         """
         if not triples_factory.create_inverse_triples:
             raise ValueError(
@@ -113,11 +107,10 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
                 f"create_inverse_triples=True to the dataset or triples factory."
             )
         if n3_weight is not None:
-            self.n3_weight = check_not_negative("n3_weight", n3_weight)
+            self._set_n3_weight(n3_weight)
         prefer_fused(self.optimizer)
         return super().train(triples_factory, *args, **kwargs)
 
-    # docstr-coverage: inherited
     def _create_training_data_loader(
         self, triples_factory: CoreTriplesFactory, *, sampler: Any, batch_size: int, drop_last: bool, **kwargs: Any
     ) -> DataLoader[LongTensor]:
@@ -130,43 +123,28 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
         return DataLoader(batches, batch_size=None)
 
     @staticmethod
-    # docstr-coverage: inherited
     def _get_batch_size(batch: LongTensor) -> int:
         return len(batch)
 
-    # docstr-coverage: inherited
     def _slice_size_search(self, **kwargs: Any) -> int:
         raise MemoryError("The model cannot be trained with these parameters. Choose a smaller batch_size.")
 
-    # docstr-coverage: inherited
     def _process_batch(
-        self,
-        batch: LongTensor,
-        start: int,
-        stop: int,
-        label_smoothing: float = 0.0,
-        slice_size: int | None = None,
+        self, batch: LongTensor, start: int, stop: int, label_smoothing: float = 0.0, slice_size: int | None = None
     ) -> FloatTensor:
-        loss, _ = self.base_loss(batch, start, stop, label_smoothing)
-        return loss
+        return self.base_loss(batch, start, stop, label_smoothing)[0]
 
-    # docstr-coverage: inherited
     def get_positives(self, batch: LongTensor) -> LongTensor:  # noqa: D102
         return batch
 
-    # docstr-coverage: inherited
     def get_entities(self, batch: LongTensor, start: int, stop: int) -> None:  # noqa: D102
         return None
 
-    # docstr-coverage: inherited
     def base_loss(  # noqa: D102
         self, batch: LongTensor, start: int, stop: int, label_smoothing: float
     ) -> tuple[FloatTensor, FloatTensor | None]:
-        triples = batch[start:stop].to(self.device)
-        if not isinstance(self.model, QueryScoringModel):
-            return self._loss(triples, label_smoothing), None
-        with self.model.sharing(None):
-            return self._loss(triples, label_smoothing), None
+        with self.model.sharing(None) if isinstance(self.model, QueryScoringModel) else nullcontext():
+            return self._loss(batch[start:stop].to(self.device), label_smoothing), None
 
     def _loss(self, triples: LongTensor, label_smoothing: float) -> FloatTensor:
         model: Any = self.model
@@ -206,7 +184,7 @@ class OneVsAllTrainingLoop(StepTrainingLoop):
     def _n3(self, triples: LongTensor) -> FloatTensor:
         """Return the cubed third norms of what triples are scored by, averaged or added up as losses are."""
         model: Any = self.model
-        h, r, t = model._get_representations(*triples.t(), mode=None)
-        parts = [part for x in (h, r, t) for part in (x if isinstance(x, list | tuple) else [x])]
+        representations = model._get_representations(*triples.t(), mode=None)
+        parts = [part for x in representations for part in (x if isinstance(x, list | tuple) else [x])]
         total = torch.stack([x.abs().pow(3).sum() for x in parts]).sum()
         return total if self.loss.reduction == "sum" else total / len(triples)

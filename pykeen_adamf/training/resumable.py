@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -19,7 +18,6 @@ from pykeen.utils import get_batchnorm_modules
 from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
-from .asynchronous import AsynchronousTrainingLoop
 from .checkpoint_file import (
     get_random_state,
     load_schedule,
@@ -30,14 +28,15 @@ from .checkpoint_file import (
     write_checkpoint,
 )
 from .configuration import check_configuration, describe_run
+from .step import StepTrainingLoop
 
 __all__ = ["ResumableTrainingLoop", "check_checkpoint"]
 
 
 def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwargs: Mapping[str, Any]) -> None:
-    """Check that a checkpoint has nothing in it that would be executed, if there is one.
+    """Check that a checkpoint has nothing in it that would be executed, if there is one of this package's loops.
 
-    :param training_loop: The training loop. Checkpoints of other training loops than this package's are PyKEEN's.
+    :param training_loop: The training loop.
     :param training_kwargs: The arguments of :meth:`pykeen.training.TrainingLoop.train`.
     :raises CheckpointMismatchError: if there is anything else than numbers in it, or it is damaged
     """
@@ -49,7 +48,7 @@ def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwar
         read_checkpoint(path)
 
 
-class ResumableTrainingLoop(AsynchronousTrainingLoop):
+class ResumableTrainingLoop(StepTrainingLoop):
     """A training loop of PyKEEN with checkpoints from which training continues bit by bit.
 
     PyKEEN's own checkpoints lack what a subclass trains beside the model, refuse to be continued once a scheduler has
@@ -64,21 +63,14 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
     What user-defined callbacks keep for themselves is not part of a checkpoint.
     """
 
-    #: the arguments of the current call of :meth:`train`
+    # of the current call of train: its arguments, its configuration once it is known, where the best model of an early
+    # stopper and files for the time of training are, and whether it continues from a checkpoint
     _arguments: Mapping[str, Any] = MappingProxyType({})
     _triples_factory: CoreTriplesFactory
     _stopper: Stopper | None = None
-
-    #: what the current call was configured with, once it is known
     _configuration: Mapping[str, str] | None = None
-
-    #: where the best model of an early stopper is kept
     _best_path: Path | None = None
-
-    #: where files for the time of training are
     _directory: Path
-
-    #: whether the current call of :meth:`train` continues from a checkpoint
     _is_resumed: bool = False
 
     #: the size of sub-batches in use, which PyKEEN only searches when training starts
@@ -103,16 +95,12 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
         return {}
 
     def train(self, triples_factory: CoreTriplesFactory, *args: Any, **kwargs: Any) -> list[float] | None:
-        """Train the model, cf. :meth:`pykeen.training.TrainingLoop.train`.
+        """Train the model, with the parameters and the result of :meth:`pykeen.training.TrainingLoop.train`.
 
-        :param triples_factory: The training triples.
-        :param args: Additional parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
-        :param kwargs: Additional keyword-based parameters passed to :meth:`pykeen.training.TrainingLoop.train`.
-        :returns: The losses per epoch.
         :raises CheckpointMismatchError: if there is a checkpoint, but of another configuration, or damaged
+        :raises ValueError: if the arguments would fail later, or a search would reset the model
         """
-        bound = inspect.signature(TrainingLoop.train).bind(self, triples_factory, *args, **kwargs)
-        arguments = dict(bound.arguments)
+        arguments = inspect.signature(TrainingLoop.train).bind(self, triples_factory, *args, **kwargs).arguments
         del arguments["self"]
         if isinstance(arguments.get("stopper"), NopStopper):
             # it has nothing to keep, but PyKEEN warns that this is not in the checkpoint
@@ -133,8 +121,8 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
         if arguments.get("checkpoint_name") or arguments.get("checkpoint_on_failure"):
             # now, as long as everything is as it was given
             self._describe()
-        with ExitStack() as stack:
-            self._directory = Path(stack.enter_context(TemporaryDirectory()))
+        with TemporaryDirectory() as directory:
+            self._directory = Path(directory)
             return super().train(**arguments)
 
     def _check_last_batch(self, num_instances: int, batch_size: int, drop_last: bool) -> None:
@@ -149,7 +137,6 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
     def _searches_batch_size(self) -> bool:
         return self.automatic_memory_optimization and self.device.type != "cpu"
 
-    # docstr-coverage: inherited
     def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
         if not kwargs.get("continue_training"):
             self._prepare_optimizer()
@@ -179,7 +166,6 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
             if type(self.optimizer) is AdamW:
                 group.pop("decoupled_weight_decay", None)
 
-    # docstr-coverage: inherited
     def sub_batch_and_slice(self, **kwargs: Any) -> tuple[int, int | None]:  # noqa: D102
         given = self._arguments.get("sub_batch_size")
         if given is not None:
@@ -189,13 +175,11 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
         self._prepare_optimizer()
         return result
 
-    # docstr-coverage: inherited
     def batch_size_search(self, **kwargs: Any) -> tuple[int, bool]:  # noqa: D102
         result = super().batch_size_search(**kwargs)
         self._prepare_optimizer()
         return result
 
-    # docstr-coverage: inherited
     def _train_epoch(  # type: ignore[override]
         self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
     ) -> float:
@@ -203,7 +187,6 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
             self._sub_batch_size = sub_batch_size
         return super()._train_epoch(batches, callbacks, sub_batch_size=sub_batch_size, **kwargs)
 
-    # docstr-coverage: inherited
     def _save_state(
         self,
         path: Any,
@@ -217,7 +200,6 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
             best = {"epoch": self._epoch, "model": self._model_state(), "extra": self.best_extra_state()}
             torch.save(to_plain(best), path)
             return
-        has_best = self._best_path is not None and self._best_path.is_file()
         state = {
             "configuration": dict(self._describe()),
             "epoch": self._epoch,
@@ -231,11 +213,10 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
             "extra": self.extra_state(),
             "random": get_random_state(),
             "stopper_dict": {} if self._stopper is None else dict(self._stopper.get_summary_dict()),
-            "best": load_tensors(self._best_path) if has_best and self._best_path is not None else None,
+            "best": load_tensors(self._best_path) if self._best_path and self._best_path.is_file() else None,
         }
         write_checkpoint(Path(path), state)
 
-    # docstr-coverage: inherited
     def _load_state(
         self, path: Any, triples_factory: CoreTriplesFactory | None = None
     ) -> tuple[Path | None, int | None]:
@@ -256,8 +237,7 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
                 self.optimizer.state[parameter]
         load_schedule(self.lr_scheduler, state["lr_scheduler"])
         self.load_extra_state(state["extra"])
-        best = state["best"]
-        best_path = None
+        best, best_path = state["best"], None
         if best is not None:
             best_path = self._directory / "best_model.pt"
             torch.save(best, best_path)
@@ -273,10 +253,8 @@ class ResumableTrainingLoop(AsynchronousTrainingLoop):
     def _describe(self) -> Mapping[str, str]:
         """Describe what decides about the result; only once, since it has to look at all features."""
         if self._configuration is None:
-            self._configuration = {
-                **describe_run(self, self._triples_factory, self._arguments, self._stopper),
-                **self.describe_options(),
-            }
+            described = describe_run(self, self._triples_factory, self._arguments, self._stopper)
+            self._configuration = {**described, **self.describe_options()}
         return self._configuration
 
     def _model_state(self) -> dict[str, torch.Tensor]:

@@ -1,5 +1,6 @@
 """The training loop with sampled negatives that all others of this package with such are made of."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import torch
@@ -7,27 +8,68 @@ from class_resolver import HintOrType
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
 from pykeen.training import SLCWATrainingLoop
 from pykeen.triples import CoreTriplesFactory
-from pykeen.triples.instances import SLCWABatch
-from torch.utils.data import DataLoader
+from pykeen.triples.instances import BatchedSLCWAInstances, SLCWABatch
+from torch.utils.data import BatchSampler, DataLoader, get_worker_info
+from typing_extensions import Self
 
 from ..models import QueryScoringModel
 from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import FloatTensor, LongTensor
-from .instances import DeviceInstances, SharedInstances
-from .negative_sampling import negative_sampling_loss, score_negatives, score_positives
-from .step import StepTrainingLoop
+from .negative_sampling import ONE_ENTITY_CORRUPTED, negative_sampling_loss, score_negatives, score_positives
+from .resumable import ResumableTrainingLoop
 
-__all__ = ["ResumableSLCWATrainingLoop"]
+__all__ = ["DeviceInstances", "ResumableSLCWATrainingLoop", "SharedInstances"]
 
 
-class ResumableSLCWATrainingLoop(StepTrainingLoop, SLCWATrainingLoop):
+class SharedInstances(BatchedSLCWAInstances):
+    """Training instances which several workers share.
+
+    Each of PyKEEN's workers draws positions in its own part of the triples, and then takes these positions of all
+    triples: of the first part, that is, as often as there are workers. Here, all workers agree on one order, and take
+    turns, so that the batches of an epoch are the same as without workers, but for the random numbers.
+    """
+
+    def iter_triple_ids(self) -> Iterable[list[int]]:  # noqa: D102
+        worker = get_worker_info()
+        assert worker is not None
+        # the seeds of workers are consecutive numbers, and new in each epoch
+        rng = torch.Generator().manual_seed(worker.seed - worker.id)
+        order = torch.randperm(len(self.mapped_triples), generator=rng).tolist()
+        for i, batch in enumerate(BatchSampler(order, self.batch_size, self.drop_last)):
+            if i % worker.num_workers == worker.id:
+                yield batch
+
+
+class DeviceInstances(BatchedSLCWAInstances):
+    """Training instances that are shuffled, selected and corrupted where the model is."""
+
+    def move(self, device: torch.device) -> Self:
+        """Move the triples, and what negatives are sampled from."""
+        self.mapped_triples = self.mapped_triples.to(device)
+        self.negative_sampler = self.negative_sampler.to(device)
+        return self
+
+    def __getitem__(self, item: Any) -> SLCWABatch:
+        """Get a batch."""
+        batch = super().__getitem__(item)
+        # a property of the sampler, which nobody has to look for
+        batch[ONE_ENTITY_CORRUPTED] = True  # type: ignore[typeddict-unknown-key]
+        return batch
+
+    def __iter__(self) -> Iterator[SLCWABatch]:
+        """Iterate over batches."""
+        order = torch.randperm(len(self.mapped_triples), device=self.mapped_triples.device)
+        for indices in order.split(self.batch_size)[: len(self)]:
+            yield self[indices]
+
+
+class ResumableSLCWATrainingLoop(ResumableTrainingLoop, SLCWATrainingLoop):
     """PyKEEN's sLCWA training loop, which can be interrupted, and does not wait for a GPU in each step.
 
     Batches are made on a GPU if the negatives are sampled by
     :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler`.
     """
 
-    # docstr-coverage: inherited
     def _create_training_data_loader(
         self,
         triples_factory: CoreTriplesFactory,
@@ -41,29 +83,23 @@ class ResumableSLCWATrainingLoop(StepTrainingLoop, SLCWATrainingLoop):
         self._check_last_batch(
             triples_factory.num_triples * (1 + triples_factory.create_inverse_triples), batch_size, drop_last
         )
+        options = dict(
+            batch_size=batch_size,
+            drop_last=drop_last,
+            negative_sampler=self.negative_sampler,
+            negative_sampler_kwargs=self.negative_sampler_kwargs,
+            loss_weighter=self.loss_weighter,
+            loss_weighter_kwargs=self.loss_weighter_kwargs,
+        )
         if sampler is None and num_workers > 1:
-            shared = SharedInstances.from_triples_factory(
-                triples_factory,
-                batch_size=batch_size,
-                drop_last=drop_last,
-                negative_sampler=self.negative_sampler,
-                negative_sampler_kwargs=self.negative_sampler_kwargs,
-                loss_weighter=self.loss_weighter,
-                loss_weighter_kwargs=self.loss_weighter_kwargs,
-            )
+            shared = SharedInstances.from_triples_factory(triples_factory, **options)
             pin_memory = bool(kwargs.get("pin_memory", False))
             return DataLoader(shared, batch_size=None, num_workers=num_workers, pin_memory=pin_memory)
         if not self.asynchronous or sampler is not None or num_workers or not self._can_sample_on_device:
             return super()._create_training_data_loader(
                 triples_factory, sampler=sampler, batch_size=batch_size, drop_last=drop_last, **kwargs
             )
-        instances = DeviceInstances.from_triples_factory(
-            triples_factory,
-            batch_size=batch_size,
-            drop_last=drop_last,
-            negative_sampler=self.negative_sampler,
-            negative_sampler_kwargs=self.negative_sampler_kwargs,
-        ).move(self.device)
+        instances = DeviceInstances.from_triples_factory(triples_factory, **options).move(self.device)
         # what is on the device already cannot be pinned
         return DataLoader(dataset=instances, batch_size=None, batch_sampler=None)
 
@@ -75,16 +111,13 @@ class ResumableSLCWATrainingLoop(StepTrainingLoop, SLCWATrainingLoop):
         )
         return bool(known) and self.loss_weighter is None and not (self.negative_sampler_kwargs or {}).get("filterer")
 
-    # docstr-coverage: inherited
     def get_positives(self, batch: SLCWABatch) -> LongTensor:  # noqa: D102
         return batch["positives"]
 
-    # docstr-coverage: inherited
     def get_entities(self, batch: SLCWABatch, start: int, stop: int) -> LongTensor:  # noqa: D102
         parts = [batch[key][start:stop, ..., [0, 2]].to(self.device).flatten() for key in ("positives", "negatives")]
         return torch.cat(parts)
 
-    # docstr-coverage: inherited
     def base_loss(  # noqa: D102
         self, batch: SLCWABatch, start: int, stop: int, label_smoothing: float
     ) -> tuple[FloatTensor, FloatTensor]:

@@ -1,25 +1,33 @@
-"""What a training loop must tell of a batch, such that something can be added to its loss."""
+"""A step of training: what it calculates, and how it does not make the processor wait for the device."""
 
+import math
 from abc import abstractmethod
 from typing import Any
 
+from pykeen.training import NonFiniteLossError, TrainingLoop
+from pykeen.training.callbacks import MultiTrainingCallback
+
+from ..garbage_collection import cheap_garbage_collection
 from ..typing import FloatTensor, LongTensor
-from .resumable import ResumableTrainingLoop
 
 __all__ = ["StepTrainingLoop"]
 
 
-class StepTrainingLoop(ResumableTrainingLoop):
-    """A training loop whose loss of a batch others can use, e.g., together with an adversarial loss."""
+class StepTrainingLoop(TrainingLoop[Any]):
+    """A training loop without waiting for a GPU, whose loss of a batch others can use, e.g., with an adversarial loss.
+
+    PyKEEN's loops wait thrice in each step: to look whether the loss is finite, to read the loss, and to copy the
+    batch. On a GPU, this loop looks at the end of each epoch, where it raises the same error. Callbacks get the loss of
+    a batch as a tensor there. On the CPU, it is PyKEEN's loop. Batches that are made on the device are a matter of
+    subclasses.
+
+    Still, there is waiting where the number of something is only known on the device: of the entities in a pool of
+    negatives, of negatives with masks, and of rows with sparse gradients.
+    """
 
     @abstractmethod
     def get_positives(self, batch: Any) -> LongTensor:
-        """Return the positive triples of a batch.
-
-        :param batch: The batch.
-        :returns: shape: ``(batch_size, 3)``
-            The ID-based triples.
-        """
+        """Return the ID-based positive triples of a batch, shape: ``(batch_size, 3)``."""
 
     @abstractmethod
     def get_entities(self, batch: Any, start: int, stop: int) -> LongTensor | None:
@@ -35,12 +43,50 @@ class StepTrainingLoop(ResumableTrainingLoop):
     def base_loss(
         self, batch: Any, start: int, stop: int, label_smoothing: float
     ) -> tuple[FloatTensor, FloatTensor | None]:
-        """Calculate the loss of a part of a batch, including regularization.
+        """Calculate the loss of a part of a batch, cf. :meth:`get_entities`, including regularization.
 
-        :param batch: The batch.
-        :param start: The first positive triple of the part.
-        :param stop: The positive triple after its last one.
-        :param label_smoothing: The amount of label smoothing.
-        :returns: shapes: ``()`` and ``(stop - start,)``
-            The loss, and the scores of the positive triples, if they are known.
+        :returns: shapes: ``()`` and ``(stop - start,)``, the loss, and the scores of the positive triples, if they are
+            known.
         """
+
+    @property
+    def asynchronous(self) -> bool:
+        """Return whether there is a device that works on its own."""
+        return bool(self.device.type == "cuda")
+
+    def _forward_pass(
+        self,
+        batch: Any,
+        start: int,
+        stop: int,
+        current_batch_size: int,
+        label_smoothing: float,
+        slice_size: int | None,
+        backward: bool = True,
+    ) -> float:
+        if not self.asynchronous:
+            return super()._forward_pass(
+                batch, start, stop, current_batch_size, label_smoothing, slice_size, backward=backward
+            )
+        loss = self._process_batch(batch, start, stop, label_smoothing=label_smoothing, slice_size=slice_size)
+        if self.model.loss.reduction == "mean":
+            loss = loss * ((stop - start) / current_batch_size)
+        if backward:
+            loss.backward()
+        self.model.post_forward_pass()
+        # a tensor, which can be added up like a number
+        return loss.detach()  # type: ignore[return-value]
+
+    def _train_epoch(self, batches: Any, callbacks: MultiTrainingCallback, *args: Any, **kwargs: Any) -> float:
+        for callback in callbacks.callbacks:
+            # PyKEEN forgets these, so that clipping of gradients would fail
+            for inner in getattr(callback, "pre_step_callbacks", ()):
+                inner.register_training_loop(self)
+        loss = float(super()._train_epoch(batches, callbacks, *args, **kwargs))
+        if self.asynchronous and not math.isfinite(loss):
+            raise NonFiniteLossError("Loss is non-finite.")
+        return loss
+
+    def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
+        with cheap_garbage_collection():
+            return super()._train(*args, **kwargs)

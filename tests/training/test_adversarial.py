@@ -9,9 +9,9 @@ from pykeen.training import NonFiniteLossError, SLCWATrainingLoop
 from pykeen.training.callbacks import TrainingCallback
 
 from pykeen_adamf.models import AdaMFRotatE
+from pykeen_adamf.optimizers import prefer_fused
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
 from pykeen_adamf.training import MATTrainingLoop
-from pykeen_adamf.training.fused_optimizers import prefer_fused
 from pykeen_adamf.training.negative_sampling import negative_sampling_loss, score_negatives, score_positives
 
 from ..cases import make_factory

@@ -12,8 +12,7 @@ from pykeen_adamf import garbage_collection as garbage
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
 from pykeen_adamf.training import MATTrainingLoop
-from pykeen_adamf.training.instances import DeviceInstances
-from pykeen_adamf.training.slcwa import ResumableSLCWATrainingLoop
+from pykeen_adamf.training.slcwa import DeviceInstances, ResumableSLCWATrainingLoop
 
 from ..cases import make_factory
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from pykeen.losses import BCEWithLogitsLoss, CrossEntropyLoss
-from pykeen.models import ComplEx
+from pykeen.models import ComplEx, CooccurrenceFilteredModel
 from pykeen.training.callbacks import TrainingCallback
 from pykeen.triples import TriplesFactory
 
@@ -299,6 +299,20 @@ def test_bad_arguments(factory_kwargs, model_kwargs, train_kwargs, message):
 def test_bad_options(kwargs, message):
     with pytest.raises(ValueError, match=message):
         make_loop(OneVsAllTrainingLoop, factory=make_inverse_factory(), model_cls=AdaMF, loop_kwargs=kwargs)
+
+
+def test_n3_of_models_of_another_kind():
+    """PyKEEN has models that are trained, but whose representations are unknown."""
+    factory = make_inverse_factory()
+    model = CooccurrenceFilteredModel(triples_factory=factory, base="complex", loss="crossentropy", random_seed=0)
+    message = "CooccurrenceFilteredModel is no pykeen.models.ERModel, .* n3_weight=0"
+    with pytest.raises(ValueError, match=message):
+        OneVsAllTrainingLoop(model=model, triples_factory=factory, n3_weight=0.1)
+    loop = OneVsAllTrainingLoop(model=model, triples_factory=factory)
+    kwargs = dict(num_epochs=1, batch_size=16, use_tqdm=False)
+    with pytest.raises(ValueError, match=message):
+        loop.train(factory, n3_weight=0.1, **kwargs)
+    assert loop.train(factory, n3_weight=0.0, **kwargs)
 
 
 def test_what_a_remainder_of_one_does_not_matter_to():

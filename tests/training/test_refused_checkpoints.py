@@ -120,6 +120,20 @@ def test_other_version(checkpoint, monkeypatch):
         train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
 
 
+def test_older_model(checkpoint):
+    """A checkpoint of a version with other parts of a model is refused by what it says of itself."""
+    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
+    path = checkpoint["checkpoint_directory"] / "c.pt"
+    state = torch.load(path)
+    renamed = {name: state["configuration"][name].replace("fusion", "weighting") for name in ("model", "parameters")}
+    torch.save({**state, "configuration": {**state["configuration"], **renamed}}, path)
+    before = path.read_bytes()
+    message = r"c\.pt cannot be continued, .* model \(.*weighting.* there, .*\); parameters \(.*weighting.* there"
+    with pytest.raises(CheckpointMismatchError, match=rf"(?s){message}.*or another checkpoint_name to start anew"):
+        train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("first", "second", "reason"),
     [
