@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas
 import torch
@@ -39,7 +39,10 @@ class EvaluationTriples(NamedTuple):
 
     @classmethod
     def choose(cls, training: TriplesFactory, path: str | Path | None, dataset: str | None) -> "EvaluationTriples":
-        """Take the triples of a file or a dataset, or else those that the model was trained on."""
+        """Take the triples of a file or a dataset, or else those that the model was trained on.
+
+        :raises ValueError: if both are given, or as :meth:`from_dataset` and :func:`read_labeled_triples`
+        """
         if path is not None and dataset is not None:
             raise ValueError("There can be triples of either a file or a dataset, not both.")
         if dataset is not None:
@@ -55,9 +58,6 @@ class EvaluationTriples(NamedTuple):
     def from_dataset(cls, name: str, training: TriplesFactory) -> "EvaluationTriples":
         """Take the test triples of a dataset; its validation triples are known.
 
-        :param name: The name of the dataset.
-        :param training: The triples that the model was trained on.
-        :returns: The triples.
         :raises ValueError: if there is no such dataset, or the model knows other entities or relations
         """
         try:
@@ -86,9 +86,8 @@ def explain_directory(
     relations: Sequence[str] = (),
     path: str | Path | None = None,
     dataset: str | None = None,
-    batch_size: int | None = None,
     device: str | None = None,
-    progress: bool = True,
+    **kwargs: Any,
 ) -> list[Explanation]:
     """Explain entities, triples or relations by their labels; or, if none are given, all relations.
 
@@ -99,10 +98,8 @@ def explain_directory(
     :param path: A file with the triples to average over, cf. :func:`read_labeled_triples`.
     :param dataset: The name of a dataset, over whose test triples to average. If there is no file either, these are
         the training triples.
-    :param batch_size: >0
-        How many triples to rank at once.
     :param device: The device. Defaults to a GPU, if there is one.
-    :param progress: Whether to show a progress bar, if it takes more than a second.
+    :param kwargs: The batch size, and whether to show progress, cf. :func:`explain_triples`.
     :returns: One explanation for each kind of what is to be explained.
     :raises ValueError: if the directory or the triples cannot be used, there are no such labels, or the model cannot be
         explained
@@ -118,18 +115,10 @@ def explain_directory(
         return explanations
     averaged, known, description = EvaluationTriples.choose(training, path, dataset)
     if triples:
-        table = explain_triples(model, training, triples, known, batch_size=batch_size, progress=progress)
+        table = explain_triples(model, training, triples, known, **kwargs)
         explanations.append(Explanation("Scores and filtered ranks with and without each modality", table))
     if relations or not explanations:
-        table = explain_relations(
-            model,
-            training,
-            averaged,
-            known,
-            relations=relations or None,
-            batch_size=batch_size,
-            progress=progress,
-        )
+        table = explain_relations(model, training, averaged, known, relations=relations or None, **kwargs)
         explanations.append(Explanation(f"Averages over {description}", table))
     return explanations
 

@@ -90,12 +90,9 @@ def explain_triples(
 
     :param model: The model.
     :param triples_factory: The triples factory that it was trained on; its triples are known.
-    :param triples: shape: ``(n, 3)``
-        The triples to explain, as labels or IDs, or a triples factory with them.
-    :param known_triples: shape: ``(num_known, 3)``
-        Further known triples, likewise.
-    :param batch_size: >0
-        How many triples to rank at once; for each of them, there is a score of each entity.
+    :param triples: shape: ``(n, 3)``, the triples to explain, as labels or IDs, or a triples factory with them.
+    :param known_triples: shape: ``(num_known, 3)``, further known triples, likewise.
+    :param batch_size: >0, how many triples to rank at once; for each of them, there is a score of each entity.
     :param progress: Whether to show a progress bar, if it takes more than a second.
     :returns: One row for each triple and modality, with the columns
 
@@ -117,7 +114,7 @@ def explain_triples(
     with predicting(model):
         ranker = Ranker(model, ids, known, batch_size=batch_size)
         head_weights, tail_weights = (get_weights(explained, ids[:, column].to(model.device)) for column in (0, 2))
-        total = (len(modalities) + 1) * ranker.num_steps
+        total = (len(modalities) + 1) * 2 * len(ids)
         with tqdm(total=total, unit="rank", unit_scale=True, delay=1, leave=False, disable=not progress) as bar:
             everything = ranker.rank(bar.update)
             for name in modalities:
@@ -164,10 +161,8 @@ def explain_relations(
     The weights are those of figure 5 of the paper. The mean reciprocal rank is PyKEEN's filtered one of both sides.
     Parameters that are not described here are those of :func:`explain_triples`.
 
-    :param triples: shape: ``(n, 3)``
-        The triples to average over, usually test triples. They are known, too.
-    :param known_triples: shape: ``(num_known, 3)``
-        Further known triples, e.g., the validation triples.
+    :param triples: shape: ``(n, 3)``, the triples to average over, usually test triples. They are known, too.
+    :param known_triples: shape: ``(num_known, 3)``, further known triples, e.g., the validation triples.
     :param relations: The labels or IDs of the relations to explain. Defaults to all that the triples have, and all of
         them together.
     :returns: One row for each relation and modality, with the columns

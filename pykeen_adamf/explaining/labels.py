@@ -37,11 +37,10 @@ def resolve_relations(relations: Iterable[str | int] | LongTensor, factory: Trip
 def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
     """Find the entities and relations of triples.
 
-    :param triples: shape: ``(n, 3)``
-        The triples, as labels, IDs, or a triples factory. If the labels of this one have other IDs, they are looked up.
+    :param triples: shape: ``(n, 3)``, the triples, as labels, IDs, or a triples factory. If the labels of this one have
+        other IDs, they are looked up.
     :param factory: The triples factory which knows the entities and relations.
-    :returns: shape: ``(n, 3)``
-        Their IDs.
+    :returns: shape: ``(n, 3)``, their IDs.
     :raises ValueError: if there is no such entity or relation, or the shape is another one
     """
     if isinstance(triples, TriplesFactory) and (

@@ -36,11 +36,9 @@ class ModalityWeighting(ModalityModel, Protocol):
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor | None:
         """Return the weights of the modalities for entities.
 
-        :param indices: shape: ``s``
-            The entities, or ``None`` for all.
-        :returns: shape: ``(*s, num_modalities)``
-            The weights in the order of :attr:`modalities`; for each entity they sum to one. ``None``, if there are
-            none after all.
+        :param indices: shape: ``s``, the entities, or ``None`` for all.
+        :returns: shape: ``(*s, num_modalities)``, the weights in the order of :attr:`modalities`; for each entity they
+            sum to one. ``None``, if there are none after all.
         """
 
 
@@ -75,10 +73,8 @@ def get_weights(model: ModalityModel, indices: LongTensor) -> FloatTensor:
     """Return the weights of the modalities for entities in double precision and main memory, NaN if there are none.
 
     :param model: The model.
-    :param indices: shape: ``(n,)``
-        The entities, on the model's device.
-    :returns: shape: ``(n, num_modalities)``
-        The weights.
+    :param indices: shape: ``(n,)``, the entities, on the model's device.
+    :returns: shape: ``(n, num_modalities)``, the weights.
     """
     weights = model.modality_weights(indices) if isinstance(model, ModalityWeighting) else None
     if weights is None:

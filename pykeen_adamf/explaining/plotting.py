@@ -1,9 +1,9 @@
 """Explanations as pictures; drawing needs matplotlib, i.e., the extra ``plots``."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy
 import pandas
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLORS",
+    "OTHER_COLORS",
     "PICTURE_SUFFIXES",
     "draw_weights",
     "plot_changes",
@@ -25,6 +26,9 @@ __all__ = [
     "plot_weights",
     "require_matplotlib",
 ]
+
+#: The plots beside one another, by title: a row for each thing that is explained, and a column for each modality.
+Panels: TypeAlias = Mapping[str, pandas.DataFrame]
 
 #: Colors that can be told apart with any kind of color vision (Okabe and Ito).
 COLORS: Final[Mapping[str, str]] = {STRUCTURAL: "#999999", VISUAL: "#0072B2", TEXTUAL: "#E69F00"}
@@ -43,15 +47,6 @@ MAX_LABEL: Final = 48
 MIN_NUMBER: Final = 0.08
 
 
-class _Panel(NamedTuple):
-    """One of the plots beside one another."""
-
-    title: str
-
-    #: a row for each thing that is explained, and a column for each modality
-    table: pandas.DataFrame
-
-
 def plot_weights(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
     """Plot the weights of modalities, cf. figure 5 of the AdaMF-MAT paper.
 
@@ -64,7 +59,7 @@ def plot_weights(explanation: pandas.DataFrame, path: str | Path | None = None) 
     panels = _find_weights(explanation)
     if not panels:
         raise ValueError("There are no weights to plot: the model does not weight its modalities.")
-    return _plot(panels, [], path)
+    return _plot(panels, {}, path)
 
 
 def plot_changes(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
@@ -75,7 +70,7 @@ def plot_changes(explanation: pandas.DataFrame, path: str | Path | None = None) 
     panels = _find_changes(explanation)
     if not panels:
         raise ValueError("There are no changes to plot: explain triples or relations rather than entities.")
-    return _plot([], panels, path)
+    return _plot({}, panels, path)
 
 
 def plot_explanation(explanation: pandas.DataFrame, path: str | Path | None = None) -> "Figure":
@@ -116,17 +111,17 @@ def require_matplotlib() -> "type[Figure]":
     return Figure
 
 
-def _find_weights(explanation: pandas.DataFrame) -> list[_Panel]:
+def _find_weights(explanation: pandas.DataFrame) -> Panels:
     """Find the weights, if there are any."""
     titles = {"weight": "Weights"}
     if "weight" not in explanation:
         titles = {"head_weight": "Weights of the head", "tail_weight": "Weights of the tail"}
     if explanation[list(titles)].isna().all(axis=None):
-        return []
-    return [_Panel(title, _tabulate(explanation, name)) for name, title in titles.items()]
+        return {}
+    return {title: _tabulate(explanation, name) for name, title in titles.items()}
 
 
-def _find_changes(explanation: pandas.DataFrame) -> list[_Panel]:
+def _find_changes(explanation: pandas.DataFrame) -> Panels:
     """Find the changes, if there are any."""
     titles = {"score_change": "Change of the score"}
     if "mrr" in explanation:
@@ -137,8 +132,8 @@ def _find_changes(explanation: pandas.DataFrame) -> list[_Panel]:
             explanation = explanation.assign(**{f"{side}_rank_change": change})
             titles[f"{side}_rank_change"] = f"Change of the {side}'s rank"
     if "score_change" not in explanation:
-        return []
-    return [_Panel(f"{title} if left out", _tabulate(explanation, name)) for name, title in titles.items()]
+        return {}
+    return {f"{title} if left out": _tabulate(explanation, name) for name, title in titles.items()}
 
 
 def _tabulate(explanation: pandas.DataFrame, column: str) -> pandas.DataFrame:
@@ -154,24 +149,25 @@ def _tabulate(explanation: pandas.DataFrame, column: str) -> pandas.DataFrame:
     return table.loc[frame["label"].unique(), frame["modality"].unique()]
 
 
-def _plot(weights: Sequence[_Panel], changes: Sequence[_Panel], path: str | Path | None) -> "Figure":
+def _plot(weights: Panels, changes: Panels, path: str | Path | None) -> "Figure":
     """Plot panels side by side."""
     figure_class = require_matplotlib()
     if path is not None:
         path = check_path(path, PICTURE_SUFFIXES)
-    panels = [*weights, *changes]
-    if not panels or panels[0].table.empty:
+    panels = {**weights, **changes}
+    first = next(iter(panels.values()), pandas.DataFrame())
+    if first.empty:
         raise ValueError("There is nothing to plot.")
-    labels, modalities = panels[0].table.index, panels[0].table.columns
+    labels, modalities = first.index, first.columns
     if len(labels) > MAX_ROWS:
         raise ValueError(f"{len(labels):,} rows are too many to plot. Select at most {MAX_ROWS} of them.")
     height = 0.15 + 0.15 * len(modalities) if changes else 0.35
     figure = figure_class(figsize=(2.5 + 3.2 * len(panels), 1.4 + height * len(labels)), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for number, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
-        draw = draw_weights if number < len(weights) else _draw_changes
-        draw(ax, labels, panel.table)
-        ax.set_title(panel.title, fontsize=10)
+    for ax, (title, table) in zip(axes, panels.items(), strict=True):
+        draw = draw_weights if title in weights else _draw_changes
+        draw(ax, labels, table)
+        ax.set_title(title, fontsize=10)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
     if path is not None:

@@ -36,13 +36,11 @@ class Ranker:
         """Find out once what is the same for all states.
 
         :param model: The model.
-        :param triples: shape: ``(num_triples, 3)``
-            The triples to rank.
-        :param known: shape: ``(num_known, 3)``
-            The triples which are known to be true.
-        :param batch_size: >0
-            How many triples to rank at once; for each of them, there is a score of each entity. Defaults to as many as
-            take some 17 million numbers at once: scores, or what the interaction calculates them from.
+        :param triples: shape: ``(num_triples, 3)``, the triples to rank.
+        :param known: shape: ``(num_known, 3)``, the triples which are known to be true.
+        :param batch_size: >0, how many triples to rank at once; for each of them, there is a score of each entity.
+            Defaults to as many as take some 17 million numbers at once: scores, or what the interaction calculates them
+            from.
         :raises ValueError: if the batch size is not positive
         """
         if batch_size is None:
@@ -59,15 +57,10 @@ class Ranker:
             pairs, order = _number_pairs(known, column, model).sort()
             self.known[column] = pairs, known[order, column]
 
-    @property
-    def num_steps(self) -> int:
-        """Return how often a call of :meth:`rank` ranks a triple."""
-        return 2 * len(self.triples)
-
     def rank(self, advance: Callable[[int], object]) -> RankedTriples:
         """Rank the triples by the model as it is now.
 
-        :param advance: Called with a number of triples as soon as they are ranked, in all :attr:`num_steps`.
+        :param advance: Called with a number of triples as soon as their heads, or tails, are ranked.
         :returns: The scores, and the ranks of heads and of tails.
         :raises ValueError: if a score is no number
         """
