@@ -4,9 +4,4 @@ from .layout import BundleError
 from .loading import Bundle, load
 from .saving import save
 
-__all__ = [
-    "Bundle",
-    "BundleError",
-    "load",
-    "save",
-]
+__all__ = ["Bundle", "BundleError", "load", "save"]

@@ -2,14 +2,7 @@
 
 from typing import Final
 
-__all__ = [
-    "CONFIGURATION_NAME",
-    "FORMAT",
-    "FORMAT_VERSION",
-    "TRIPLES_NAME",
-    "WEIGHTS_NAME",
-    "BundleError",
-]
+__all__ = ["CONFIGURATION_NAME", "FORMAT", "FORMAT_VERSION", "TRIPLES_NAME", "WEIGHTS_NAME", "BundleError"]
 
 #: What tells the configuration of a bundle from other JSON files.
 FORMAT: Final = "pykeen-adamf bundle"

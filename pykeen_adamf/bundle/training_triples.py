@@ -16,13 +16,7 @@ from ..features import FeatureError, FeatureSource, ModalityFeatures, as_feature
 from ..triples import MultimodalTriplesFactory, check_modality_name, labels_by_id, read_label_ids
 from .layout import TRIPLES_NAME, BundleError
 
-__all__ = [
-    "FeatureStorage",
-    "describe_triples",
-    "digest_features",
-    "digest_labels",
-    "read_triples",
-]
+__all__ = ["FeatureStorage", "describe_triples", "digest_features", "digest_labels", "read_triples"]
 
 #: Whether a bundle has the features, or only says where they are.
 FeatureStorage: TypeAlias = Literal["copy", "reference"]

@@ -13,11 +13,7 @@ from typing_extensions import Self
 from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
 
-__all__ = [
-    "EagerMultimodalDataset",
-    "LazyMultimodalDataset",
-    "MultimodalDataset",
-]
+__all__ = ["EagerMultimodalDataset", "LazyMultimodalDataset", "MultimodalDataset"]
 
 
 class MultimodalDataset(Dataset):

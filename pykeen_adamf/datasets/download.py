@@ -10,11 +10,7 @@ from pystow.utils import download as pystow_download
 
 from ..digests import digest_file
 
-__all__ = [
-    "DownloadError",
-    "ensure_from_google_drive",
-    "ensure_from_url",
-]
+__all__ = ["DownloadError", "ensure_from_google_drive", "ensure_from_url"]
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,7 @@ import torch
 
 from ..typing import LongTensor
 
-__all__ = [
-    "DatasetFormatError",
-    "read_mapping",
-    "read_triples",
-]
+__all__ = ["DatasetFormatError", "read_mapping", "read_triples"]
 
 
 class DatasetFormatError(ValueError):

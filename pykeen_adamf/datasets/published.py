@@ -6,13 +6,7 @@ from typing import Final
 
 from ..constants import TEXTUAL, VISUAL
 
-__all__ = [
-    "BENCHMARKS",
-    "FEATURES_FOLDER_ID",
-    "TRIPLES_URL",
-    "PublishedBenchmark",
-    "PublishedFeatures",
-]
+__all__ = ["BENCHMARKS", "FEATURES_FOLDER_ID", "TRIPLES_URL", "PublishedBenchmark", "PublishedFeatures"]
 
 #: The triples, in the authors' repository, at a fixed commit.
 TRIPLES_URL: Final = (
