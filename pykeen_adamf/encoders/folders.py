@@ -116,9 +116,10 @@ def _nothing_found(folder: Path, modality: str, ignored: Sequence[Path]) -> str:
     content = ", ".join(f"{count:,} of {suffix}" for suffix, count in most_common) or "none"
     expected = f"{folder}/ENTITY.txt" if modality == TEXTUAL else f"{folder}/ENTITY.png or {folder}/ENTITY/*.png"
     other = TEXTUAL if modality == VISUAL else VISUAL
-    hint = f" If you want to encode the {PLURALS[other]} there, choose a {other} encoder."
+    hint = ""
+    if any(suffix in kinds for suffix in SUFFIXES[other]):
+        hint = f" If you want to encode the {PLURALS[other]} there, choose a {other} encoder."
     return (
         f"There are no {PLURALS[modality]} in {folder.absolute()}, which are to be named {expected} (suffixes: "
-        f"{', '.join(SUFFIXES[modality])}). Files by suffix: {content}."
-        f"{hint if any(suffix in kinds for suffix in SUFFIXES[other]) else ''}"
+        f"{', '.join(SUFFIXES[modality])}). Files by suffix: {content}.{hint}"
     )

@@ -105,14 +105,7 @@ def _parts(length: int, width: int) -> Iterator[slice]:
 
 
 def check_dim(dim: int, num_rows: int, source_dim: int, what: str = "entities") -> None:
-    """Check that there can be so many principal components.
-
-    :param dim: The number of components.
-    :param num_rows: The number of rows.
-    :param source_dim: The dimension of the rows.
-    :param what: What the rows are, for messages.
-    :raises EncodingError: if there cannot
-    """
+    """Raise an :class:`EncodingError` unless rows of a dimension have so many principal components."""
     if not 1 <= dim <= min(num_rows, source_dim):
         raise EncodingError(
             f"Cannot reduce to dim={dim}: there are {num_rows:,} {what} and {source_dim:,} dimensions, and there can "

@@ -44,12 +44,7 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
 
 @contextmanager
 def explain_loading(model: str, alternative: str) -> Iterator[None]:
-    """Explain, by an :class:`EncodingError`, what to do if a model cannot be loaded, for whatever reason.
-
-    :param model: The name of the model.
-    :param alternative: What else to try than another name.
-    :yields: nothing
-    """
+    """Explain, by an :class:`EncodingError`, what else to try if a model cannot be loaded, for whatever reason."""
     try:
         yield
     except Exception as error:

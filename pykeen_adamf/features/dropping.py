@@ -18,12 +18,7 @@ DROPPING_ORDERS: Final[tuple[DroppingOrder, ...]] = get_args(DroppingOrder)
 
 
 def check_dropping(ratio: float, by: str) -> None:
-    """Check what is to be dropped.
-
-    :param ratio: The ratio of rows to drop.
-    :param by: Which rows are dropped first.
-    :raises ValueError: if the ratio is not between 0 and 1, or the order is none of :data:`DROPPING_ORDERS`
-    """
+    """Raise a ``ValueError`` unless the ratio is between 0 and 1, and the order one of :data:`DROPPING_ORDERS`."""
     if not 0 <= ratio <= 1:
         raise ValueError(f"The ratio of rows to drop must be between 0 and 1, but is {ratio}.")
     if by not in DROPPING_ORDERS:
