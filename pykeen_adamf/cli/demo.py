@@ -4,20 +4,22 @@ from pathlib import Path
 
 import click
 
+from .options import DIRECTORY, POSITIVE, device_option
+
 __all__ = ["demo"]
 
 
 @click.command()
 @click.option(
     "--epochs",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     help="The epochs of each model. If not given, what they are configured for, on a CPU less than two minutes in all.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The random seed of training and of questions.")
-@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+@device_option
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=DIRECTORY,
     default="adamf-demo",
     show_default=True,
     help="The directory to write to: results.json, the trained models, and two pictures.",

@@ -6,33 +6,30 @@ from typing import Any
 
 import click
 
+from .options import POSITIVE, device_option, no_progress_option, parse_pairs
+
 __all__ = ["encode"]
 
 #: The names of encoders, repeated here since importing them takes seconds; --help should not.
 ENCODERS = ("descriptor", "huggingface", "sentence-transformers", "timm")
 
 
+def _parse_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _parse_options(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:
     """Parse options of the form KEY=VALUE; values are JSON where they can be, and strings otherwise."""
-    options: dict[str, Any] = {}
-    for item in value:
-        key, _, text = item.partition("=")
-        if not key or not text:
-            raise click.BadParameter("must be of the form KEY=VALUE, e.g., max_pixels=10000000")
-        try:
-            options[key] = json.loads(text)
-        except ValueError:
-            options[key] = text
-    return options
+    return {key: _parse_value(text) for key, text in parse_pairs(parameter, value, "max_pixels=10000000").items()}
 
 
 @click.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Where to write the features, a .safetensors file.",
+    "--output", required=True, type=click.Path(path_type=Path), help="Where to write the features, a .safetensors file."
 )
 @click.option(
     "--encoder", required=True, metavar="NAME", help=f"The encoder: {', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}."
@@ -48,10 +45,8 @@ def _parse_options(context: click.Context, parameter: click.Parameter, value: tu
     metavar="KEY=VALUE",
     help="Another option of the encoder; repeatable.",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Images or texts in a batch."
-)
-@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+@click.option("--batch-size", type=POSITIVE, default=32, show_default=True, help="Images or texts in a batch.")
+@device_option
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16"]),
@@ -59,8 +54,8 @@ def _parse_options(context: click.Context, parameter: click.Parameter, value: tu
     show_default=True,
     help="The data type of the features.",
 )
-@click.option("--dim", type=click.IntRange(min=1), help="Reduce the features to that many principal components.")
-@click.option("--no-progress", is_flag=True, help="Show no progress bar.")
+@click.option("--dim", type=POSITIVE, help="Reduce the features to that many principal components.")
+@no_progress_option
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -72,12 +67,10 @@ def encode(
     encoder: str,
     model: str | None,
     options: dict[str, Any],
-    batch_size: int,
     device: str | None,
-    dtype: str,
-    dim: int | None,
     no_progress: bool,
     report: Path | None,
+    **kwargs: Any,
 ) -> None:
     """Encode images or texts into a feature file.
 
@@ -92,17 +85,7 @@ def encode(
 
     options |= {key: value for key, value in (("model", model), ("device", device)) if value is not None}
     try:
-        result = encode_source(
-            source,
-            output,
-            encoder,
-            options,
-            batch_size=batch_size,
-            dtype=dtype,
-            dim=dim,
-            progress=not no_progress,
-            report=report,
-        )
+        result = encode_source(source, output, encoder, options, progress=not no_progress, report=report, **kwargs)
     except EncodingError as error:
         raise click.ClickException(str(error)) from error
     click.echo(result.summarize(max_problems=10))

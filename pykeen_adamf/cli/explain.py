@@ -1,8 +1,11 @@
 """The command that explains predictions."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from .options import FILE, POSITIVE, device_option, no_progress_option
 
 __all__ = ["explain"]
 
@@ -37,38 +40,24 @@ __all__ = ["explain"]
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Where to write the table to rather than printing it: a .tsv, .csv or .json file.",
 )
-@click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw a .png or .svg file, too."
-)
-@click.option("--batch-size", type=click.IntRange(min=1), help="Triples to rank at once. If not given, what fits.")
-@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
-@click.option("--no-progress", is_flag=True, help="Show no progress bar.")
-def explain(
-    directory: Path,
-    entities: tuple[str, ...],
-    triples: tuple[tuple[str, str, str], ...],
-    relations: tuple[str, ...],
-    path: Path | None,
-    dataset: str | None,
-    output: Path | None,
-    plot: Path | None,
-    batch_size: int | None,
-    device: str | None,
-    no_progress: bool,
-) -> None:
+@click.option("--plot", type=FILE, metavar="FILE", help="Draw a .png or .svg file, too.")
+@click.option("--batch-size", type=POSITIVE, help="Triples to rank at once. If not given, what fits.")
+@device_option
+@no_progress_option
+def explain(directory: Path, output: Path | None, plot: Path | None, no_progress: bool, **options: Any) -> None:
     """Explain a model's predictions: how it weights modalities, and what changes without each of them.
 
     DIRECTORY is one that the model was saved to, e.g., by PyKEEN's pipeline. Without a modality, all entities are
     represented by their others; ranks are filtered by all known triples: those of training, and of --triples or
     --dataset.
     """
-    if path is not None and dataset is not None:
+    if options["path"] is not None and options["dataset"] is not None:
         raise click.UsageError("Use either --triples or --dataset.")
-    if sum(map(bool, (entities, triples, relations))) > 1 and (output or plot):
+    if sum(bool(options[kind]) for kind in ("entities", "triples", "relations")) > 1 and (output or plot):
         raise click.UsageError("Entities, triples and relations have tables of their own: write one at a time.")
     # importing PyKEEN takes seconds; --help should not
     from ..datasets.download import DownloadError
@@ -85,17 +74,7 @@ def explain(
             check_path(plot, PICTURE_SUFFIXES)
             require_matplotlib()
         with quiet():
-            explanations = explain_directory(
-                directory,
-                entities=entities,
-                triples=triples,
-                relations=relations,
-                path=path,
-                dataset=dataset,
-                batch_size=batch_size,
-                device=device,
-                progress=not no_progress,
-            )
+            explanations = explain_directory(directory, progress=not no_progress, **options)
         for explanation in explanations:
             click.echo(f"{explanation.title}:")
             if output is None:

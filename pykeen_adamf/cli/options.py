@@ -1,21 +1,40 @@
-"""Options that several commands have in common."""
+"""Types of options, and options that several commands have in common."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
-__all__ = ["directory_option", "features_option"]
+__all__ = [
+    "DIRECTORY",
+    "FILE",
+    "POSITIVE",
+    "collect_dataset_kwargs",
+    "device_option",
+    "directory_option",
+    "features_option",
+    "no_progress_option",
+    "parse_pairs",
+]
+
+POSITIVE: Final = click.IntRange(min=1)
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
+DIRECTORY: Final = click.Path(file_okay=False, path_type=Path)
+
+
+def parse_pairs(parameter: click.Parameter, value: tuple[str, ...], example: str) -> dict[str, str]:
+    """Parse options of the form KEY=VALUE."""
+    pairs = [item.partition("=") for item in value]
+    if not all(key and text for key, _, text in pairs):
+        raise click.BadParameter(f"must be of the form {parameter.metavar}, e.g., {example}")
+    return {key: text for key, _, text in pairs}
 
 
 def _parse_features(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, str | None]:
-    """Parse options of the form NAME=PATH."""
-    pairs = [item.partition("=") for item in value]
-    for name, _, path in pairs:
-        if not name or not path:
-            raise click.BadParameter("must be of the form NAME=PATH, e.g., textual=name-minilm.npy")
-    return {name: None if path == "missing" else path for name, _, path in pairs}
+    pairs = parse_pairs(parameter, value, "textual=name-minilm.npy")
+    return {name: None if path == "missing" else path for name, path in pairs.items()}
 
 
 directory_option = click.option(
@@ -23,7 +42,6 @@ directory_option = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A directory with the dataset's files. If not given, they are downloaded.",
 )
-
 features_option = click.option(
     "--features",
     multiple=True,
@@ -31,3 +49,10 @@ features_option = click.option(
     metavar="NAME=PATH",
     help="A modality and the file with its features, or NAME=missing; repeatable. Defaults to the published features.",
 )
+device_option = click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
+
+
+def collect_dataset_kwargs(**options: object) -> dict[str, object]:
+    """Return the options of a dataset that were given, such that they can be written as JSON."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value}

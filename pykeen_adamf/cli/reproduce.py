@@ -1,15 +1,13 @@
 """The command that runs the experiments of the paper."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from .options import directory_option, features_option
-
-if TYPE_CHECKING:
-    from ..features.dropping import DroppingOrder
+from .options import DIRECTORY, POSITIVE, collect_dataset_kwargs, device_option, directory_option, features_option
 
 __all__ = ["reproduce"]
 
@@ -41,11 +39,7 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
     help="Some of the experiment's models, separated by commas; repeatable. If not given, all of them.",
 )
 @click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="How many random seeds each model has: 0, 1, …",
+    "--seeds", type=POSITIVE, default=5, show_default=True, help="How many random seeds each model has: 0, 1, …"
 )
 @click.option(
     "--configurations",
@@ -53,21 +47,24 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
     help="A directory with a configuration for each model, e.g., AdaMF-MAT.json, as PyKEEN reads and writes them. If "
     "not given, those of this package.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Epochs, if not as configured.")
+@click.option("--epochs", type=POSITIVE, help="Epochs, if not as configured.")
 @click.option(
     "--embedding-dim",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     help="The embedding dimension, if not as configured. Margins stay as they are.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), help="Triples in a batch, if not as configured.")
-@click.option("--negatives", type=click.IntRange(min=1), help="Negatives for each triple, if not as configured.")
+@click.option("--batch-size", type=POSITIVE, help="Triples in a batch, if not as configured.")
+@click.option("--negatives", type=POSITIVE, help="Negatives for each triple, if not as configured.")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     help="The learning rate of all models, if not as configured.",
 )
 @click.option(
-    "--test-triples", type=click.IntRange(min=1), help="Rank that many random test triples rather than all of them."
+    "--test-triples",
+    "num_test_triples",
+    type=POSITIVE,
+    help="Rank that many random test triples rather than all of them.",
 )
 @click.option(
     "--missing-by",
@@ -77,38 +74,30 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
     help="Which features figure3 drops first: random ones, or those of rare entities.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, with one thread each."
+    "--workers",
+    "num_workers",
+    type=POSITIVE,
+    default=1,
+    show_default=True,
+    help="Runs at a time, with one thread each.",
 )
-@click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+@device_option
 @click.option("--retry", is_flag=True, help="Run again what has failed.")
 @click.option("--report-only", is_flag=True, help="Write the report of what is finished, and run nothing.")
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=DIRECTORY,
     required=True,
     help="The directory to write to. Several processes and machines may share it.",
 )
 def reproduce(
     experiment: str,
-    datasets: tuple[str, ...],
     directory: Path | None,
     features: dict[str, str | None],
     validation: str | None,
-    models: list[str] | None,
-    seeds: int,
-    configurations: Path | None,
-    epochs: int | None,
-    embedding_dim: int | None,
-    batch_size: int | None,
-    negatives: int | None,
-    learning_rate: float | None,
-    test_triples: int | None,
-    missing_by: "DroppingOrder",
-    workers: int,
-    device: str | None,
-    retry: bool,
     report_only: bool,
     output: Path,
+    **options: Any,
 ) -> None:
     """Run an experiment of the AdaMF-MAT paper, or what is missing of it, and report the results.
 
@@ -121,13 +110,8 @@ def reproduce(
     from ..experiments.paper import grid
     from ..experiments.paper.contenders import Overrides
 
-    dataset_kwargs: dict[str, object] = {}
-    if directory is not None:
-        dataset_kwargs["directory"] = str(directory)
-    if features:
-        dataset_kwargs["features"] = features
-    if validation is not None:
-        dataset_kwargs["validation"] = validation
+    dataset_kwargs = collect_dataset_kwargs(directory=directory, features=features, validation=validation)
+    overrides = Overrides(**{field.name: options.pop(field.name) for field in fields(Overrides)})
     try:
         if report_only:
             path = grid.report_only(experiment, output, dataset_kwargs)
@@ -135,18 +119,10 @@ def reproduce(
             path = grid.reproduce(
                 experiment,
                 output=output,
-                datasets=datasets,
-                models=models,
-                seeds=seeds,
                 dataset_kwargs=dataset_kwargs,
-                configurations=configurations,
-                overrides=Overrides(epochs, embedding_dim, batch_size, negatives, learning_rate),
-                num_test_triples=test_triples,
-                missing_by=missing_by,
-                num_workers=workers,
-                device=device,
-                retry=retry,
+                overrides=overrides,
                 report=click.echo,
+                **options,
             )
         num_failed = grid.count_failures(output)
     except KeyboardInterrupt:
