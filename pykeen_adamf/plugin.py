@@ -22,15 +22,7 @@ from .datasets.db15k import DB15K
 from .datasets.emojikg import EmojiKG
 from .datasets.mkg import MKGW, MKGY
 
-__all__ = [
-    "DB15K",
-    "MKGW",
-    "MKGY",
-    "REGISTRATIONS",
-    "EmojiKG",
-    "Registration",
-    "register",
-]
+__all__ = ["DB15K", "MKGW", "MKGY", "REGISTRATIONS", "EmojiKG", "Registration", "register"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +53,7 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.nn",
         "representation_resolver",
         "nn",
-        [
-            "FusedRepresentation",
-            "PhaseRepresentation",
-            "ProjectedFeatureRepresentation",
-            "StructuralEmbedding",
-        ],
+        ["FusedRepresentation", "PhaseRepresentation", "ProjectedFeatureRepresentation", "StructuralEmbedding"],
     ),
     Registration(
         "pykeen.models", "model_resolver", "models", ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "Structural", "TBKGC"]
@@ -103,11 +90,7 @@ class _WatchedSpec(ModuleSpec):
 
 
 def when_imported(name: str, callback: Callable[[ModuleType], None]) -> None:
-    """Call a function as soon as a module is completely imported, i.e., now, at the end of its import, or never.
-
-    :param name: The name of the module.
-    :param callback: The function, which is called once with the module.
-    """
+    """Call a function once with a module as soon as this is imported: now, at the end of its import, or never."""
     module = sys.modules.get(name)
     if module is None:
         wrapt.register_post_import_hook(callback, name)
@@ -186,17 +169,13 @@ def _adapt(host: ModuleType, path: str, wrapper: Callable[..., Any], consequence
     setattr(owner, name, _Adapted(function, wrapper))
 
 
-def _adapt_hpo_pipeline(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
-    # models and training loops are imported when the function is called
-    from .hpo import adapt_hpo_pipeline
+def _hpo(name: str) -> Callable[..., Any]:
+    """Return a wrapper by a function of :mod:`pykeen_adamf.hpo`, which is imported when it is called."""
 
-    return adapt_hpo_pipeline(wrapped, args, kwargs)
+    def wrapper(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+        return getattr(importlib.import_module(f"{__package__}.hpo"), name)(wrapped, args, kwargs)
 
-
-def _adapt_prepare_ablation(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
-    from .hpo import adapt_prepare_ablation
-
-    return adapt_prepare_ablation(wrapped, args, kwargs)
+    return wrapper
 
 
 def _use_default_loss(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -241,8 +220,13 @@ ADAPTATIONS: Sequence[tuple[str, str, Callable[..., Any], str]] = (
     ("pykeen.pipeline.api", "_build_model_helper", _use_default_loss, "pass loss='NSSA' to the pipeline."),
     ("pykeen.pipeline.api", "PipelineResult.save_to_directory", _save_bundle, "save models by pykeen_adamf.bundle."),
     ("pykeen.pipeline.api", "pipeline", _check_checkpoint, "do not continue from checkpoints of others."),
-    ("pykeen.hpo.hpo", "hpo_pipeline", _adapt_hpo_pipeline, "searches know nothing of MAT's options."),
-    ("pykeen.ablation.ablation", "prepare_ablation", _adapt_prepare_ablation, "studies ignore negative samplers."),
+    ("pykeen.hpo.hpo", "hpo_pipeline", _hpo("adapt_hpo_pipeline"), "searches know nothing of MAT's options."),
+    (
+        "pykeen.ablation.ablation",
+        "prepare_ablation",
+        _hpo("adapt_prepare_ablation"),
+        "studies ignore negative samplers.",
+    ),
 )
 
 register()

@@ -73,8 +73,7 @@ class MultimodalTriplesFactory(TriplesFactory):
     ) -> None:
         """Initialize the factory.
 
-        :param mapped_triples: shape: ``(n, 3)``
-            The ID-based triples.
+        :param mapped_triples: shape: ``(n, 3)``, the ID-based triples.
         :param entity_to_id: The mapping from entity labels to IDs.
         :param relation_to_id: The mapping from relation labels to IDs.
         :param features: The features of each modality by the modality's name: a path (cf.
@@ -119,7 +118,6 @@ class MultimodalTriplesFactory(TriplesFactory):
             unknown_labels=unknown_labels,
         )
 
-    # docstr-coverage: inherited
     @classmethod
     def from_labeled_triples(  # type: ignore[override]  # noqa: D102
         cls,
@@ -132,7 +130,6 @@ class MultimodalTriplesFactory(TriplesFactory):
         base = TriplesFactory.from_labeled_triples(triples=triples, **kwargs)
         return cls.from_triples_factory(base, features=features, unknown_labels=unknown_labels)
 
-    # docstr-coverage: inherited
     @classmethod
     def from_path(  # type: ignore[override]  # noqa: D102
         cls,
@@ -149,23 +146,12 @@ class MultimodalTriplesFactory(TriplesFactory):
         """Return how many entities have each modality, all of them, or none."""
         return CoverageReport.from_features(self.features, num_entities=self.num_entities)
 
-    # docstr-coverage: inherited
     def clone_and_exchange_triples(  # noqa: D102
-        self,
-        mapped_triples: MappedTriples,
-        extra_metadata: dict[str, Any] | None = None,
-        keep_metadata: bool = True,
-        create_inverse_triples: bool | None = None,
+        self, mapped_triples: MappedTriples, *args: Any, **kwargs: Any
     ) -> Self:
-        base = super().clone_and_exchange_triples(
-            mapped_triples=mapped_triples,
-            extra_metadata=extra_metadata,
-            keep_metadata=keep_metadata,
-            create_inverse_triples=create_inverse_triples,
-        )
+        base = super().clone_and_exchange_triples(mapped_triples, *args, **kwargs)
         return self.from_triples_factory(base, features=self.features)
 
-    # docstr-coverage: inherited
     def apply_condenser(self, condenser: TripleCondenser) -> Self:  # noqa: D102
         if not condenser:
             return self
@@ -173,7 +159,6 @@ class MultimodalTriplesFactory(TriplesFactory):
         # condensing drops entities, and with them their features
         return self.from_triples_factory(base, features=self.features, unknown_labels="ignore")
 
-    # docstr-coverage: inherited
     def with_labels(  # noqa: D102
         self, entity_to_id: Mapping[str, int], relation_to_id: Mapping[str, int]
     ) -> Self:
@@ -186,14 +171,12 @@ class MultimodalTriplesFactory(TriplesFactory):
             unknown_labels="ignore",
         )
 
-    # docstr-coverage: inherited
     def merge(self, *others: Self) -> Self:  # noqa: D102
         for i, other in enumerate(others):
             if getattr(other, "features", None) != self.features:
                 raise ValueError(f"The features do not match for others[{i}]: {self.coverage()} vs. {other}")
         return super().merge(*others)
 
-    # docstr-coverage: inherited
     def iter_extra_repr(self) -> Iterable[str]:  # noqa: D102
         yield from super().iter_extra_repr()
         for name, modality in self.features.items():
@@ -204,7 +187,6 @@ class MultimodalTriplesFactory(TriplesFactory):
 
     __hash__ = None  # type: ignore[assignment]
 
-    # docstr-coverage: inherited
     def to_path_binary(self, path: str | Path | TextIO) -> Path:  # noqa: D102
         directory = super().to_path_binary(path)
         for name, modality in self.features.items():
@@ -215,7 +197,6 @@ class MultimodalTriplesFactory(TriplesFactory):
         (directory / self.file_name_modalities).write_text(json.dumps(list(self.features)))
         return directory
 
-    # docstr-coverage: inherited
     @classmethod
     def _from_path_binary(cls, path: Path) -> MutableMapping[str, Any]:
         data = super()._from_path_binary(path)
@@ -233,22 +214,16 @@ class MultimodalTriplesFactory(TriplesFactory):
 
 
 def read_label_ids(path: Path) -> dict[str, int]:
-    """Read the IDs of labels from a file of a saved factory.
-
-    :param path: The path of the file.
-    :returns: The ID of each label.
-    """
+    """Read the ID of each label from a file of a saved factory."""
     # PyKEEN lets pandas guess: a label such as "NA" would come back as NaN, and "1984" as a number
     df = pandas.read_csv(path, sep="\t", dtype={"label": str}, keep_default_na=False, lineterminator="\n")
     return dict(zip(df["label"], df["id"].tolist(), strict=True))
 
 
 def labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> list[str]:
-    """Return labels in the order of IDs; IDs without an entity get a name that no entity has.
+    """Return labels in the order of IDs, of which there may be fewer or more than are known.
 
-    :param entity_to_id: The ID of each label.
-    :param num: The number of IDs, if it is not one more than the largest.
-    :returns: One label for each ID.
+    IDs without an entity get a name that no entity has.
     """
     if num is None:
         num = max(entity_to_id.values()) + 1
@@ -260,12 +235,7 @@ def labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> lis
 
 
 def check_modality_name(name: str) -> str:
-    """Check that a name can be used for a modality.
-
-    :param name: The name.
-    :returns: The same name.
-    :raises FeatureError: if it cannot
-    """
+    """Return a name, or raise a :class:`FeatureError` if it cannot be one of a modality."""
     # models keep modalities in a ModuleDict, whose own attributes cannot be keys
     if not re.fullmatch(r"[\w-]+", name) or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
         raise FeatureError(
@@ -277,10 +247,4 @@ def check_modality_name(name: str) -> str:
 
 def without_features(factory: TriplesFactory) -> TriplesFactory:
     """Return the same factory without features."""
-    return TriplesFactory(
-        mapped_triples=factory.mapped_triples,
-        entity_to_id=factory.entity_to_id,
-        relation_to_id=factory.relation_to_id,
-        create_inverse_triples=factory.create_inverse_triples,
-        metadata=factory.metadata,
-    )
+    return TriplesFactory.clone_and_exchange_triples(factory, factory.mapped_triples)

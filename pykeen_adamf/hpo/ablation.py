@@ -6,7 +6,7 @@ without the negative sampler itself: a study is run with the default one, whatev
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,7 @@ def adapt_prepare_ablation(
     All configurations of a study get it, such that its models and training loops can be compared, if one of these is
     of this package. All other studies are left as they are.
 
-    :param wrapped: PyKEEN's :func:`pykeen.ablation.prepare_ablation`.
-    :param args: Its positional arguments.
-    :param kwargs: Its keyword arguments.
+    :param wrapped: PyKEEN's :func:`pykeen.ablation.prepare_ablation`, which is called with the other parameters.
     :returns: The directories and the paths of the configurations.
     :raises ValueError: if there are options of a negative sampler, but it is not named
     """
@@ -39,16 +37,14 @@ def adapt_prepare_ablation(
     if not _is_involved(arguments):
         return wrapped(*args, **kwargs)
     negative_sampler = arguments.get("negative_sampler")
-    if negative_sampler is None:
-        for name in ("model_to_neg_sampler_to_neg_sampler_kwargs", "model_to_neg_sampler_to_neg_sampler_kwargs_ranges"):
-            if arguments.get(name):
-                raise ValueError(
-                    f"The ablation study has options of negative samplers, {arguments[name]!r}, but does not say which "
-                    f"sampler to use. Pass its name as negative_sampler.",
-                )
-        return wrapped(*args, **kwargs)
+    for name in ("model_to_neg_sampler_to_neg_sampler_kwargs", "model_to_neg_sampler_to_neg_sampler_kwargs_ranges"):
+        if negative_sampler is None and arguments.get(name):
+            raise ValueError(
+                f"The ablation study has options of negative samplers, {arguments[name]!r}, but does not say which "
+                f"sampler to use. Pass its name as negative_sampler.",
+            )
     directories = wrapped(*args, **kwargs)
-    for _, path in directories:
+    for _, path in directories if negative_sampler is not None else ():
         config = json.loads(path.read_text(encoding="utf-8"))
         if issubclass(training_loop_resolver.lookup(config["pipeline"]["training_loop"]), SLCWATrainingLoop):
             config["pipeline"]["negative_sampler"] = negative_sampler
@@ -61,11 +57,5 @@ def _is_involved(arguments: Mapping[str, Any]) -> bool:
     return any(
         is_ours(resolver.lookup(name))
         for key, resolver in (("models", model_resolver), ("training_loops", training_loop_resolver))
-        for name in _as_sequence(arguments[key])
+        for name in upgrade_to_sequence(arguments[key])
     )
-
-
-def _as_sequence(names: str | Sequence[str]) -> Sequence[str]:
-    """Return names as a sequence, as PyKEEN does."""
-    result: Sequence[str] = upgrade_to_sequence(names)
-    return result

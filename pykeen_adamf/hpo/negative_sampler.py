@@ -44,8 +44,7 @@ def move_negative_sampler(training_loop: type[MATTrainingLoop], kwargs: MutableM
     ]
     sampler_ranges: Place = ("negative_sampler_kwargs_ranges", kwargs.pop("negative_sampler_kwargs_ranges", None) or {})
     for _, options in (*sampler_places, sampler_ranges):
-        _, unknown = split_sampler_options(sampler, options)
-        if unknown:
+        if unknown := split_sampler_options(sampler, options)[1]:
             raise ExtraKeysError(unknown)
 
     training: Place = ("training_kwargs", kwargs.get("training_kwargs") or {})
@@ -61,16 +60,14 @@ def move_negative_sampler(training_loop: type[MATTrainingLoop], kwargs: MutableM
 
     name = negative_sampler_resolver.normalize_cls(sampler)
     kwargs["training_loop_kwargs"] = {**loop_kwargs, "negative_sampler": name}
-    kwargs["training_kwargs"] = fixed
-    kwargs["training_kwargs_ranges"] = ranges
+    kwargs["training_kwargs"], kwargs["training_kwargs_ranges"] = fixed, ranges
     return name
 
 
 def fix_options(kwargs: MutableMapping[str, Any]) -> None:
     """Let options given to a training loop be fixed in all trials, where its method ``train`` has ranges of them.
 
-    :param kwargs: The keyword arguments of :func:`pykeen.hpo.hpo_pipeline`, which are changed.
-    :raises ValueError: if options contradict each other
+    This changes the keyword arguments, as :func:`move_negative_sampler` does, and raises the same errors.
     """
     fixed: Place = ("training_loop_kwargs", _trained_options(kwargs.get("training_loop_kwargs") or {}))
     _check_either([fixed], [("training_kwargs_ranges", kwargs.get("training_kwargs_ranges") or {})])
@@ -119,15 +116,13 @@ def _check_either(fixed: Iterable[Place], tuned: Iterable[Place]) -> None:
 
 def _merge(places: Iterable[Place]) -> dict[str, Any]:
     """Merge options that are given in several places."""
-    merged: dict[str, Any] = {}
-    origin: dict[str, str] = {}
+    merged: dict[str, tuple[Any, str]] = {}
     for place, options in places:
         for key, value in options.items():
-            if key in merged and merged[key] != value:
+            first, origin = merged.setdefault(key, (value, place))
+            if first != value:
                 raise ValueError(
-                    f"{key} is given twice, as {merged[key]!r} in {origin[key]} and as {value!r} in {place}. Leave one "
-                    f"of them out.",
+                    f"{key} is given twice, as {first!r} in {origin} and as {value!r} in {place}. Leave one of them "
+                    f"out.",
                 )
-            merged.setdefault(key, value)
-            origin.setdefault(key, place)
-    return merged
+    return {key: value for key, (value, _) in merged.items()}

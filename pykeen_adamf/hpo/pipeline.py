@@ -1,21 +1,24 @@
 """What changes in PyKEEN's hyper-parameter optimization for models, datasets and the training loops of this package."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from pykeen.datasets import dataset_resolver
 from pykeen.hpo.hpo import HpoPipelineResult
 from pykeen.models import model_resolver
 from pykeen.training import training_loop_resolver
 
+from ..datasets.base import MultimodalBenchmark
+from ..datasets.published import BENCHMARKS
 from ..training import MATTrainingLoop
 from ..training.step import StepTrainingLoop
 from .negative_sampler import fix_options, move_negative_sampler
 from .ranges import add_default_ranges, is_ours
-from .validation import refuse_leaking_validation
 
-__all__ = ["adapt_hpo_pipeline"]
+__all__ = ["adapt_hpo_pipeline", "refuse_leaking_validation"]
 
 
 def adapt_hpo_pipeline(
@@ -24,7 +27,7 @@ def adapt_hpo_pipeline(
     """Run a study such that each of its trials uses what it reports, and searches the paper's grids by default.
 
     - Datasets whose published validation split leaks are refused unless the user has chosen a split, whichever model
-      is tuned, cf. :func:`pykeen_adamf.hpo.validation.refuse_leaking_validation`.
+      is tuned, cf. :func:`refuse_leaking_validation`.
     - Margin, temperature and learning rates of this package's models come from the paper's grids by default, cf.
       :func:`pykeen_adamf.hpo.ranges.add_default_ranges`. The numbers of negatives and of groups, the adversarial
       weight, the generators' learning rate and the batch size are those of
@@ -35,9 +38,7 @@ def adapt_hpo_pipeline(
 
     Nothing else is changed for models and training loops of others.
 
-    :param wrapped: PyKEEN's :func:`pykeen.hpo.hpo_pipeline`.
-    :param args: Its positional arguments, of which there are none.
-    :param kwargs: Its keyword arguments.
+    :param wrapped: PyKEEN's :func:`pykeen.hpo.hpo_pipeline`, which is called with the other parameters.
     :returns: Its result.
     :raises ValueError: if the dataset is refused, or options contradict each other
     :raises ExtraKeysError: if the negative sampler has no such options
@@ -72,3 +73,39 @@ def _is_default_of_command_line(parameter: str) -> bool:
     if context is None or getattr(context.command.callback, "__module__", None) != "pykeen.hpo.cli":
         return False
     return context.get_parameter_source(parameter) is ParameterSource.DEFAULT
+
+
+def refuse_leaking_validation(dataset: Any, dataset_kwargs: Mapping[str, Any] | None) -> None:
+    """Refuse a dataset whose validation triples are in part training or test triples.
+
+    Only datasets with such a published split are refused, and only if nobody has chosen the split. To choose is to
+    pass ``validation``, be it ``"holdout"`` or ``"published"``: in ``dataset_kwargs`` for a dataset given by its name
+    or its class, or to the constructor of an instance. Triples factories, and datasets made from others, e.g., by
+    :meth:`pykeen.datasets.Dataset.remix`, are not refused, since nothing is known of where they come from.
+
+    :param dataset: The dataset as given to PyKEEN: its name, its class, an instance, or anything else.
+    :param dataset_kwargs: Its keyword-based parameters.
+    :raises ValueError: if the dataset is refused
+    """
+    cls = type(dataset) if isinstance(dataset, MultimodalBenchmark) else dataset
+    if isinstance(cls, str):
+        # or a file, of which nothing is known either
+        with suppress(KeyError):
+            cls = dataset_resolver.lookup(cls)
+    if not isinstance(cls, type) or not issubclass(cls, MultimodalBenchmark):
+        return
+    warning = BENCHMARKS[cls.benchmark_name].validation_warning
+    if warning is None:
+        return
+    if isinstance(dataset, MultimodalBenchmark):
+        # PyKEEN does not use dataset_kwargs then
+        if not dataset.validation_chosen:
+            name = cls.__name__
+            raise ValueError(
+                f"{warning} For an instance that is {name}(validation='holdout'), or {name}(validation='published') to "
+                f"tune on the published split all the same.",
+            )
+    elif (dataset_kwargs or {}).get("validation") is None:
+        raise ValueError(
+            f"{warning} To tune on the published split all the same, pass dataset_kwargs=dict(validation='published').",
+        )

@@ -10,12 +10,7 @@ from torch.optim import Adam, Adamax, AdamW
 
 from ..optimizers import LazyAdam
 
-__all__ = [
-    "LOSS_RANGES",
-    "OPTIMIZER_RANGES",
-    "add_default_ranges",
-    "is_ours",
-]
+__all__ = ["add_default_ranges", "is_ours"]
 
 Ranges = Mapping[str, Mapping[str, Any]]
 
@@ -52,22 +47,15 @@ def add_default_ranges(model: type[Model], kwargs: MutableMapping[str, Any]) -> 
         _add_ranges(kwargs, "loss_kwargs", LOSS_RANGES)
     if issubclass(optimizer_resolver.lookup(optimizer), Adam | AdamW | Adamax | LazyAdam):
         _add_ranges(kwargs, "optimizer_kwargs", OPTIMIZER_RANGES)
-    missing = model.hpo_default.get("missing")
-    if missing is not None and _may_lack_structure(kwargs):
-        # entities may be left without any modality then, which is an error
+    missing, name = model.hpo_default.get("missing"), "use_structural"
+    fixed, ranges = (kwargs.get(key) or {} for key in ("model_kwargs", "model_kwargs_ranges"))
+    if missing is not None and (not fixed[name] if name in fixed else name in ranges):
+        # without the structural modality, which every entity has, some may be left without any, which is an error
         choices = [choice for choice in missing["choices"] if choice != "mask"]
         _add_ranges(kwargs, "model_kwargs", {"missing": {**missing, "choices": choices}})
 
 
-def _may_lack_structure(kwargs: Mapping[str, Any]) -> bool:
-    """Return whether there are trials without the structural modality, which every entity has."""
-    name = "use_structural"
-    fixed, ranges = (kwargs.get(key) or {} for key in ("model_kwargs", "model_kwargs_ranges"))
-    return not fixed[name] if name in fixed else name in ranges
-
-
 def _add_ranges(kwargs: MutableMapping[str, Any], key: str, ranges: Ranges) -> None:
     """Add ranges of options that are neither fixed nor tuned so far."""
-    given = {**(kwargs.get(f"{key}_ranges") or {})}
-    fixed = kwargs.get(key) or {}
+    given, fixed = kwargs.get(f"{key}_ranges") or {}, kwargs.get(key) or {}
     kwargs[f"{key}_ranges"] = {**{name: value for name, value in ranges.items() if name not in fixed}, **given}

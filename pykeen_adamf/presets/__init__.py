@@ -10,18 +10,19 @@ never by those of test triples.
 """
 
 import json
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..suggestions import suggest
 
 __all__ = ["list_presets", "load_preset", "preset_path"]
 
+_DIRECTORY: Final = Path(__file__).parent
+
 
 def list_presets() -> list[str]:
     """Return the names of all presets."""
-    return sorted(path.name.removesuffix(".json") for path in _directory().iterdir() if path.name.endswith(".json"))
+    return sorted(path.stem for path in _DIRECTORY.glob("*.json"))
 
 
 def preset_path(name: str) -> Path:
@@ -35,7 +36,7 @@ def preset_path(name: str) -> Path:
     if name.lower() not in names:
         hint = suggest(name.lower(), names)
         raise ValueError(f"There is no preset {name!r}, but there are {', '.join(names.values())}.{hint}")
-    return _directory() / f"{names[name.lower()]}.json"
+    return _DIRECTORY / f"{names[name.lower()]}.json"
 
 
 def load_preset(name: str) -> dict[str, Any]:
@@ -47,7 +48,3 @@ def load_preset(name: str) -> dict[str, Any]:
     """
     preset: dict[str, Any] = json.loads(preset_path(name).read_text(encoding="utf-8"))
     return preset
-
-
-def _directory() -> Path:
-    return Path(str(files(__name__)))

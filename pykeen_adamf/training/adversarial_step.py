@@ -15,8 +15,8 @@ from ..typing import FloatTensor
 from .adversary import Adversary, SyntheticBatch
 from .generators import TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter, explain_non_finite_loss, mean_modality_weights
-from .negative_sampling import score_positives
 from .resumable import ResumableTrainingLoop
+from .slcwa import score_positives
 
 __all__ = ["AdversarialStepLoop"]
 

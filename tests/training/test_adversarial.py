@@ -12,7 +12,7 @@ from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.optimizers import prefer_fused
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
 from pykeen_adamf.training import MATTrainingLoop
-from pykeen_adamf.training.negative_sampling import negative_sampling_loss, score_negatives, score_positives
+from pykeen_adamf.training.slcwa import negative_sampling_loss, score_negatives, score_positives
 
 from ..cases import make_factory
 from .cases import SAMPLER, assert_equal_models, train

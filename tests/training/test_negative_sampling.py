@@ -9,7 +9,7 @@ from pykeen.models import ERModel
 from pykeen.training import SLCWATrainingLoop
 
 from pykeen_adamf.models import AdaMFRotatE, LpRotatE
-from pykeen_adamf.training.negative_sampling import negative_sampling_loss, score_negatives, score_positives
+from pykeen_adamf.training.slcwa import negative_sampling_loss, score_negatives, score_positives
 
 from ..cases import make_factory
 

@@ -12,7 +12,7 @@ from typing import Any
 from pykeen.stoppers import NopStopper, stopper_resolver
 
 from ...features.dropping import DroppingOrder
-from ...hpo.validation import refuse_leaking_validation
+from ...hpo.pipeline import refuse_leaking_validation
 from .contenders import Overrides, load_configuration, merge
 from .data import digest_data, get_modalities, load_dataset, name_dataset
 from .experiments import Variant, check_modalities, get_dropping_order, get_variants
