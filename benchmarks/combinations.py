@@ -210,7 +210,11 @@ def read_ranks(path: Path) -> Ranks:
 def report(args: argparse.Namespace) -> None:
     """Print a table: the mean over seeds, and the paired difference to the best combination."""
     directory = RESULTS / args.dataset
-    found = {name: sorted(directory.glob(f"{name.replace(' ', '-')}-[0-9].npz")) for name in args.only or COMBINATIONS}
+    # "best" is not "best with MAT"
+    found = {
+        name: sorted(path for path in directory.glob("*.npz") if path.stem.rpartition("-")[0] == name.replace(" ", "-"))
+        for name in args.only or COMBINATIONS
+    }
     ranks = {name: [read_ranks(path) for path in paths] for name, paths in found.items() if paths}
     click.echo("| combination | seeds | MRR | H@1 | H@10 | MRR less than best [95 %] | training, s |")
     click.echo("|---|---|---|---|---|---|---|")
