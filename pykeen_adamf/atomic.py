@@ -22,7 +22,7 @@ def written_atomically(path: str | Path, *, concurrently: bool = False) -> Itera
     :yields: The path to write to, in the same directory.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part" if concurrently else f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part" if concurrently else f".{path.name}.part")
     try:
         yield temporary
         # also after a loss of power, the name must not be there before the content

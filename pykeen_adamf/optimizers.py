@@ -32,7 +32,7 @@ class LazyAdam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        """Initialize the optimizer, with the parameters of :class:`torch.optim.Adam`.
+        """Initialize the optimizer; ``lr``, ``betas`` and ``eps`` are those of :class:`torch.optim.Adam`.
 
         :raises ValueError: if an option is out of its range
         """

@@ -147,9 +147,13 @@ class MultimodalTriplesFactory(TriplesFactory):
         return CoverageReport.from_features(self.features, num_entities=self.num_entities)
 
     def clone_and_exchange_triples(  # noqa: D102
-        self, mapped_triples: MappedTriples, *args: Any, **kwargs: Any
+        self,
+        mapped_triples: MappedTriples,
+        extra_metadata: dict[str, Any] | None = None,
+        keep_metadata: bool = True,
+        create_inverse_triples: bool | None = None,
     ) -> Self:
-        base = super().clone_and_exchange_triples(mapped_triples, *args, **kwargs)
+        base = super().clone_and_exchange_triples(mapped_triples, extra_metadata, keep_metadata, create_inverse_triples)
         return self.from_triples_factory(base, features=self.features)
 
     def apply_condenser(self, condenser: TripleCondenser) -> Self:  # noqa: D102

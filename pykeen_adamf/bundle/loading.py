@@ -139,7 +139,7 @@ def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> Q
             f"{_compare_versions(configuration)} If it is a class of your own, register it with "
             f"pykeen.models.model_resolver before."
         )
-    kwargs = restore_arguments(configuration["model_kwargs"])
+    kwargs = {key: restore_arguments(x) for key, x in configuration["model_kwargs"].items()}
     seed = kwargs.pop("random_seed", None)
     loss = restore_instance(configuration["loss"], loss_resolver, "loss")
     # neither is the state of the random number generator ours to change

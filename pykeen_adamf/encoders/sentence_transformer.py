@@ -28,7 +28,7 @@ class SentenceTransformerEncoder(TextualEncoder):
         device: str | torch.device | None = None,
         name: str | None = None,
     ) -> None:
-        """Initialize the encoder; parameters and errors are those of :class:`.hugging_face.HuggingFaceEncoder`."""
+        """Initialize the encoder, as :class:`.hugging_face.HuggingFaceEncoder`, but without ``max_length``."""
         library = import_extra("sentence_transformers", extra="sentence-transformers")
         self.device = weights.resolve_device(device)
         with weights.explain_loading(model, "pass the path of a directory with the model"):

@@ -87,7 +87,8 @@ def explain_directory(
     path: str | Path | None = None,
     dataset: str | None = None,
     device: str | None = None,
-    **kwargs: Any,
+    batch_size: int | None = None,
+    progress: bool = True,
 ) -> list[Explanation]:
     """Explain entities, triples or relations by their labels; or, if none are given, all relations.
 
@@ -99,7 +100,8 @@ def explain_directory(
     :param dataset: The name of a dataset, over whose test triples to average. If there is no file either, these are
         the training triples.
     :param device: The device. Defaults to a GPU, if there is one.
-    :param kwargs: The batch size, and whether to show progress, cf. :func:`explain_triples`.
+    :param batch_size: >0, how many triples to rank at once, cf. :func:`explain_triples`.
+    :param progress: Whether to show a progress bar.
     :returns: One explanation for each kind of what is to be explained.
     :raises ValueError: if the directory or the triples cannot be used, there are no such labels, or the model cannot be
         explained
@@ -108,12 +110,16 @@ def explain_directory(
     model, training = bundle.model, bundle.training
     if not isinstance(training, TriplesFactory):
         raise ValueError(f"The triples in {directory} have no labels by which entities and relations could be named.")
+    needs_triples = triples or relations or not entities
+    # before anything is calculated, since they may not be readable
+    evaluation = EvaluationTriples.choose(training, path, dataset) if needs_triples else None
+    kwargs: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     explanations = []
     if entities:
         explanations.append(Explanation("Weights of modalities", explain_entities(model, training, entities)))
-    if entities and not triples and not relations:
+    if evaluation is None:
         return explanations
-    averaged, known, description = EvaluationTriples.choose(training, path, dataset)
+    averaged, known, description = evaluation
     if triples:
         table = explain_triples(model, training, triples, known, **kwargs)
         explanations.append(Explanation("Scores and filtered ranks with and without each modality", table))

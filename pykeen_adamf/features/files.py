@@ -38,11 +38,8 @@ Content = tuple[Any, Sequence[str] | None, Any]
 
 def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
     """Interpret a mapping: a matrix beside its labels, a single matrix, or one vector for each entity."""
-    # vectors of several entities, one of which may be named like the matrix
-    has_one_vector_each = len(data) > 1 and all(
-        getattr(value, "ndim", None) == 1 and torch.as_tensor(value).is_floating_point() for value in data.values()
-    )
-    if KEY_FEATURES in data and not has_one_vector_each:
+    # unless these are vectors of several entities, one of which is named like the matrix
+    if KEY_FEATURES in data and not (len(data) > 1 and all(map(_is_vector, data.values()))):
         labels = data.get(KEY_LABELS)
         if labels is not None:
             labels = [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
@@ -57,6 +54,14 @@ def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
             f"each entity; its entries are {sorted(map(str, data))[:5]}.",
         )
     return torch.stack(list(vectors.values())), list(vectors), None
+
+
+def _is_vector(value: Any) -> bool:
+    """Return whether this is a vector of numbers; labels are none, in whatever order they are stored."""
+    is_floating = (
+        value.is_floating_point() if isinstance(value, torch.Tensor) else numpy.asarray(value).dtype.kind == "f"
+    )
+    return is_floating and value.ndim == 1
 
 
 def _read_torch(path: Path, labels: Sequence[str] | None) -> Content:
@@ -215,6 +220,8 @@ def write_features(
     tensors = {KEY_FEATURES: features.matrix.contiguous(), KEY_PRESENCE: features.presence}
     # several processes may prepare the same dataset
     with written_atomically(path, concurrently=True) as temporary:
+        # where this cannot be written, safetensors would raise an error of its own
+        temporary.touch()
         save_file(tensors, temporary, metadata=header)
         # a temporary file of safetensors is private
         temporary.chmod(0o644)

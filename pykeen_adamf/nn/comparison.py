@@ -209,7 +209,8 @@ class Distance(Comparison):
             grad = grad.sub_(offset)
         if weight is not None:
             grad = grad.mul_(weight.unsqueeze(dim=1))
-        if scores is not None:
+        if self.needs_scores:
+            assert scores is not None
             # the derivative of s^(1/p) is s^(1/p - 1) / p, and s is the score's p-th power
             tiny = torch.finfo(scores.dtype).tiny ** (1 / self.p)
             slope = scores.neg().pow_(1 - self.p).masked_fill_(scores >= -tiny, 0.0).div_(self.p)

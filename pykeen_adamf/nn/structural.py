@@ -20,7 +20,8 @@ class StructuralEmbedding(Embedding):
         """Initialize the embedding.
 
         :param args: Parameters passed to :class:`pykeen.nn.representation.Embedding`.
-        :param sparse: Whether gradients are sparse, cf. :class:`ProjectedFeatureRepresentation`.
+        :param sparse: Whether gradients are sparse, such that a step costs as much as its batch, not the table. Needs
+            an optimizer that takes them, e.g., ``LazyAdam``.
         :param kwargs: Keyword-based parameters passed to :class:`pykeen.nn.representation.Embedding`.
         """
         super().__init__(*args, **kwargs)

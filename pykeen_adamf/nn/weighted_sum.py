@@ -1,6 +1,6 @@
 r"""Adaptive fusion of whole tables, without intermediate results of their size.
 
-The same as :func:`pykeen_adamf.nn.fusion.attention_weights` and :func:`pykeen_adamf.nn.fusion.fuse`, which define it.
+The same as :func:`pykeen_adamf.nn.fusion.formulas.attention_weights` and :func:`pykeen_adamf.nn.fusion.formulas.fuse`.
 There, autograd stacks the modalities, and stores some six tensors of ``num_modalities`` times the table's size. Here,
 rows are processed in chunks that stay in the processor's cache, with a backward pass written by hand, which calculates
 the hyperbolic tangents anew.

@@ -80,12 +80,12 @@ class OneVsAllTrainingLoop(ResumableTrainingLoop):
         self.max_block_numel = check_positive("max_block_numel", max_block_numel)
 
     def _set_n3_weight(self, n3_weight: float) -> None:
-        self.n3_weight = check_not_negative("n3_weight", n3_weight)
-        if n3_weight and not isinstance(self.model, ERModel):
+        if check_not_negative("n3_weight", n3_weight) and not isinstance(self.model, ERModel):
             raise ValueError(
                 f"{type(self.model).__name__} is no pykeen.models.ERModel, and N3 regularization does not know what it "
                 f"scores triples by: use n3_weight=0, or another model."
             )
+        self.n3_weight = n3_weight
 
     def describe_options(self) -> dict[str, str]:  # noqa: D102
         return {**super().describe_options(), "n3_weight": str(self.n3_weight)}

@@ -103,7 +103,9 @@ def test_saving_changes_nothing(tmp_path):
     assert torch.equal(torch.random.get_rng_state(), random_state)
 
 
-@pytest.mark.parametrize("change", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copied", "pickled"])
+@pytest.mark.parametrize(
+    "change", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copied", "pickled"]
+)
 def test_copies_can_be_saved(tmp_path, change):
     """Also those of PyKEEN's early stopper, and those from an unpickled file."""
     factory = make_factory()

@@ -122,6 +122,9 @@ BY_LABEL: dict[str, Callable[[Path, ModalityFeatures], object]] = {
     ".npz: features, labels, presence": lambda path, f: numpy.savez(
         path, features=f.matrix.numpy(), labels=numpy.array(f.labels), presence=f.presence.numpy()
     ),
+    ".npz: labels first": lambda path, f: numpy.savez(
+        path, labels=numpy.array(f.labels), features=matrix_with_nan(f).numpy()
+    ),
     ".npz: vectors": lambda path, f: numpy.savez(path, **_npz_vectors(f)),
     ".safetensors: labels": write_features,
     ".h5: entities": _save_h5_entities,

@@ -250,3 +250,10 @@ def test_entity_named_features(tmp_path):
     path = tmp_path / "vectors.pt"
     torch.save({"features": torch.ones(3), "labels": torch.zeros(3)}, path)
     assert read_features(path).labels == ("features", "labels")
+
+
+def test_directories_that_are_not_there(tmp_path):
+    """The error is that of any other file, whatever library writes it."""
+    features = make_features()
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        write_features(tmp_path / "nowhere" / "x.safetensors", features)
