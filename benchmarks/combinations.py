@@ -27,9 +27,9 @@ from pykeen.datasets import Dataset, EagerDataset
 from pykeen.datasets.utils import get_dataset
 from pykeen.pipeline import pipeline
 
-from pykeen_adamf.experiments.paper.measuring import collect_metrics, rank_triples
+from pykeen_adamf.evaluation import Ranks, compare_ranks
+from pykeen_adamf.evaluation.measuring import RankKeepingEvaluator, collect_metrics
 from pykeen_adamf.experiments.results import describe_environment
-from pykeen_adamf.experiments.statistics import Ranks, compare_ranks
 from pykeen_adamf.garbage_collection import cheap_garbage_collection
 from pykeen_adamf.presets import load_preset
 from pykeen_adamf.triples import MultimodalTriplesFactory
@@ -126,21 +126,20 @@ def make_config(
 def measure(config: dict[str, Any], use_testing_data: bool) -> dict[str, Any]:
     """Train and evaluate; the ranks are those of test triples."""
     start, start_cpu = time.perf_counter(), time.process_time()
-    options = {"use_tqdm": False, "batch_size": 64}
+    options, evaluator = {"use_tqdm": False, "batch_size": 64}, RankKeepingEvaluator()
     with cheap_garbage_collection():
-        result = pipeline(**config, use_testing_data=use_testing_data, evaluation_kwargs=options)
+        result = pipeline(**config, use_testing_data=use_testing_data, evaluator=evaluator, evaluation_kwargs=options)
     record = {
-        "metrics": collect_metrics(result)["both"]["realistic"],
+        "metrics": collect_metrics(result.metric_results)["both"]["realistic"],
         "training_seconds": result.train_seconds,
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - start_cpu,
         "losses": result.losses,
     }
     if use_testing_data:
-        dataset = config["dataset"]
-        ranked = rank_triples(result.model, dataset, dataset.testing)
-        record["ranks"] = torch.stack([ranked.head_ranks, ranked.tail_ranks], dim=-1).numpy()
-        record["triples"] = dataset.testing.mapped_triples.numpy()
+        ranks = evaluator.get_ranks()
+        record["ranks"] = numpy.stack([ranks["head_rank"], ranks["tail_rank"]], axis=-1)
+        record["triples"] = config["dataset"].testing.mapped_triples.numpy()
     return record
 
 

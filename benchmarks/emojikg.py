@@ -14,12 +14,12 @@ from typing import Any
 import click
 import numpy
 import torch
+from emojikg_methods import BUDGET, CONTENDERS, Budget, train
 from pykeen.datasets import Dataset
 
 from pykeen_adamf.datasets import EagerMultimodalDataset, EmojiKG
-from pykeen_adamf.experiments.demo.contenders import BUDGET, CONTENDERS, Budget
-from pykeen_adamf.experiments.demo.training import train
-from pykeen_adamf.experiments.results import METRICS, describe_environment, summarize, write_json
+from pykeen_adamf.evaluation.measuring import METRICS
+from pykeen_adamf.experiments.results import describe_environment, summarize, write_json
 from pykeen_adamf.features import ModalityFeatures
 
 

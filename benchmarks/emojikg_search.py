@@ -16,10 +16,9 @@ from typing import Any
 
 import click
 import torch
+from emojikg_methods import BUDGET, CONTENDERS, Contender, train
 
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.experiments.demo.contenders import BUDGET, CONTENDERS, Contender
-from pykeen_adamf.experiments.demo.training import train
 
 
 def sample(name: str, rng: random.Random) -> Contender:

@@ -15,10 +15,9 @@ from unittest import mock
 import click
 import numpy
 import torch
+from emojikg_methods import BUDGET, CONTENDERS, Contender, train
 
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.experiments.demo.contenders import BUDGET, CONTENDERS, Contender
-from pykeen_adamf.experiments.demo.training import train
 from pykeen_adamf.experiments.results import describe_environment, write_json
 from pykeen_adamf.training import adversary
 from pykeen_adamf.training.objectives import adversarial_loss

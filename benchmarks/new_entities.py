@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import click
 import numpy
 import torch
+from emojikg_methods import BUDGET, CONTENDERS, Budget, train
 from pykeen.datasets import Dataset
 from timing import describe_machine
 
 from pykeen_adamf.datasets import EagerMultimodalDataset, EmojiKG
-from pykeen_adamf.experiments.demo.contenders import BUDGET, CONTENDERS, Budget
-from pykeen_adamf.experiments.demo.training import train
-from pykeen_adamf.experiments.results import METRICS, summarize, write_json
+from pykeen_adamf.evaluation.measuring import METRICS
+from pykeen_adamf.experiments.results import summarize, write_json
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.new_entities import represent_new_entities, score_new_entities

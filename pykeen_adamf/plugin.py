@@ -21,8 +21,18 @@ import wrapt
 from .datasets.db15k import DB15K
 from .datasets.emojikg import EmojiKG
 from .datasets.mkg import MKGW, MKGY
+from .datasets.path import MultimodalPathDataset
 
-__all__ = ["DB15K", "MKGW", "MKGY", "REGISTRATIONS", "EmojiKG", "Registration", "register"]
+__all__ = [
+    "DB15K",
+    "MKGW",
+    "MKGY",
+    "REGISTRATIONS",
+    "EmojiKG",
+    "MultimodalPathDataset",
+    "Registration",
+    "register",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +51,9 @@ class Registration(NamedTuple):
 
 REGISTRATIONS: Sequence[Registration] = (
     # already done by the entry points, unless this module is imported before PyKEEN
-    Registration("pykeen.datasets", "dataset_resolver", "datasets", ["DB15K", "EmojiKG", "MKGW", "MKGY"]),
+    Registration(
+        "pykeen.datasets", "dataset_resolver", "datasets", ["DB15K", "EmojiKG", "MKGW", "MKGY", "MultimodalPathDataset"]
+    ),
     Registration("pykeen.sampling", "negative_sampler_resolver", "sampling", ["FilteredBernoulliNegativeSampler"]),
     Registration(
         "pykeen.nn",

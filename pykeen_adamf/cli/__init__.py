@@ -8,6 +8,7 @@ from .demo import demo
 from .encode import encode
 from .explain import explain
 from .reproduce import reproduce
+from .run import run
 
 __all__ = ["main"]
 
@@ -18,5 +19,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (demo, encode, compare, explain, reproduce):
+for command in (run, demo, encode, compare, explain, reproduce):
     main.add_command(command)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import FILE, POSITIVE, collect_dataset_kwargs, device_option, directory_option, features_option
+from .options import DIRECTORY, POSITIVE, collect_dataset_kwargs, device_option, directory_option, features_option
 
 __all__ = ["compare"]
 
@@ -32,7 +32,13 @@ __all__ = ["compare"]
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The random seed.")
 @device_option
-@click.option("--output", type=FILE, default="comparison.json", show_default=True, help="Where to write the results.")
+@click.option(
+    "--output",
+    type=DIRECTORY,
+    default="adamf-comparison",
+    show_default=True,
+    help="The directory with a folder for each run; the same command continues what was interrupted.",
+)
 def compare(directory: Path | None, features: dict[str, str | None], output: Path, **options: Any) -> None:
     """Train RotatE, AdaMF and AdaMF-MAT with equal budget, and compare them.
 
@@ -40,9 +46,10 @@ def compare(directory: Path | None, features: dict[str, str | None], output: Pat
     """
     # importing PyKEEN takes seconds; --help should not
     from ..experiments.compare import compare as run
-    from ..experiments.results import format_table
 
     dataset_kwargs = collect_dataset_kwargs(directory=directory, features=features)
-    results = run(dataset_kwargs=dataset_kwargs, output=output, report=click.echo, **options)
-    click.echo(format_table(results))
+    try:
+        run(dataset_kwargs=dataset_kwargs, output=output, report=click.echo, **options)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {output}")

@@ -30,16 +30,15 @@ def demo(epochs: int | None, seed: int, device: str | None, output: Path) -> Non
     Prints how well they predict links that were held out, and what they answer to some questions in plain words, with
     the weights of structure, images and texts behind the answers. If interrupted, what is finished remains.
     """
-    finished: list[str] = []
     try:
         # importing PyKEEN takes seconds; --help should not
         from ..experiments.demo.demo import demo as run
-        from ..experiments.demo.quiet import quiet
+        from ..experiments.quiet import quiet
 
         with quiet():
-            run(output, epochs=epochs, seed=seed, device=device, report=click.echo, finished=finished)
+            run(output, epochs=epochs, seed=seed, device=device, report=click.echo)
     except KeyboardInterrupt:
-        click.echo(f"\nInterrupted. Finished, and in {output}: {', '.join(finished) or 'nothing'}.", err=True)
+        click.echo(f"\nInterrupted. What is trained is kept in {output}: repeat the command to go on.", err=True)
         raise SystemExit(130) from None
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error

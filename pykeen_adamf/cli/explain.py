@@ -61,7 +61,7 @@ def explain(directory: Path, output: Path | None, plot: Path | None, no_progress
         raise click.UsageError("Entities, triples and relations have tables of their own: write one at a time.")
     # importing PyKEEN takes seconds; --help should not
     from ..datasets.download import DownloadError
-    from ..experiments.demo.quiet import quiet
+    from ..experiments.quiet import quiet
     from ..explaining.directory import explain_directory
     from ..explaining.output import TABLE_SUFFIXES, check_path, format_table, write_table
     from ..explaining.plotting import PICTURE_SUFFIXES, plot_explanation, require_matplotlib

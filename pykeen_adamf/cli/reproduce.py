@@ -74,13 +74,18 @@ def _parse_models(context: click.Context, parameter: click.Parameter, value: tup
     help="Which features figure3 drops first: random ones, or those of rare entities.",
 )
 @click.option(
-    "--workers",
-    "num_workers",
-    type=POSITIVE,
-    default=1,
+    "--engine",
+    type=click.Choice(["local", "ray", "inline"]),
+    default="local",
     show_default=True,
-    help="Runs at a time, with one thread each.",
+    help="Where runs are carried out: in processes on this machine, on a cluster of Ray, or in this very process.",
 )
+@click.option("--workers", type=POSITIVE, default=1, show_default=True, help="Runs at a time of the engine local.")
+@click.option("--address", help="The address of the cluster of Ray, e.g., auto. If not given, one is started.")
+@click.option(
+    "--gpus-per-run", type=click.FloatRange(min=0), default=0.0, help="GPUs that a run of Ray takes, e.g., 0.5."
+)
+@click.option("--dry-run", is_flag=True, help="Print one command for each run, for other engines, and run nothing.")
 @device_option
 @click.option("--retry", is_flag=True, help="Run again what has failed.")
 @click.option("--report-only", is_flag=True, help="Write the report of what is finished, and run nothing.")
@@ -95,6 +100,11 @@ def reproduce(
     directory: Path | None,
     features: dict[str, str | None],
     validation: str | None,
+    engine: str,
+    workers: int,
+    address: str | None,
+    gpus_per_run: float,
+    device: str | None,
     report_only: bool,
     output: Path,
     **options: Any,
@@ -107,11 +117,17 @@ def reproduce(
     """
     # importing PyKEEN takes seconds; --help should not
     from ..datasets.download import DownloadError
+    from ..experiments.engines import engine_resolver
     from ..experiments.paper import grid
     from ..experiments.paper.contenders import Overrides
 
     dataset_kwargs = collect_dataset_kwargs(directory=directory, features=features, validation=validation)
     overrides = Overrides(**{field.name: options.pop(field.name) for field in fields(Overrides)})
+    engine_kwargs: dict[str, dict[str, object]] = {
+        "inline": {},
+        "local": {"workers": workers},
+        "ray": {"address": address, "gpus_per_run": gpus_per_run},
+    }
     try:
         if report_only:
             path = grid.report_only(experiment, output, dataset_kwargs)
@@ -121,6 +137,7 @@ def reproduce(
                 output=output,
                 dataset_kwargs=dataset_kwargs,
                 overrides=overrides,
+                engine=engine_resolver.make(engine, engine_kwargs[engine], device=device),
                 report=click.echo,
                 **options,
             )
@@ -128,8 +145,10 @@ def reproduce(
     except KeyboardInterrupt:
         click.echo("Interrupted. What is finished is kept: repeat the command to go on, or see it with --report-only.")
         raise
-    except (DownloadError, OSError, RuntimeError, ValueError) as error:
+    except (DownloadError, ImportError, OSError, RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+    if options["dry_run"]:
+        return
     click.echo(f"Wrote {path}")
     if num_failed:
         what = "1 run has" if num_failed == 1 else f"{num_failed} runs have"

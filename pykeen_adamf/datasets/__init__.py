@@ -10,6 +10,7 @@ from .download import DownloadError
 from .emojikg import EmojiKG
 from .mkg import MKGW, MKGY
 from .openke import DatasetFormatError
+from .path import MultimodalPathDataset
 
 __all__ = [
     "DB15K",
@@ -21,4 +22,5 @@ __all__ = [
     "EmojiKG",
     "MultimodalBenchmark",
     "MultimodalDataset",
+    "MultimodalPathDataset",
 ]

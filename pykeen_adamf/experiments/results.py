@@ -1,43 +1,54 @@
 """What all experiments write down, and how."""
 
 import json
+import os
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+import pandas
 import torch
 from pykeen.pipeline import PipelineResult
 
 from ..atomic import written_atomically
+from ..evaluation.measuring import METRICS
 
 __all__ = [
-    "METRICS",
     "describe_environment",
     "format_table",
     "summarize",
     "write_json",
 ]
 
-#: The reported metrics by their names in PyKEEN.
-METRICS: Final[Mapping[str, str]] = {
-    "MRR": "inverse_harmonic_mean_rank",
-    "Hits@1": "hits_at_1",
-    "Hits@3": "hits_at_3",
-    "Hits@10": "hits_at_10",
-}
 
+def describe_environment(device: str | None = None) -> dict[str, Any]:
+    """Describe what this runs on.
 
-def describe_environment() -> dict[str, Any]:
-    """Describe what this runs on."""
+    :param device: The device in use, if it is known.
+    :returns: Versions and hardware.
+    """
     return {
         **{name: version(name) for name in ("pykeen-adamf", "pykeen", "torch", "numpy")},
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "cpu": _describe_cpu(),
+        "num_cpus": os.cpu_count(),
+        "device": device,
         "num_threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+
+
+@cache
+def _describe_cpu() -> str:
+    """Return the name of the processor."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def summarize(result: PipelineResult) -> dict[str, Any]:
@@ -68,20 +79,19 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(data, indent=2))
 
 
-def format_table(results: Mapping[str, Any]) -> str:
+def format_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Format results as a Markdown table.
 
-    :param results: Summaries by name, under the key ``results``.
+    :param results: The results of runs, cf. :func:`pykeen_adamf.experiments.run.run`, by name.
     :returns: The table.
     """
-    header = ["model", *METRICS, "training", "evaluation"]
     rows = [
         [
             name,
-            *(f"{value['both'][metric]:.3f}" for metric in METRICS),
-            f"{value['training_seconds']:.0f} s",
-            f"{value['evaluation_seconds']:.0f} s",
+            *(f"{result['metrics']['both']['realistic'][metric]:.3f}" for metric in METRICS),
+            *(f"{result['seconds'][kind]:.0f} s" for kind in ("training", "evaluation")),
         ]
-        for name, value in results["results"].items()
+        for name, result in results.items()
     ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
+    frame = pandas.DataFrame(rows, columns=["model", *METRICS, "training", "evaluation"])
+    return str(frame.to_markdown(index=False, disable_numparse=True))

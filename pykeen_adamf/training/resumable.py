@@ -1,6 +1,7 @@
 """A training loop which can be interrupted at any time, and continued with the same result."""
 
 import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -257,6 +258,15 @@ class ResumableTrainingLoop(StepTrainingLoop):
             self._configuration = {**described, **self.describe_options()}
         return self._configuration
 
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Return the arguments of the current call of :meth:`train`."""
+        return self._arguments
+
+    def describe_effective(self) -> dict[str, Any]:
+        """Describe what is in force: the options of all objects that decide about what is trained, not as given."""
+        return {name: _parse(value) for name, value in self._describe().items()}
+
     def _model_state(self) -> dict[str, torch.Tensor]:
         """Return the state of the model without what the triples factory has, and the checkpoint only has to check."""
         given = names_of_given_features(self.model)
@@ -268,3 +278,11 @@ class ResumableTrainingLoop(StepTrainingLoop):
     def _load_best(self, best: Mapping[str, Any]) -> None:
         self._load_model(best["model"])
         self.load_best_extra_state(best["extra"])
+
+
+def _parse(text: str) -> Any:
+    """Return what a description says, as structured as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,7 +1,6 @@
 """A step of training: what it calculates, and how it does not make the processor wait for the device."""
 
 import math
-from abc import abstractmethod
 from typing import Any
 
 from pykeen.training import NonFiniteLossError, TrainingLoop
@@ -25,11 +24,10 @@ class StepTrainingLoop(TrainingLoop[Any]):
     negatives, of negatives with masks, and of rows with sparse gradients.
     """
 
-    @abstractmethod
     def get_positives(self, batch: Any) -> LongTensor:
         """Return the ID-based positive triples of a batch, shape: ``(batch_size, 3)``."""
+        raise NotImplementedError
 
-    @abstractmethod
     def get_entities(self, batch: Any, start: int, stop: int) -> LongTensor | None:
         """Return the entities that the loss of a part of a batch needs, or ``None`` for all there are.
 
@@ -38,8 +36,8 @@ class StepTrainingLoop(TrainingLoop[Any]):
         :param stop: The positive triple after its last one.
         :returns: The entities on the model's device, possibly more than once.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def base_loss(
         self, batch: Any, start: int, stop: int, label_smoothing: float
     ) -> tuple[FloatTensor, FloatTensor | None]:
@@ -48,6 +46,7 @@ class StepTrainingLoop(TrainingLoop[Any]):
         :returns: shapes: ``()`` and ``(stop - start,)``, the loss, and the scores of the positive triples, if they are
             known.
         """
+        raise NotImplementedError
 
     @property
     def asynchronous(self) -> bool:

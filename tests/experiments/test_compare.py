@@ -1,14 +1,12 @@
 """The comparison, and its command."""
 
-import json
-
 import numpy
 import pytest
 from click.testing import CliRunner
 
 from pykeen_adamf.cli import main
-from pykeen_adamf.experiments.compare import CONTENDERS, compare
-from pykeen_adamf.experiments.results import format_table
+from pykeen_adamf.experiments.compare import METHODS, compare
+from pykeen_adamf.experiments.folder import RunFolder
 
 from ..datasets.cases import ENTITIES, TEST, write_benchmark
 
@@ -26,66 +24,63 @@ def run(*arguments: str):
     return CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
 
+def get_kwargs(benchmark, **kwargs):
+    dataset_kwargs = dict(directory=str(benchmark), features={"textual": str(benchmark / "names.npy")})
+    return dict(dataset="DB15K", dataset_kwargs=dataset_kwargs, epochs=1, embedding_dim=4, num_negatives=4) | kwargs
+
+
 def test_command(benchmark, tmp_path):
-    """All contenders, with equal budget, end up in the table and in the file."""
-    output = tmp_path / "results.json"
+    """All methods, with equal budget, end up in the table, and each in a folder."""
+    output = tmp_path / "comparison"
     result = run(
         *("--directory", benchmark, "--features", f"textual={benchmark / 'names.npy'}", "--output", output),
         *("--epochs", 2, "--embedding-dim", 4, "--batch-size", 16, "--negatives", 4, "--test-triples", 5),
     )
     assert result.exit_code == 0, result.output
-    data = json.loads(output.read_text())
-    assert list(data["results"]) == list(CONTENDERS)
-    assert data["budget"]["epochs"] == 2
-    assert data["dataset"]["num_evaluated_test_triples"] == 5
-    assert data["dataset"]["num_test_triples"] == len(TEST)
-    assert data["dataset"]["features"] == {"textual": dict(source="names.npy", dim=6, num_present=len(ENTITIES))}
-    assert set(data["environment"]) >= {"pykeen-adamf", "pykeen", "torch", "python", "machine"}
-    for name, summary in data["results"].items():
-        assert len(summary["losses"]) == 2
-        assert all(0 <= summary[side]["MRR"] <= 1 for side in ("both", "head", "tail"))
-        assert f"| {name} | {summary['both']['MRR']:.3f} |" in result.output
-    assert data["results"]["AdaMF"]["adversarial_losses"] is None
-    assert len(data["results"]["AdaMF-MAT"]["adversarial_losses"]) == 2
+    found = [RunFolder(path).read_result() for path in (output / "runs").iterdir()]
+    results = {x["configuration"]["metadata"]["variant"]: x for x in found}
+    assert set(results) == set(METHODS)
+    rows = {line.split("|")[1].strip(): line.split() for line in result.output.splitlines() if line.startswith("|")}
+    assert list(rows)[2:] == list(METHODS)
+    for name, content in results.items():
+        assert content["data"]["counts"]["evaluated"] == 5
+        assert content["data"]["counts"]["testing"] == len(TEST)
+        assert {x: y["dim"] for x, y in content["data"]["features"].items()} == {"textual": 6}
+        assert len(content["losses"]) == 2
+        assert f"{content['metrics']['both']['realistic']['MRR']:.3f}" in rows[name]
+        options = content["effective"]["options"]
+        assert (options["batch size"], options["negatives"], options["embedding dimension"]) == (16, 4, 4)
+    assert results["AdaMF"]["adversarial_losses"] is None
+    assert len(results["AdaMF-MAT"]["adversarial_losses"]) == 2
     # the loss is scaled to the norm
-    assert data["results"]["AdaMF"]["loss"]["margin"] == 12
-    assert data["results"]["RotatE (PyKEEN)"]["loss"]["margin"] == 6
-    assert [path for path in tmp_path.iterdir() if path.suffix != ".json"] == [benchmark]
+    margins = {name: content["effective"]["options"]["margin"] for name, content in results.items()}
+    assert margins["AdaMF"] == 12
+    assert margins["RotatE (PyKEEN)"] == 6
 
 
-def test_same_seed_same_results(benchmark):
-    kwargs = dict(
-        dataset_kwargs=dict(directory=benchmark, features={"textual": benchmark / "names.npy"}),
-        contenders=["AdaMF-MAT"],
-        epochs=1,
-        embedding_dim=4,
-        num_negatives=4,
+def test_same_seed_same_results(benchmark, tmp_path):
+    kwargs = get_kwargs(benchmark, methods=["AdaMF-MAT"], report=lambda line: None)
+    first, second, other = (
+        compare(output=tmp_path / str(i), seed=seed, **kwargs)["AdaMF-MAT"] for i, seed in enumerate((0, 0, 1))
     )
-    first, second, other = (compare("DB15K", seed=seed, **kwargs)["results"]["AdaMF-MAT"] for seed in (0, 0, 1))
     assert first["losses"] == second["losses"] != other["losses"]
-    assert first["both"] == second["both"]
+    assert first["metrics"] == second["metrics"]
 
 
 def test_interruption_leaves_what_is_finished(benchmark, tmp_path):
-    output = tmp_path / "results.json"
+    """The same call goes on."""
 
     def report(line: str) -> None:
         if "AdaMF" in line:
             raise KeyboardInterrupt
 
+    kwargs = get_kwargs(benchmark, output=tmp_path / "x")
     with pytest.raises(KeyboardInterrupt):
-        compare(
-            "DB15K",
-            dataset_kwargs=dict(directory=benchmark, features={"textual": benchmark / "names.npy"}),
-            epochs=1,
-            embedding_dim=4,
-            num_negatives=4,
-            output=output,
-            report=report,
-        )
-    data = json.loads(output.read_text())
-    assert list(data["results"]) == ["RotatE (PyKEEN)", "RotatE (sum of moduli)"]
-    assert format_table(data).count("\n") == 3
+        compare(report=report, **kwargs)
+    assert len(list(tmp_path.glob("x/runs/*/result.json"))) == 2
+    lines = []
+    assert list(compare(report=lines.append, **kwargs)) == list(METHODS)
+    assert sum("is finished." in line for line in lines) == 2
 
 
 @pytest.mark.parametrize(
@@ -105,8 +100,9 @@ def test_bad_input(arguments, message):
 
 def test_unwritable_output(benchmark, tmp_path):
     """It is refused before anything is trained."""
+    (tmp_path / "file").touch()
     with pytest.raises(OSError, match="Cannot write"):
-        compare("DB15K", dataset_kwargs=dict(directory=benchmark), output=tmp_path / "nowhere" / "results.json")
+        compare(output=tmp_path / "file" / "output", **get_kwargs(benchmark))
 
 
 def test_help():

@@ -8,20 +8,19 @@ import subprocess
 import sys
 import time
 
+import pandas
 import pytest
-import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from pykeen_adamf.bundle import load
 from pykeen_adamf.cli import main
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.experiments.demo.contenders import BUDGET, SHOWN, Preset
-from pykeen_adamf.experiments.demo.demo import demo
+from pykeen_adamf.evaluation.measuring import METRICS
+from pykeen_adamf.experiments.demo.demo import METHODS, demo, get_configurations
 from pykeen_adamf.experiments.demo.questions import choose_questions, format_question
-from pykeen_adamf.experiments.demo.training import ValidationCurve
-from pykeen_adamf.experiments.results import METRICS
+from pykeen_adamf.experiments.recording import VALIDATION, Recorder
 from pykeen_adamf.models import MultimodalModel
-from pykeen_adamf.triples import MultimodalTriplesFactory
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +48,16 @@ def data(run, directory):
 @pytest.fixture(scope="module")
 def models(run, directory):
     """Return the written models."""
-    return {name: torch.load(directory / name / "trained_model.pkl", weights_only=False) for name in SHOWN}
+    return {name: load(directory / name / "bundle", device="cpu").model for name in METHODS}
 
 
 def test_printed(run, data, directory):
     assert "EmojiKG: 2,176 entities, 4,069 training triples" in run.output
-    for name, summary in data["results"].items():
+    rows = {line.split("|")[1].strip(): line.split() for line in run.output.splitlines() if line.startswith("|")}
+    for name, result in data["results"].items():
         assert f"Training {name} for 1 epoch ..." in run.output
-        numbers = " | ".join(f"{summary['both'][metric]:.3f}" for metric in METRICS)
-        assert f"| {name} | {numbers} |" in run.output
+        for metric in METRICS:
+            assert f"{result['metrics']['both']['realistic'][metric]:.3f}" in rows[name]
     for question in data["questions"]:
         assert question["text"] in run.output
     assert f"Wrote the results, the models and the pictures to {directory}. It took " in run.output
@@ -65,25 +65,21 @@ def test_printed(run, data, directory):
     assert "INFO" not in run.output
 
 
-def test_results(data):
-    assert list(data["results"]) == list(SHOWN)
-    assert data["budget"]["epochs"] == 1
-    assert data["budget"]["seed"] == 0
-    assert data["budget"]["embedding_dim"] == BUDGET.embedding_dim
-    assert data["seconds"] > sum(summary["training_seconds"] for summary in data["results"].values()) > 0
-    for name, summary in data["results"].items():
+def test_results(data, directory):
+    assert list(data["results"]) == list(METHODS)
+    assert (data["epochs"], data["seed"]) == (1, 0)
+    assert data["seconds"] > sum(result["seconds"]["training"] for result in data["results"].values()) > 0
+    configurations = get_configurations(epochs=1)
+    for name, result in data["results"].items():
         for side in ("both", "head", "tail"):
-            assert 0 < summary[side]["MRR"] < 1
-            assert summary[side]["Hits@1"] <= summary[side]["Hits@3"] <= summary[side]["Hits@10"]
-        if isinstance(SHOWN[name], Preset):
-            assert summary["configuration"]["name"] == "EmojiKG"
-        else:
-            assert summary["configuration"]["model"] == SHOWN[name].model
-            assert summary["configuration"]["lr"] == SHOWN[name].lr
-        assert summary["evaluation_seconds"] > 0
-        assert len(summary["losses"]) == summary["epochs"] == 1
-        assert [point["epoch"] for point in summary["validation_curve"]] == [1]
-        assert 0 < summary["validation_curve"][0]["MRR"] < 1
+            metrics = result["metrics"][side]["realistic"]
+            assert 0 < metrics["MRR"] < 1
+            assert metrics["Hits@1"] <= metrics["Hits@3"] <= metrics["Hits@10"]
+        assert result["configuration"]["pipeline"] == {**configurations[name]["pipeline"], "random_seed": 0}
+        assert len(result["losses"]) == 1
+        curve = pandas.read_csv(directory / name / "curve.csv")
+        assert curve["epoch"].tolist() == [1]
+        assert 0 < curve[VALIDATION].item() < 1
     assert [bool(s["adversarial_losses"]) for s in data["results"].values()] == [False, True, False]
 
 
@@ -92,7 +88,7 @@ def test_questions(data):
     questions = choose_questions(dataset)
     assert [question["text"] for question in data["questions"]] == [format_question(dataset, q) for q in questions]
     for question in data["questions"]:
-        assert list(question["answers"]) == list(SHOWN)
+        assert list(question["answers"]) == list(METHODS)
         for name, answer in question["answers"].items():
             assert len(set(answer["best"])) == 5
             assert 1 <= answer["rank"] <= dataset.num_entities
@@ -111,10 +107,9 @@ def test_models(models, directory, data):
     for name, model in models.items():
         assert isinstance(model, MultimodalModel) == (name != "RotatE")
         assert model.num_parameters == data["results"][name]["num_parameters"]
-    training = MultimodalTriplesFactory.from_path_binary(directory / "AdaMF-MAT" / "training_triples")
-    assert training == EmojiKG().training
-    evaluated = json.loads((directory / "AdaMF-MAT" / "results.json").read_text())
-    assert evaluated["metrics"]["both"]["realistic"][METRICS["MRR"]] == data["results"]["AdaMF-MAT"]["both"]["MRR"]
+    assert load(directory / "AdaMF-MAT" / "bundle").training == EmojiKG().training
+    written = json.loads((directory / "AdaMF-MAT" / "result.json").read_text())
+    assert written["metrics"] == data["results"]["AdaMF-MAT"]["metrics"]
 
 
 @pytest.mark.parametrize("name", ["modality_weights.png", "learning_curves.png"])
@@ -136,9 +131,9 @@ def test_same_seed_same_results(data, tmp_path, monkeypatch):
     )
     lines = []
     again = demo(tmp_path, epochs=1, device="cpu", report=lines.append)
-    for name, summary in again["results"].items():
-        for key in ("both", "head", "tail", "losses", "validation_curve"):
-            assert summary[key] == data["results"][name][key]
+    for name, result in again["results"].items():
+        for key in ("metrics", "losses"):
+            assert result[key] == data["results"][name][key]
     for one, two in zip(again["questions"], data["questions"], strict=True):
         assert one["text"] == two["text"]
         assert {n: a["rank"] for n, a in one["answers"].items()} == {n: a["rank"] for n, a in two["answers"].items()}
@@ -161,24 +156,29 @@ def test_help():
 
 @pytest.mark.parametrize("finished", [0, 1])
 def test_interruption(tmp_path, monkeypatch, finished):
-    """What is finished remains, and what an earlier run has left is not taken for it."""
-    (tmp_path / "results.json").write_text('{"results": {"of an earlier run": {}}}')
+    """What is trained remains, and the same command goes on."""
     started = []
+    post_epoch = Recorder.post_epoch
 
     def interrupt(self, *args, **kwargs):
         started.append(self)
         if len(started) > finished:
             raise KeyboardInterrupt
+        post_epoch(self, *args, **kwargs)
 
-    monkeypatch.setattr(ValidationCurve, "post_epoch", interrupt)
-    result = CliRunner().invoke(main, ["demo", "--epochs", "1", "--device", "cpu", "--output", str(tmp_path)])
-    names = list(SHOWN)[:finished]
+    monkeypatch.setattr(Recorder, "post_epoch", interrupt)
+    arguments = ["demo", "--epochs", "1", "--device", "cpu", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 130
-    assert f"Interrupted. Finished, and in {tmp_path}: {', '.join(names) or 'nothing'}." in result.output
-    assert list(json.loads((tmp_path / "results.json").read_text())["results"]) == names
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == names
-    for name in names:
-        assert torch.load(tmp_path / name / "trained_model.pkl", weights_only=False).num_parameters > 0
+    assert f"Interrupted. What is trained is kept in {tmp_path}: repeat the command to go on." in result.output
+    names = list(METHODS)
+    assert [path.parent.name for path in tmp_path.glob("*/result.json")] == names[:finished]
+    assert {path.name for path in tmp_path.iterdir()} == set(names[: finished + 1])
+    monkeypatch.setattr(Recorder, "post_epoch", post_epoch)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/result.json")}
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert {path.parent.name for path in tmp_path.glob("*/result.json")} == set(names)
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
 
 def test_signal(tmp_path):
@@ -202,9 +202,9 @@ def test_signal(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130, error
-    assert f"Interrupted. Finished, and in {tmp_path}: RotatE." in error
+    assert f"Interrupted. What is trained is kept in {tmp_path}" in error
     assert "Traceback" not in error
-    assert list(json.loads((tmp_path / "results.json").read_text())["results"]) == ["RotatE"]
+    assert [path.parent.name for path in tmp_path.glob("*/result.json")] == ["RotatE"]
 
 
 def test_unwritable_output(tmp_path):

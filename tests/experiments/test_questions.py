@@ -5,7 +5,7 @@ import torch
 from pykeen.pipeline import pipeline
 
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.experiments.demo.contenders import CONTENDERS, Budget
+from pykeen_adamf.experiments.configuration import merge
 from pykeen_adamf.experiments.demo.questions import (
     TEMPLATES,
     Answer,
@@ -16,6 +16,7 @@ from pykeen_adamf.experiments.demo.questions import (
     format_question,
     name_entity,
 )
+from pykeen_adamf.experiments.paper.contenders import Overrides, load_configuration
 
 KEYWORD = Question("emoji:rocket", "has_keyword", "keyword:space", side="tail")
 
@@ -29,14 +30,14 @@ def dataset():
 @pytest.fixture(scope="module", params=["RotatE", "AdaMF"])
 def model(request, dataset):
     """Return a model that has learned next to nothing."""
-    kwargs = CONTENDERS[request.param].pipeline_kwargs(Budget(epochs=1, embedding_dim=4, num_negatives=2))
+    small = Overrides(epochs=1, embedding_dim=4, negatives=2)
+    kwargs = merge(load_configuration(request.param, "EmojiKG")["pipeline"], small.as_pipeline())
     kwargs["training_kwargs"]["use_tqdm"] = False
     return pipeline(
-        dataset=dataset,
+        **{**kwargs, "dataset": dataset},
         device="cpu",
         random_seed=0,
         evaluation_kwargs=dict(use_tqdm=False, batch_size=256),
-        **kwargs,
     ).model
 
 

@@ -4,21 +4,51 @@ import dataclasses
 import importlib.util
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import pandas
+import torch
 from pykeen.models import Model
 
+from ...bundle import load
 from ...datasets import EmojiKG
 from ...encoders.weights import resolve_device
 from ...models import MultimodalModel
-from ..results import describe_environment, format_table, summarize, write_json
-from .contenders import BUDGET, SHOWN, Preset
+from ...presets import load_preset
+from ..configuration import merge
+from ..folder import RunFolder
+from ..paper.contenders import load_configuration
+from ..results import format_table, write_json
+from ..run import run
 from .questions import answer, choose_questions, format_answer, format_question, name_entity
-from .training import train
 
-__all__ = ["demo"]
+__all__ = ["METHODS", "demo", "get_configurations"]
+
+#: What is shown, by name: one of the paper's methods, or a preset, trained for as many epochs.
+METHODS: Final[Mapping[str, str]] = {"RotatE": "RotatE", "AdaMF-MAT": "AdaMF-MAT", "AdaMF, one-to-N": "preset"}
+
+NUM_EPOCHS: Final = 40
+
+#: About how often to measure on the validation triples.
+NUM_POINTS: Final = 10
+
+
+def get_configurations(epochs: int = NUM_EPOCHS) -> dict[str, dict[str, Any]]:
+    """Return what is trained.
+
+    :param epochs: The number of epochs of each.
+    :returns: The configurations by the name of the method.
+    """
+    return {
+        name: merge(
+            load_preset("EmojiKG") if method == "preset" else load_configuration(method, "EmojiKG"),
+            {"pipeline": {"training_kwargs": {"num_epochs": epochs}}},
+        )
+        for name, method in METHODS.items()
+    }
 
 
 def demo(
@@ -28,25 +58,22 @@ def demo(
     seed: int = 0,
     device: str | None = None,
     report: Callable[[str], object] = print,
-    finished: list[str] | None = None,
 ) -> dict[str, Any]:
     """Train all models on EmojiKG, compare them, and let them answer questions.
 
-    Everything about a model is written as soon as it is trained: if this is interrupted, what is finished remains.
+    Each model has a folder of its own: if this is interrupted, the same call goes on where it has stopped.
 
-    :param output: The directory to write to: ``results.json``, one directory for each trained model, as written by
-        :meth:`pykeen.pipeline.PipelineResult.save_to_directory`, ``modality_weights.png`` and ``learning_curves.png``
-        (those only if matplotlib is installed).
+    :param output: The directory to write to: ``results.json``, one folder for each run, with the bundle of its model,
+        ``modality_weights.png`` and ``learning_curves.png`` (those only if matplotlib is installed).
     :param epochs: The number of epochs of each model, if not as many as they were configured for.
     :param seed: The random seed, of the training and of the choice of questions.
     :param device: The device. If ``None``, a GPU if there is one.
     :param report: Called with what is to be printed.
-    :param finished: If given, the names of models are added once everything about them is written.
     :returns: The results.
     :raises OSError: if the output cannot be written
-    :raises ValueError: if there is no such device
+    :raises ValueError: if there is no such device, or the directory has runs with other settings
     """
-    # before anything is trained, or an earlier run's results are replaced; PyKEEN would use the CPU instead
+    # before anything is trained; PyKEEN would use the CPU instead
     device = str(resolve_device(device))
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -54,47 +81,53 @@ def demo(
         raise OSError(f"Cannot write to {output}. Choose another directory.")
     start = time.perf_counter()
     dataset = EmojiKG()
-    budget = BUDGET if epochs is None else dataclasses.replace(BUDGET, epochs=epochs)
-    results: dict[str, Any] = {
-        "dataset": "EmojiKG",
-        "budget": {**dataclasses.asdict(budget), "seed": seed},
-        "environment": {**describe_environment(), "device": device},
-        "results": {},
-    }
-    # whatever an earlier run has left there is not of this one
-    write_json(output / "results.json", results)
     report(f"EmojiKG: {dataset.num_entities:,} entities, {dataset.training.num_triples:,} training triples")
-    models: dict[str, Model] = {}
-    # presets may need inverse triples; their IDs are the same otherwise
-    with_inverse = EmojiKG(create_inverse_triples=True)
-    for name, contender in SHOWN.items():
-        given = with_inverse if isinstance(contender, Preset) else dataset
-        report(f"Training {name} for {budget.epochs} {'epoch' if budget.epochs == 1 else 'epochs'} ...")
-        result, curve = train(contender, given, budget, seed=seed, device=device)
-        models[name] = result.model
-        summary = summarize(result)
-        summary["training_seconds"] -= curve.seconds
-        summary["epochs"] = budget.epochs
-        summary["configuration"] = dataclasses.asdict(contender)
-        summary["validation_curve"] = [{"epoch": epoch, "MRR": value} for epoch, value in curve.points.items()]
-        results["results"][name] = summary
-        result.save_to_directory(output / name, save_replicates=True)
-        write_json(output / "results.json", results)
-        if finished is not None:
-            finished.append(name)
+    epochs = NUM_EPOCHS if epochs is None else epochs
+    results, models, curves = {}, {}, {}
+    for name, configuration in get_configurations(epochs).items():
+        report(f"Training {name} for {epochs} {'epoch' if epochs == 1 else 'epochs'} ...")
+        folder = RunFolder(output / name)
+        with single_thread():
+            results[name] = run(
+                configuration,
+                folder.path,
+                seed=seed,
+                device=device,
+                bundle=True,
+                validate_every=max(1, epochs // NUM_POINTS),
+                progress=True,
+            )
+        models[name] = load(folder.bundle, device=device).model
+        curves[name] = pandas.read_csv(folder.curve)
     report("\nFiltered ranks of all test triples, heads and tails:\n")
     report(format_table(results))
-    results["questions"] = _answer_questions(models, dataset, seed, report)
-    results["seconds"] = time.perf_counter() - start
-    write_json(output / "results.json", results)
-    pictures = _write_pictures(models, dataset, results, output, report)
+    questions = _answer_questions(models, dataset, seed, report)
+    seconds = time.perf_counter() - start
+    content = {"results": results, "questions": questions, "seconds": seconds, "seed": seed, "epochs": epochs}
+    write_json(output / "results.json", content)
+    pictures = _write_pictures(models, dataset, curves, output, report)
     written = "the results, the models and the pictures" if pictures else "the results and the models"
-    report(f"\nWrote {written} to {output}. It took {results['seconds']:.0f} seconds.")
-    return results
+    report(f"\nWrote {written} to {output}. It took {seconds:.0f} seconds.")
+    return content
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Compute in a single thread.
+
+    Batches on a small graph are too small to gain much from more threads, which wait for each other after each
+    operation: if anything else keeps a core busy, this takes ten times as long.
+    """
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 def _answer_questions(
-    models: dict[str, Model], dataset: EmojiKG, seed: int, report: Callable[[str], object]
+    models: Mapping[str, Model], dataset: EmojiKG, seed: int, report: Callable[[str], object]
 ) -> list[dict[str, Any]]:
     """Let all models answer the same questions, which were chosen before, at random."""
     report("\nSome questions, chosen at random from the test triples, and the best five answers (✓: the held-out one):")
@@ -119,9 +152,9 @@ def _answer_questions(
 
 
 def _write_pictures(
-    models: dict[str, Model],
+    models: Mapping[str, Model],
     dataset: EmojiKG,
-    results: dict[str, Any],
+    curves: Mapping[str, pandas.DataFrame],
     output: Path,
     report: Callable[[str], object],
 ) -> bool:
@@ -138,5 +171,5 @@ def _write_pictures(
         if isinstance(model, MultimodalModel) and model.modality_weights() is not None
     }
     save(plot_weights(weights), output / "modality_weights.png")
-    save(plot_curves(results["results"]), output / "learning_curves.png")
+    save(plot_curves(curves), output / "learning_curves.png")
     return True

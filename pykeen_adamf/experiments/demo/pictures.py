@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy
@@ -13,6 +12,7 @@ from pykeen.triples import TriplesFactory
 from ...datasets import EmojiKG
 from ...explaining.plotting import COLORS, draw_weights
 from ...models import MultimodalModel
+from ..recording import VALIDATION
 
 __all__ = ["COLORS", "modality_weights", "plot_curves", "plot_weights"]
 
@@ -66,21 +66,22 @@ def plot_weights(weights: Mapping[str, pandas.DataFrame]) -> Figure:
     return figure
 
 
-def plot_curves(results: Mapping[str, Any]) -> Figure:
+def plot_curves(curves: Mapping[str, pandas.DataFrame]) -> Figure:
     """Plot learning curves: the validation MRR over epochs, and over time.
 
-    :param results: The results of the demonstration.
+    :param curves: The learning curves by the name of the model, cf.
+        :class:`pykeen_adamf.experiments.recording.Recorder`.
     :returns: The figure.
     """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     by_epoch, by_time = figure.subplots(1, 2, sharey=True)
-    colors = mpl.color_sequences["tab10"] if len(results) > len(CURVE_COLORS) else CURVE_COLORS
-    for color, (name, summary) in zip(colors, results.items(), strict=False):
-        curve = summary["validation_curve"]
-        epochs, values = [point["epoch"] for point in curve], [point["MRR"] for point in curve]
-        per_epoch = summary["training_seconds"] / max(summary["epochs"], 1)
-        by_epoch.plot(epochs, values, color=color, marker=".", label=name)
-        by_time.plot([epoch * per_epoch for epoch in epochs], values, color=color, marker=".")
+    colors = mpl.color_sequences["tab10"] if len(curves) > len(CURVE_COLORS) else CURVE_COLORS
+    for color, (name, curve) in zip(colors, curves.items(), strict=False):
+        times = curve["seconds"].cumsum()
+        is_measured = curve[VALIDATION].notna()
+        values = curve.loc[is_measured, VALIDATION]
+        by_epoch.plot(curve.loc[is_measured, "epoch"], values, color=color, marker=".", label=name)
+        by_time.plot(times[is_measured], values, color=color, marker=".")
     by_epoch.set(xlabel="epoch", ylabel="validation MRR")
     by_time.set(xlabel="seconds of training")
     for ax in (by_epoch, by_time):

@@ -6,11 +6,14 @@ the parameters of :func:`pykeen.pipeline.pipeline`.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
-from .configuration_files import read_configuration
+from pykeen.models import model_resolver
+from pykeen.training import training_loop_resolver
+from pykeen.utils import load_configuration as load_configuration_file
+
+from ..configuration import check_configuration, check_sections
 
 __all__ = [
     "CONFIGURATIONS",
@@ -19,12 +22,14 @@ __all__ = [
     "choose",
     "find_configuration",
     "load_configuration",
-    "merge",
 ]
 
 #: The directory of the configurations: one folder for each dataset, and one for all others.
 CONFIGURATIONS: Final = Path(__file__).parent / "configurations"
 DEFAULT: Final = "default"
+
+#: Parameters of PyKEEN's pipeline that the experiment decides about, whatever a file has.
+DECIDED: Final = frozenset({"dataset", "dataset_kwargs", "device", "metadata", "random_seed", "use_tqdm"})
 
 #: The files' names without suffix by the name of the model, in the order of the paper's table 2.
 CONTENDERS: Final[Mapping[str, str]] = {
@@ -139,24 +144,31 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
     :raises ValueError: if there is no such model, or its file cannot be read
     """
     path = find_configuration(contender, dataset, directory)
-    configuration = read_configuration(path, CONFIGURATIONS / DEFAULT / path.name)
-    configuration["metadata"]["title"] = f"{contender} on {dataset}"
-    configuration["metadata"]["source"] = f"{path.parent.name}/{path.name}"
-    configuration["pipeline"]["dataset"] = dataset
+    content, expected = _read(path), _read(CONFIGURATIONS / DEFAULT / path.name)
+    kept = {name: x for name, x in content["pipeline"].items() if x is not None and name not in DECIDED}
+    configuration = {
+        "metadata": {
+            **(content.get("metadata") or {}),
+            "title": f"{contender} on {dataset}",
+            "source": f"{path.parent.name}/{path.name}",
+        },
+        "pipeline": {**kept, "dataset": dataset},
+    }
+    check_configuration(configuration, path)
+    for name, resolver in (("model", model_resolver), ("training_loop", training_loop_resolver)):
+        found, wanted = (resolver.lookup(x["pipeline"].get(name)) for x in (content, expected))
+        if found is not wanted:
+            raise ValueError(
+                f"{path} has the {name} {found.__name__}, but a file of that name must have {wanted.__name__}. Correct "
+                f"the file, or give it the name of its model."
+            )
     return configuration
 
 
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested dictionaries.
-
-    :param base: A dictionary.
-    :param changes: What is different. Dictionaries in it are merged, everything else is replaced.
-    :returns: A new dictionary, which shares nothing with the others.
-    """
-    result = deepcopy(dict(base))
-    for key, value in changes.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = merge(result[key], value)
-        else:
-            result[key] = deepcopy(value)
-    return result
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = load_configuration_file(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}. Correct the file.") from error
+    check_sections(content, path)
+    return dict(content)

@@ -1,32 +1,27 @@
-"""An experiment from beginning to end: it is planned, run by several processes, and reported."""
+"""An experiment from beginning to end: it is planned, carried out by an engine, and reported."""
 
-import multiprocessing
+import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ...encoders.weights import resolve_device
 from ...features.dropping import DroppingOrder
-from ..statistics import read_ranks
-from .claims import STALE_AFTER, Watch, describe_machine, read_holder
+from ..engines import Engine, InlineEngine, command
+from ..folder import BusyError, RunFolder
+from ..progress import Progress
 from .contenders import Overrides, choose
 from .experiments import EXPERIMENTS
 from .planning import Run, plan
-from .progress import Progress
-from .record import check_directory, read_experiment, record_experiment
 from .report import write_report
-from .running import RunFiles, describe_failure, read_result
-from .working import work_in_process
 
-__all__ = ["count_failures", "report_only", "reproduce", "run_grid"]
+__all__ = ["RUNS", "count_failures", "report_only", "reproduce"]
 
-#: How often to look for what is finished, in seconds.
-INTERVAL: Final = 0.5
+#: The directory with the folders of the runs.
+RUNS: Final = "runs"
 
-#: How many processes may be killed while they run nothing, before the reason is taken to be none of the runs.
-MAX_DEATHS: Final = 3
+#: How long to wait for somebody who has just come to a folder, in seconds.
+INTERVAL: Final = 0.05
 
 
 def reproduce(
@@ -41,13 +36,12 @@ def reproduce(
     overrides: Overrides | None = None,
     num_test_triples: int | None = None,
     missing_by: DroppingOrder = "uniform",
-    num_workers: int = 1,
-    device: str | None = None,
+    engine: Engine | None = None,
     retry: bool = False,
-    stale_after: float = STALE_AFTER,
+    dry_run: bool = False,
     report: Callable[[str], object] = print,
 ) -> Path:
-    """Run an experiment of the paper, or what is missing of it, and write the report.
+    """Carry out an experiment of the paper, or what is missing of it, and write the report.
 
     :param experiment: The name of the experiment.
     :param output: The directory to write to, which several machines may share.
@@ -60,25 +54,19 @@ def reproduce(
     :param num_test_triples: The number of test triples to rank, or ``None`` for all.
     :param missing_by: Which features figure 3 drops first: ``"uniform"`` for random ones, or ``"degree"`` for those of
         rare entities.
-    :param num_workers: How many processes run at a time, with one thread each.
-    :param device: The device. If ``None``, a GPU if there is one.
-    :param retry: Whether to run again what has failed, or whose files are damaged.
-    :param stale_after: After how many seconds without a sign of life to take over from other processes.
+    :param engine: What carries the runs out. Defaults to one after the other in this process.
+    :param retry: Whether to run again what has failed, or whose files are damaged; it continues from its checkpoint.
+    :param dry_run: Whether to only report the commands that carry the runs out, for other engines.
     :param report: Called with what is to be printed.
     :returns: The path of the report.
     :raises OSError: if the output cannot be written
-    :raises RuntimeError: if a process ends with an error that is none of a run's
-    :raises ValueError: if there is no such experiment, model, dataset or device, or the directory is another
-        experiment's
+    :raises RuntimeError: if the engine cannot carry out anything
+    :raises ValueError: if there is no such experiment, model or dataset, or the directory has other settings or data
     """
-    if num_workers < 1:
-        raise ValueError(f"There must be at least one worker, but num_workers is {num_workers}.")
     choose("experiment", [experiment], EXPERIMENTS)
-    # PyKEEN would use the CPU instead
-    device = str(resolve_device(device))
     directory = Path(output)
     # before the dataset is downloaded
-    check_directory(directory, experiment)
+    _check_directory(directory, experiment)
     runs = plan(
         experiment,
         datasets=datasets,
@@ -90,12 +78,18 @@ def reproduce(
         num_test_triples=num_test_triples,
         missing_by=missing_by,
     )
-    record_experiment(directory, experiment, runs)
+    folders = [_write_plan(directory, run) for run in runs]
     if retry:
-        _forget_failures(directory, runs)
-    run_grid(directory, runs, num_workers=num_workers, device=device, stale_after=stale_after, report=report)
-    # another process may have started at the same time, and not have seen what is asked here
-    record_experiment(directory, experiment, runs)
+        for folder in folders:
+            folder.forget_damaged()
+    pending = [folder for folder in folders if not folder.has_ended]
+    if dry_run:
+        for folder in pending:
+            report(" ".join(["pykeen-adamf", *command(folder.path)]))
+        return directory
+    engine = engine or InlineEngine()
+    progress = Progress(folders, engine.num_at_a_time, report)
+    engine.execute([folder.path for folder in pending], progress.update)
     return write_report(directory, dataset_kwargs)
 
 
@@ -111,126 +105,58 @@ def report_only(experiment: str, output: str | Path, dataset_kwargs: Mapping[str
     """
     choose("experiment", [experiment], EXPERIMENTS)
     directory = Path(output)
-    if read_experiment(directory) is None:
+    if next(_folders(directory), None) is None:
         raise ValueError(f"{directory} has no results of {experiment}. Check the directory, or run the experiment.")
-    check_directory(directory, experiment)
+    _check_directory(directory, experiment)
     return write_report(directory, dataset_kwargs)
 
 
 def count_failures(output: str | Path) -> int:
-    """Count the failed runs of all that were asked of a directory.
-
-    :param output: The directory.
-    :returns: The number of runs.
-    """
-    directory = Path(output)
-    experiment = read_experiment(directory)
-    results = [read_result(RunFiles(directory, run["id"]).result) for run in experiment["runs"]] if experiment else []
-    return sum(result is not None and result["error"] is not None for result in results)
+    """Return the number of runs in a directory that have failed."""
+    folders = _folders(Path(output))
+    return sum(folder.read_error() is not None and not folder.result.exists() for folder in folders)
 
 
-def run_grid(
-    directory: Path,
-    runs: Sequence[Run],
-    *,
-    num_workers: int,
-    device: str,
-    stale_after: float = STALE_AFTER,
-    report: Callable[[str], object] = print,
-) -> None:
-    """Run what is not finished in processes, and wait until everything is finished.
+def _folders(directory: Path) -> Iterator[RunFolder]:
+    for path in sorted((directory / RUNS).glob("*/configuration.json")):
+        yield RunFolder(path.parent)
 
-    :param directory: The directory of the experiment.
-    :param runs: The runs.
-    :param num_workers: How many processes run at a time.
-    :param device: The device.
-    :param stale_after: After how many seconds without a sign of life to take over from others.
-    :param report: Called with a line for each finished run.
-    :raises RuntimeError: if a process ends with an error that is none of a run's
-    """
-    progress = Progress(directory, runs, num_workers, report)
-    context = multiprocessing.get_context("spawn")
 
-    def start() -> BaseProcess:
-        process = context.Process(target=work_in_process, args=(directory, list(runs), device, stale_after))
-        process.start()
-        return process
-
-    watch = Watch(stale_after)
-    for run in runs:
-        files = RunFiles(directory, run.id)
-        if files.result.exists():
-            # killed after the result was written, and before the lock was removed
-            watch.remove_if_stale(files.lock)
-    num_deaths = 0
-    workers = [start() for _ in range(min(num_workers, len(progress.pending)))]
+def _check_directory(directory: Path, experiment: str) -> None:
+    """Check that an experiment can be written to a directory, which is created if necessary."""
     try:
-        while workers:
-            time.sleep(INTERVAL)
-            progress.update()
-            ended = [worker for worker in workers if worker.exitcode is not None]
-            workers = [worker for worker in workers if worker not in ended]
-            for worker in ended:
-                if not worker.exitcode:
-                    continue
-                num_deaths += not _record_death(directory, runs, worker, device)
-                if num_deaths > MAX_DEATHS:
-                    raise RuntimeError(f"Workers are killed before they run anything, by signal {-worker.exitcode}.")
-                workers.append(start())
-    finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join()
-            _release(directory, runs, worker)
-    progress.update()
+        (directory / RUNS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"Cannot write to {directory}: {error}. Choose another directory.") from error
+    if not os.access(directory, os.W_OK) or not os.access(directory / RUNS, os.W_OK):
+        raise OSError(f"Cannot write to {directory}. Choose another directory.")
+    for folder in _folders(directory):
+        other = folder.read_configuration().get("metadata", {}).get("experiment", experiment)
+        if other != experiment:
+            raise ValueError(
+                f"{directory} has results of {other}, and cannot have those of {experiment}, too. Choose another "
+                f"directory."
+            )
 
 
-def _release(directory: Path, runs: Sequence[Run], worker: BaseProcess) -> list[Run]:
-    """Remove the locks that an ended process has left, and return what it was running."""
-    mine = []
-    for run in runs:
-        lock = RunFiles(directory, run.id).lock
-        holder = read_holder(lock)
-        if holder.get("pid") == worker.pid and holder.get("machine") == describe_machine():
-            mine.append(run)
-            lock.unlink(missing_ok=True)
-    return mine
+def _write_plan(directory: Path, run: Run) -> RunFolder:
+    """Write down what is to be done, unless it is as before."""
+    folder = RunFolder(directory / RUNS / run.name)
+    while not _try_to_plan(folder, run):
+        time.sleep(INTERVAL)
+    return folder
 
 
-def _record_death(directory: Path, runs: Sequence[Run], worker: BaseProcess, device: str) -> bool:
-    """Record that a process was killed in the middle of a run, e.g., for lack of memory, and return whether it was.
-
-    Without a record, the next process would be killed by the same run.
-    """
-    assert worker.exitcode is not None
-    if worker.exitcode > 0:
-        raise RuntimeError(
-            f"A worker has ended with an error, which it has printed. What is finished is in {directory}."
-        )
-    signal = -worker.exitcode
-    for run in runs:
-        # before its lock is removed, or another process would begin it
-        files = RunFiles(directory, run.id)
-        holder = read_holder(files.lock)
-        is_mine = holder.get("pid") == worker.pid and holder.get("machine") == describe_machine()
-        if is_mine and not files.result.exists():
-            message = f"The process was killed by signal {signal}, perhaps for lack of memory."
-            files.write(describe_failure(run, device, message), None)
-    return bool(_release(directory, runs, worker))
-
-
-def _forget_failures(directory: Path, runs: Sequence[Run]) -> None:
-    """Remove the results of failed runs, and of those whose files are damaged."""
-    for run in runs:
-        files = RunFiles(directory, run.id)
-        try:
-            result = read_result(files.result)
-            is_complete = result is not None and result["error"] is None
-            if is_complete:
-                read_ranks(files.ranks)
-        except ValueError:
-            # a RankFileError is one
-            is_complete = False
-        if not is_complete:
-            files.result.unlink(missing_ok=True)
+def _try_to_plan(folder: RunFolder, run: Run) -> bool:
+    """Write a plan down, or check that it is what somebody works on; return whether there is something to check."""
+    try:
+        with folder.locked():
+            folder.plan(run.configuration)
+            folder.check_data(run.data)
+    except BusyError:
+        # what works there has begun with what is written down, or is about to write it
+        if not folder.configuration.exists():
+            return False
+        folder.check_configuration(run.configuration)
+        folder.check_data(run.data)
+    return True

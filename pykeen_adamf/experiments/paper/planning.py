@@ -1,11 +1,9 @@
 """From what is asked for to the runs that it takes."""
 
 import dataclasses
-import hashlib
-import json
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,67 +11,32 @@ from pykeen.stoppers import NopStopper, stopper_resolver
 
 from ...features.dropping import DroppingOrder
 from ...hpo.pipeline import refuse_leaking_validation
-from .contenders import Overrides, load_configuration, merge
-from .data import digest_data, get_modalities, load_dataset, name_dataset
-from .experiments import Variant, check_modalities, get_dropping_order, get_variants
+from ..configuration import merge
+from ..data import digest_data, get_modalities, load_dataset, name_dataset
+from .contenders import Overrides, load_configuration
+from .experiments import Variant, check_modalities, get_variants
 
 __all__ = ["Run", "plan"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A model to be trained and evaluated."""
+    """A model to be trained and evaluated, in a folder of its own."""
 
-    experiment: str
-    variant: str
-    dataset: str
-    seed: int
-
-    #: what distinguishes the points of a figure
-    parameters: Mapping[str, Any]
-
-    #: what :func:`pykeen.pipeline.pipeline_from_config` reads
+    #: what :func:`pykeen_adamf.experiments.run.run` takes
     configuration: Mapping[str, Any]
 
     #: a digest of the dataset's content, before anything is dropped
     data: str
 
-    #: the number of test triples to rank, or ``None`` for all
-    num_test_triples: int | None = None
-
     @property
-    def missing_ratio(self) -> float:
-        """Return which share of the existing features is dropped."""
-        return float(self.parameters.get("missing_ratio", 0.0))
-
-    @property
-    def missing_by(self) -> DroppingOrder:
-        """Return which of them are dropped first."""
-        return get_dropping_order(self.parameters)
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        """Return what this is in the experiment, whatever it is configured with."""
-        return self.dataset, self.variant, json.dumps(dict(self.parameters), sort_keys=True), self.seed
-
-    @cached_property
-    def id(self) -> str:
-        """Return a name for files: readable, and another one if anything that decides the result is different.
-
-        That is the content of the dataset, but neither where its files are nor the device, since several machines may
-        work on the same experiment.
-        """
-        pipeline = {key: value for key, value in self.configuration["pipeline"].items() if key != "dataset_kwargs"}
-        content = [self.experiment, *self.key, pipeline, self.data, self.num_test_triples]
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        points = [f"{name} {value}" for name, value in self.parameters.items() if name not in {"mat", "model"}]
-        text = " ".join([self.dataset, self.variant, *points, f"seed {self.seed}"]).lower()
-        return f"{re.sub(r'[^a-z0-9.]+', '-', text)}-{digest[:10]}"
-
-    def describe(self) -> str:
-        """Return what this is, in one line."""
-        points = [f"{name} {value}" for name, value in self.parameters.items() if name not in {"mat", "model"}]
-        return ", ".join([self.variant, *points, self.dataset, f"seed {self.seed}"])
+    def name(self) -> str:
+        """Return the name of its folder."""
+        metadata, pipeline = self.configuration["metadata"], self.configuration["pipeline"]
+        points = [f"{name} {x}" for name, x in metadata["parameters"].items() if name not in {"mat", "model"}]
+        text = " ".join([pipeline["dataset"], metadata["variant"], *points, f"seed {pipeline['random_seed']}"]).lower()
+        # "(h*, r, t)" and "(h, r, t*)" are two variants
+        return re.sub(r"[^a-z0-9.]+", "-", text.replace("*", "x")).strip("-")
 
 
 def plan(
@@ -118,36 +81,26 @@ def plan(
         for variant in variants:
             check_modalities(variant, name, get_modalities(dataset))
         digest = digest_data(dataset)
-        added = [
-            Run(
-                experiment=experiment,
-                variant=variant.name,
-                dataset=name,
-                seed=seed,
-                parameters=dict(variant.parameters),
-                configuration=_configure(
-                    variant, name, seed, dataset_kwargs or {}, configurations, overrides or Overrides()
-                ),
-                data=digest,
-                num_test_triples=num_test_triples,
+        for seed, variant in itertools.product(range(seeds), variants):
+            configuration = _configure(
+                variant, name, seed, dataset_kwargs or {}, configurations, overrides or Overrides()
             )
-            for seed in range(seeds)
-            for variant in variants
-        ]
-        for run in added:
-            _check_validation(run, dataset_kwargs or {})
-        runs += added
+            configuration["metadata"]["experiment"] = experiment
+            if num_test_triples is not None:
+                configuration["data"]["test_triples"] = num_test_triples
+            _check_validation(configuration, dataset_kwargs or {})
+            runs.append(Run(configuration, digest))
     return runs
 
 
-def _check_validation(run: Run, dataset_kwargs: Mapping[str, Any]) -> None:
+def _check_validation(configuration: Mapping[str, Any], dataset_kwargs: Mapping[str, Any]) -> None:
     """Check that nothing is chosen by validation triples that are training or test triples."""
-    if stopper_resolver.lookup(run.configuration["pipeline"].get("stopper")) is NopStopper:
+    if stopper_resolver.lookup(configuration["pipeline"].get("stopper")) is NopStopper:
         return
     try:
-        refuse_leaking_validation(run.dataset, dataset_kwargs)
+        refuse_leaking_validation(configuration["pipeline"]["dataset"], dataset_kwargs)
     except ValueError as error:
-        source = run.configuration["metadata"]["source"]
+        source = configuration["metadata"]["source"]
         raise ValueError(f"{source} has a stopper. {error} As an option of the command: --validation.") from error
 
 
@@ -178,8 +131,8 @@ def _configure(
             pipeline.get("training_kwargs", {}).pop(name, None)
     configuration["pipeline"] = pipeline
     configuration["metadata"]["title"] = f"{variant.name} on {dataset}"
+    configuration["metadata"] |= {"variant": variant.name, "parameters": dict(variant.parameters)}
+    configuration["data"] = {}
     if variant.missing_ratio:
-        # PyKEEN reads the rest, but cannot do this
-        configuration["metadata"]["missing_ratio"] = variant.missing_ratio
-        configuration["metadata"]["missing_by"] = variant.missing_by
+        configuration["data"] = {"missing_ratio": variant.missing_ratio, "missing_by": variant.missing_by}
     return configuration

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy
 
+from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.paper.contenders import Overrides
 from pykeen_adamf.experiments.paper.planning import Run, plan
+from pykeen_adamf.experiments.run import run as run_in_folder
 
 from ...datasets.cases import ENTITIES, write_benchmark
 
@@ -35,6 +37,25 @@ def plan_runs(directory: Path, experiment: str = "table2", **kwargs: Any) -> lis
     return plan(experiment, **kwargs)
 
 
+def get_variant(run: Run) -> str:
+    """Return the name of the variant of a run."""
+    variant: str = run.configuration["metadata"]["variant"]
+    return variant
+
+
+def get_seed(run: Run) -> int:
+    """Return the random seed of a run."""
+    seed: int = run.configuration["pipeline"]["random_seed"]
+    return seed
+
+
+def execute(run: Run, path: Path) -> tuple[dict[str, Any], dict[str, numpy.ndarray]]:
+    """Carry out a run in a folder, and return its result and its ranks."""
+    result = run_in_folder(run.configuration, path, device="cpu", progress=False)
+    with numpy.load(RunFolder(path).ranks) as ranks:
+        return result, dict(ranks)
+
+
 def without_times(result: dict[str, Any]) -> dict[str, Any]:
     """Return the result of a run without what differs each time."""
     return {key: value for key, value in result.items() if key != "seconds"}
@@ -42,9 +63,15 @@ def without_times(result: dict[str, Any]) -> dict[str, Any]:
 
 def result_files(output: Path) -> Iterator[Path]:
     """Return the files with results."""
-    yield from sorted((output / "runs").glob("*.json"))
+    yield from sorted((output / "runs").glob("*/result.json"))
 
 
-def read_tables(output):
+def list_files(output: Path) -> dict[str, tuple[int, int]]:
+    """Return all files of runs, and what changes if anybody writes them again."""
+    paths = [path for path in (output / "runs").glob("*/*") if path.name != ".lock"]
+    return {str(path.relative_to(output)): (path.stat().st_mtime_ns, path.stat().st_ino) for path in paths}
+
+
+def read_tables(output: Path) -> str:
     """Return the report without times and machines."""
     return (output / "report.md").read_text(encoding="utf-8").partition("## Times and machines")[0]

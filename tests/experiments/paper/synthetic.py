@@ -1,19 +1,28 @@
-"""Directories of experiments, as the runner leaves them, with made-up numbers; and what is in a report."""
+"""Directories of experiments, as runs leave them, with made-up numbers; and what is in a report."""
 
+import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy
+from pykeen.pipeline import pipeline as pykeens_pipeline
+from pykeen.training.callbacks import TrainingCallback
 
+from pykeen_adamf.evaluation import METRICS, Ranks, rank_metrics
+from pykeen_adamf.experiments.data import describe_data, load_data
+from pykeen_adamf.experiments.effective import describe_options
+from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.paper.contenders import Overrides
-from pykeen_adamf.experiments.paper.data import describe_data, drop_features, load_dataset, sample
 from pykeen_adamf.experiments.paper.planning import Run, plan
-from pykeen_adamf.experiments.paper.record import record_experiment
 from pykeen_adamf.experiments.paper.report import write_report
-from pykeen_adamf.experiments.paper.running import RunFiles, describe_failure
-from pykeen_adamf.experiments.statistics import METRICS, Ranks, rank_metrics
+from pykeen_adamf.experiments.results import describe_environment
+from pykeen_adamf.experiments.run import make_resumable
+
+from ...cases import make_factory
+from .cases import get_seed, get_variant
 
 #: Changes the content of a run's file.
 Change = Callable[[Run, dict[str, Any]], None]
@@ -31,53 +40,100 @@ def write_experiment(
     change: Change | None = None,
     **kwargs: Any,
 ) -> list[Run]:
-    """Write the files of an experiment's runs, in which some models have better ranks."""
+    """Write the folders of an experiment's runs, in which some models have better ranks."""
     runs = plan(experiment, datasets=[dataset], seeds=seeds, models=models, **kwargs)
-    record_experiment(directory, experiment, runs)
     for run in runs:
-        files = RunFiles(directory, run.id)
-        if (run.variant, run.seed) in failed:
-            files.write(describe_failure(run, "cpu", "NonFiniteLossError: the loss is | not finite"), None)
-        elif (run.variant, run.seed) not in missing:
-            result, ranks = make_result(run, is_better=run.variant in better)
+        folder = get_folder(directory, run)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.plan(run.configuration)
+        if (get_variant(run), get_seed(run)) in failed:
+            folder.fail("NonFiniteLossError: the loss is | not finite")
+        elif (get_variant(run), get_seed(run)) not in missing:
+            result, ranks = make_result(run, is_better=get_variant(run) in better)
             if change is not None:
                 change(run, result)
-            files.write(result, {name: getattr(ranks, name) for name in ("triples", "head_rank", "tail_rank")})
+            folder.finish(result, {name: getattr(ranks, name) for name in ("triples", "head_rank", "tail_rank")})
     return runs
+
+
+def get_folder(directory: Path, run: Run) -> RunFolder:
+    """Return the folder of a run of an experiment."""
+    return RunFolder(directory / "runs" / run.name)
 
 
 def make_result(run: Run, is_better: bool) -> tuple[dict[str, Any], Ranks]:
     """Make the content of a run's file, and ranks that fit to it."""
-    pipeline = run.configuration["pipeline"]
-    dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs", {}))
-    dropped = drop_features(dataset, run.missing_ratio, run.seed, run.missing_by)
-    testing = sample(dataset.testing, run.num_test_triples)
+    data = load_data(run.configuration)
+    seed, variant = get_seed(run), get_variant(run)
     # the same triples are hard for all
-    hardness = numpy.random.default_rng(0).integers(2, 40, size=(2, testing.num_triples))
-    noise = numpy.random.default_rng(run.seed).integers(0, 3, size=hardness.shape)
+    hardness = numpy.random.default_rng(0).integers(2, 40, size=(2, data.testing.num_triples))
+    noise = numpy.random.default_rng(seed).integers(0, 3, size=hardness.shape)
     head, tail = numpy.maximum(1, hardness // (3 if is_better else 1) - noise).astype(float)
-    ranks = Ranks.from_arrays(testing.mapped_triples.numpy(), head, tail)
+    ranks = Ranks.from_arrays(data.testing.mapped_triples.numpy(), head, tail)
     metrics = dict(zip(METRICS, rank_metrics(ranks).mean(axis=0).tolist(), strict=True))
+    pipeline = run.configuration["pipeline"]
     content = {
-        **describe_failure(run, "cpu", ""),
-        "error": None,
-        "data": describe_data(dropped, testing),
+        "configuration": run.configuration,
+        "seed": seed,
+        "data_digest": data.digest,
+        "data": describe_data(data.dataset, data.testing),
+        "environment": describe_environment("cpu"),
+        "effective": {"options": get_options(pipeline)},
         "metrics": {"both": {"realistic": metrics}},
-        "losses": [1.0],
+        "losses": [1.0] * pipeline["training_kwargs"]["num_epochs"],
         "num_parameters": 1_234,
         "seconds": {"training": 1.0, "evaluation": 0.5},
-        "modality_weights": make_weights(run) if run.variant.startswith("AdaMF") else None,
+        "modality_weights": make_weights(seed) if variant.startswith("AdaMF") else None,
     }
     return content, ranks
 
 
-def make_weights(run: Run) -> list[dict[str, Any]]:
+def make_weights(seed: int) -> list[dict[str, Any]]:
     """Make weights of modalities."""
     return [
-        {"relation": relation, "modality": modality, "weight": (1 + row + run.seed) / 9, "num_triples": num}
+        {"relation": relation, "modality": modality, "weight": (1 + row + seed) / 9, "num_triples": num}
         for relation, num in (("has_keyword", 312), ("in_subgroup", 162))
         for row, modality in enumerate(("structural", "visual", "textual"))
     ]
+
+
+# --- options in force
+
+
+def get_options(pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the objects that PyKEEN makes of a configuration, whatever the dataset."""
+    others = {"dataset", "dataset_kwargs", "random_seed"}
+    options: dict[str, Any] = _get_options(json.dumps({key: x for key, x in pipeline.items() if key not in others}))
+    return dict(options)
+
+
+@cache
+def _get_options(text: str) -> dict[str, Any]:
+    kwargs, factory = json.loads(text), make_factory()
+    kwargs["training_loop"] = make_resumable(kwargs.get("training_loop"))
+    kwargs["training_kwargs"] = {**kwargs.get("training_kwargs", {}), "callbacks": Describing()}
+    try:
+        pykeens_pipeline(training=factory, testing=factory, random_seed=0, device="cpu", use_tqdm=False, **kwargs)
+    except TrainingBeginsError as error:
+        options: dict[str, Any] = error.args[0]
+        return options
+    raise AssertionError
+
+
+class TrainingBeginsError(Exception):
+    """Raised instead of training, with the options."""
+
+
+class Describing(TrainingCallback):
+    """Describes the options, as soon as there is everything that has some."""
+
+    def register_training_loop(self, training_loop: Any) -> None:
+        """Describe, and do not train."""
+        factory, batch_size = (training_loop.arguments[name] for name in ("triples_factory", "batch_size"))
+        raise TrainingBeginsError(describe_options(training_loop, factory, batch_size))
+
+
+# --- reports
 
 
 def tiny(**kwargs: Any) -> Overrides:
@@ -100,6 +156,6 @@ def section(text: str, title: str) -> str:
 def table(text: str, number: int = 0) -> list[list[str]]:
     """Return one of the tables as a list of rows, the header first."""
     tables = re.findall(r"(?:^\|.*\|\n)+", text + "\n", flags=re.MULTILINE)
-    rows = [[cell.strip() for cell in line[1:-1].split(" | ")] for line in tables[number].splitlines()]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in tables[number].splitlines()]
     assert len({len(row) for row in rows}) == 1
     return rows[:1] + rows[2:]

@@ -1,18 +1,15 @@
 """The command, run as a user does."""
 
-import dataclasses
+import importlib.util
 import json
-import os
 import re
-import signal
 
 import pytest
 from click.testing import CliRunner
 
 from pykeen_adamf.cli import main
-from pykeen_adamf.experiments.paper import grid
 
-from .cases import OVERRIDES, SMALL, plan_runs, read_tables, write_dataset
+from .cases import SMALL, list_files, read_tables, result_files, write_dataset
 
 
 def invoke(*arguments):
@@ -56,7 +53,9 @@ def test_unwritable(tmp_path):
 
 
 def test_other_experiment(tmp_path):
-    (tmp_path / "experiment.json").write_text(json.dumps(dict(format=1, experiment="figure4", runs=[])))
+    folder = tmp_path / "runs" / "x"
+    folder.mkdir(parents=True)
+    (folder / "configuration.json").write_text(json.dumps(dict(metadata=dict(experiment="figure4"), pipeline={})))
     for options in ([], ["--report-only"]):
         result = invoke("table3", "--dataset", "EmojiKG", "--output", tmp_path, *options)
         assert result.exit_code == 1
@@ -74,7 +73,8 @@ def test_one_modality(tmp_path):
 def test_help():
     result = invoke("--help")
     assert result.exit_code == 0
-    for name in ("table2", "table3", "figure3", "figure4", "figure5", "--workers", "--retry", "--report-only"):
+    options = ("--engine", "--workers", "--dry-run", "--retry", "--report-only")
+    for name in ("table2", "table3", "figure3", "figure4", "figure5", *options):
         assert name in result.output
 
 
@@ -88,78 +88,76 @@ def test_ablations(benchmark, tmp_path):
     assert "2 runs, of which 0 are finished" in result.output
     for i, line in enumerate(sorted(re.findall(r"^\[\d/2\] (.*): MRR 0\.\d+, \d+ s", result.output, re.MULTILINE))):
         assert line == f"{names[i]}, DB15K, seed 0"
-    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "output" / "runs").iterdir()}
-    assert len(before) == 4
+    before = list_files(tmp_path / "output")
+    assert len(list(result_files(tmp_path / "output"))) == 2
     tables = read_tables(tmp_path / "output")
     assert all(name in tables for name in names)
     (tmp_path / "output" / "report.md").unlink()
     again = invoke(*arguments, *SMALL, "--output", tmp_path / "output")
     assert again.exit_code == 0, again.output
     assert "2 runs, of which 2 are finished" in again.output
-    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "output" / "runs").iterdir()} == before
+    assert list_files(tmp_path / "output") == before
     assert read_tables(tmp_path / "output") == tables
     assert invoke("table3", "--report-only", "--output", tmp_path / "output").exit_code == 0
 
 
-@pytest.mark.slow
-def test_errors_of_workers(benchmark, tmp_path):
-    """What is no run's failure stops the command, in a sentence, and it can be repeated."""
-    arguments = ["figure4", "--directory", benchmark, "--seeds", 1, "--epochs", 1, *SMALL, "--output", tmp_path]
-    runs = plan_runs(benchmark, "figure4", overrides=dataclasses.replace(OVERRIDES, epochs=1))
-    obstacle = tmp_path / "runs" / f".{runs[1].id}.ranks.npz.part"
-    obstacle.mkdir(parents=True)
-    result = invoke(*arguments)
-    assert result.exit_code == 1
-    assert "Error: A worker has ended with an error" in result.output
-    obstacle.rmdir()
-    assert not list((tmp_path / "runs").glob("*.lock"))
-    result = invoke(*arguments)
-    assert result.exit_code == 0, result.output
-    assert "4 runs, of which 1 are finished" in result.output
-
-
-@pytest.mark.slow
-def test_damaged_files(benchmark, tmp_path):
+@pytest.mark.parametrize("damaged", ["results", "ranks"])
+def test_damaged_files(benchmark, tmp_path, damaged):
     """They are run again if asked for."""
     arguments = ["figure5", "--directory", benchmark, "--seeds", 1, "--epochs", 1, *SMALL, "--output", tmp_path]
+    arguments += ["--engine", "inline"]
     assert invoke(*arguments).exit_code == 0
     tables = read_tables(tmp_path)
-    results, ranks = (sorted((tmp_path / "runs").glob(pattern)) for pattern in ("*.json", "*.npz"))
-    results[0].write_text("{}")
-    ranks[1].write_bytes(ranks[1].read_bytes()[:100])
-    result = invoke(*arguments)
-    assert result.exit_code == 1
-    assert f"{results[0].name} is not the result of this run. Remove it, and run it again" in result.output
+    if damaged == "results":
+        path = next(result_files(tmp_path))
+        path.write_text("{}")
+        result = invoke(*arguments)
+        assert result.exit_code == 1
+        assert f"{path} is of another version of this package" in result.output
+        assert "Traceback" not in result.output
+    else:
+        path = sorted(tmp_path.glob("runs/*/ranks.npz"))[1]
+        path.write_bytes(path.read_bytes()[:100])
     result = invoke(*arguments, "--retry")
     assert result.exit_code == 0, result.output
-    assert "2 runs, of which 0 are finished" in result.output
+    assert "2 runs, of which 1 are finished" in result.output
     assert read_tables(tmp_path) == tables
 
 
-@pytest.mark.slow
-def test_killed_before_they_run(benchmark, tmp_path, monkeypatch):
-    """Processes that are always killed are not started for ever."""
-    monkeypatch.setattr(grid, "work_in_process", kill_this_process)
-    with pytest.raises(RuntimeError, match=r"killed before they run anything, by signal 9\."):
-        grid.reproduce(
-            "figure4",
-            output=tmp_path,
-            datasets=["DB15K"],
-            dataset_kwargs=dict(directory=str(benchmark)),
-            overrides=OVERRIDES,
-            device="cpu",
-        )
+def test_dry_run(benchmark, tmp_path):
+    """There is one command for each run, which are carried out by whoever wants to; nothing is run here."""
+    arguments = ["figure5", "--directory", benchmark, "--seeds", 1, "--epochs", 1, *SMALL, "--output", tmp_path]
+    result = invoke(*arguments, "--dry-run")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert [line.split()[:2] for line in lines] == [["pykeen-adamf", "run"]] * 2
+    assert not (tmp_path / "report.md").exists()
+    assert not list(result_files(tmp_path))
+    for line in lines:
+        result = CliRunner().invoke(main, [*line.split()[1:], "--device", "cpu", "--no-progress"])
+        assert result.exit_code == 0, result.output
+    assert invoke(*arguments, "--dry-run").output == ""
+    assert invoke("figure5", "--report-only", "--output", tmp_path).exit_code == 0
+    assert "All 2 runs are finished." in read_tables(tmp_path)
 
 
-def kill_this_process(*args):
-    os.kill(os.getpid(), signal.SIGKILL)
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="needs to be without ray")
+def test_without_ray(benchmark, tmp_path):
+    result = invoke("figure5", "--directory", benchmark, "--engine", "ray", "--output", tmp_path)
+    assert result.exit_code == 1
+    assert result.output == 'Error: The engine ray is not installed: pip install "pykeen-adamf[ray]"\n'
 
 
-@pytest.mark.slow
+def test_no_such_engine(tmp_path):
+    result = invoke("figure5", "--engine", "slurm", "--output", tmp_path)
+    assert result.exit_code == 2
+    assert "'slurm' is not one of 'local', 'ray', 'inline'" in result.output
+
+
 def test_failures(benchmark, tmp_path):
     """They are told, do not stop the others, and are run again only if asked for."""
     arguments = ["figure3", "--directory", benchmark, "--models", "TBKGC,AdaMF", "--seeds", 1, "--epochs", 1]
-    arguments += [*SMALL, "--embedding-dim", "1", "--output", tmp_path]
+    arguments += [*SMALL, "--embedding-dim", "1", "--engine", "inline", "--output", tmp_path]
     first, second, third = (invoke(*arguments, *options) for options in ([], [], ["--retry"]))
     message = "failed: ValueError: 2 modalities cannot share 1 dimensions"
     # as soon as anything has failed, others must not rely on the report

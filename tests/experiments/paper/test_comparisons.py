@@ -5,15 +5,15 @@ from copy import deepcopy
 import pandas
 import pytest
 
-from pykeen_adamf.experiments.paper.data import _load
+from pykeen_adamf.evaluation import compare_ranks, read_ranks
+from pykeen_adamf.experiments.data import _load
 from pykeen_adamf.experiments.paper.report import write_report
 from pykeen_adamf.experiments.paper.reporting.pairs import find_pairs
 from pykeen_adamf.experiments.paper.reporting.points import read_points
-from pykeen_adamf.experiments.paper.running import RunFiles
-from pykeen_adamf.experiments.statistics import compare_ranks, read_ranks
 from tests.datasets.cases import write_benchmark
 
-from .synthetic import report, section, table, write_experiment
+from .cases import get_variant
+from .synthetic import get_folder, report, section, table, write_experiment
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_comparisons(finished):
         "AdaMF-MAT vs. AdaMF",
     ]
     better, same = (
-        [read_ranks(path) for path in sorted(directory.glob(f"runs/emojikg-{name}-seed-*.npz"))]
+        [read_ranks(path) for path in sorted(directory.glob(f"runs/emojikg-{name}-seed-*/ranks.npz"))]
         for name in ("adamf-mat", "adamf")
     )
     expected = compare_ranks(better, same)
@@ -88,7 +88,7 @@ def test_pairs_of_ablations(tmp_path):
 def test_unreadable_ranks(tmp_path, content):
     """There is a report, without the comparisons that need them."""
     runs = write_experiment(tmp_path, models=["IKRL", "IKRL-MAT", "AdaMF", "AdaMF-MAT"], seeds=1)
-    path = next(RunFiles(tmp_path, run.id).ranks for run in runs if run.variant == "AdaMF")
+    path = next(get_folder(tmp_path, run).ranks for run in runs if get_variant(run) == "AdaMF")
     path.unlink()
     if content is not None:
         path.write_bytes(content)
@@ -96,7 +96,7 @@ def test_unreadable_ranks(tmp_path, content):
     assert [row[0] for row in table(text)[1:]] == ["IKRL-MAT vs. IKRL"]
     assert f"**There is no comparison of AdaMF-MAT vs. AdaMF: {path} " in text
     assert "Remove the files of this run" in text
-    for other in tmp_path.glob("runs/*.npz"):
+    for other in tmp_path.glob("runs/*/ranks.npz"):
         other.unlink()
     text = section(report(tmp_path), "Comparisons")
     assert text.strip().startswith("There are no comparisons: IKRL-MAT vs. IKRL: ")
@@ -106,7 +106,7 @@ def test_other_data(tmp_path):
     """Runs on other data than the rest, and than what can be loaded now."""
 
     def change(run, result):
-        if run.variant == "AdaMF":
+        if get_variant(run) == "AdaMF":
             result["data"]["training"] = "other"
 
     write_experiment(tmp_path, models=["AdaMF", "AdaMF-MAT"], seeds=1, change=change)
@@ -139,7 +139,7 @@ def test_the_dataset_is_elsewhere(tmp_path):
     small = write_benchmark(tmp_path / "DB15K")
 
     def move(run, result):
-        if run.variant == "AdaMF-MAT":
+        if get_variant(run) == "AdaMF-MAT":
             result["configuration"] = deepcopy(result["configuration"])
             result["configuration"]["pipeline"]["dataset_kwargs"] = {"directory": str(tmp_path / "there")}
 

@@ -1,4 +1,4 @@
-"""From an experiment to runs, and their IDs."""
+"""From an experiment to runs, and the names of their folders."""
 
 import dataclasses
 import json
@@ -11,82 +11,74 @@ from pykeen_adamf.experiments.paper.contenders import CONTENDERS, Overrides, loa
 from pykeen_adamf.experiments.paper.experiments import EXPERIMENTS, GROUPS, MISSING_RATIOS
 from pykeen_adamf.experiments.paper.planning import Run
 
-from .cases import OVERRIDES, plan_runs, write_dataset
+from .cases import OVERRIDES, get_seed, get_variant, plan_runs, write_dataset
 
-RUN = Run(
-    experiment="figure3",
-    variant="AdaMF (S+V)",
-    dataset="MKG-Y",
-    seed=3,
-    parameters={"missing_ratio": 0.2, "model": "AdaMF"},
-    configuration={"metadata": {}, "pipeline": {"model": "AdaMFRotatE", "model_kwargs": {"embedding_dim": 4}}},
-    data="0123",
-)
+
+def make_run(dataset="MKG-Y", variant="AdaMF (S+V)", seed=3, **parameters):
+    """Make a run of figure 3, more or less."""
+    parameters = {"missing_ratio": 0.2, "model": "AdaMF"} | parameters
+    metadata = {"experiment": "figure3", "variant": variant, "parameters": parameters}
+    return Run({"metadata": metadata, "pipeline": {"dataset": dataset, "random_seed": seed}}, data="0123")
 
 
 def test_stable():
-    """The ID is the same in any process, on any machine, and in the next version."""
-    assert RUN.id == "mkg-y-adamf-s-v-missing-ratio-0.2-seed-3-c92f5a5a71"
+    """The name of the folder is the same in any process, on any machine, and in the next version."""
+    assert make_run().name == "mkg-y-adamf-s-v-missing-ratio-0.2-seed-3"
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        dict(experiment="table3"),
+        dict(variant="AdaMF (S+T)"),
         dict(variant="AdaMF (S*V)"),
         dict(dataset="MKG-W"),
         dict(seed=4),
-        dict(parameters={"missing_ratio": 0.4, "model": "AdaMF"}),
-        dict(parameters={"missing_ratio": 0.2, "model": "IKRL"}),
-        dict(configuration={"metadata": {}, "pipeline": {"model": "IKRL", "model_kwargs": {"embedding_dim": 4}}}),
-        dict(
-            configuration={"metadata": {}, "pipeline": {"model": "AdaMFRotatE", "model_kwargs": {"embedding_dim": 5}}}
-        ),
-        dict(data="0124"),
-        dict(num_test_triples=10),
+        dict(missing_ratio=0.4),
+        dict(missing_by="degree"),
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_distinct(change):
-    assert dataclasses.replace(RUN, **change).id != RUN.id
+    """What may be in one directory has folders of its own; of anything else, a folder is of one run only."""
+    assert make_run(**change).name != make_run().name
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_all_experiments(experiment, benchmark):
-    """All runs have IDs of their own, which can be file names, and planning again gives the same."""
+    """All runs have names of their own, which can be those of files, and planning again gives the same."""
     runs = plan_runs(benchmark, experiment, seeds=2)
-    ids = [run.id for run in runs]
-    assert len(set(ids)) == len(ids) == 2 * len(EXPERIMENTS[experiment])
-    assert ids == [run.id for run in plan_runs(benchmark, experiment, seeds=2)]
-    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.") and len(name) < 200 for name in ids)
+    names = [run.name for run in runs]
+    assert len(set(names)) == len(names) == 2 * len(EXPERIMENTS[experiment])
+    assert runs == plan_runs(benchmark, experiment, seeds=2)
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.") and len(name) < 200 for name in names)
     # seed by seed
-    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    assert [get_seed(run) for run in runs] == [seed for seed in (0, 1) for _ in EXPERIMENTS[experiment]]
     for run in runs:
         pipeline = run.configuration["pipeline"]
-        assert pipeline["random_seed"] == run.seed
         assert pipeline["training_kwargs"] == dict(num_epochs=2, batch_size=16)
         assert pipeline["dataset"] == "DB15K"
-    assert [
-        run.id for run in plan_runs(benchmark, experiment, overrides=dataclasses.replace(OVERRIDES, epochs=3))
-    ] != ids
+        assert run.configuration["metadata"]["experiment"] == experiment
+    others = plan_runs(benchmark, experiment, seeds=2, overrides=dataclasses.replace(OVERRIDES, epochs=3))
+    assert [run.name for run in others] == names
+    assert not any(run == other for run, other in zip(runs, others, strict=True))
 
 
 def test_content_rather_than_place(benchmark, tmp_path):
-    """The same files elsewhere make the same IDs, and another value in them makes others."""
-    ids = [run.id for run in plan_runs(benchmark)]
+    """The same files elsewhere are the same data, and another value in them makes others."""
+    (data,) = {run.data for run in plan_runs(benchmark)}
     same = write_dataset(tmp_path / "same")
-    assert [run.id for run in plan_runs(same)] == ids
+    assert {run.data for run in plan_runs(same)} == {data}
     other = write_dataset(tmp_path / "other")
     features = numpy.load(other / "visual.npy")
     features[0, 0] += 1
     numpy.save(other / "visual.npy", features)
-    assert not set(ids).intersection(run.id for run in plan_runs(other))
+    assert data not in {run.data for run in plan_runs(other)}
 
 
 def test_table2(benchmark):
     runs = plan_runs(benchmark)
-    assert [run.variant for run in runs] == list(CONTENDERS)
-    assert {run.variant for run in runs if run.configuration["pipeline"]["training_loop"] == "MAT"} == {
+    assert [get_variant(run) for run in runs] == list(CONTENDERS)
+    assert {get_variant(run) for run in runs if run.configuration["pipeline"]["training_loop"] == "MAT"} == {
         "IKRL-MAT",
         "TBKGC-MAT",
         "AdaMF-MAT",
@@ -95,7 +87,8 @@ def test_table2(benchmark):
 
 def test_table3(benchmark):
     """Each ablation differs from its model in what it is named after, and in nothing else."""
-    runs = {run.variant: run.configuration["pipeline"] for run in plan_runs(benchmark, "table3", overrides=Overrides())}
+    runs = plan_runs(benchmark, "table3", overrides=Overrides())
+    pipelines = {get_variant(run): run.configuration["pipeline"] for run in runs}
     added = dict(dataset_kwargs=dict(directory=str(benchmark)), random_seed=0)
     bases = {name: {**load_configuration(name, "DB15K")["pipeline"], **added} for name in ("AdaMF", "AdaMF-MAT")}
 
@@ -107,7 +100,7 @@ def test_table3(benchmark):
         return {**bases["AdaMF-MAT"], "training_loop_kwargs": options}
 
     assert SYNTHETIC_KINDS == ("head", "tail", "both")
-    assert runs == {
+    assert pipelines == {
         "AdaMF-MAT": bases["AdaMF-MAT"],
         "AdaMF (S+V+T, adaptive)": adamf(fusion="adaptive"),
         "AdaMF (S+V+T, mean)": adamf(fusion="mean"),
@@ -122,28 +115,34 @@ def test_table3(benchmark):
 
 def test_figures(benchmark):
     runs = plan_runs(benchmark, "figure3")
-    assert [(run.variant, run.missing_ratio) for run in runs] == [
+    points = [run.configuration["metadata"] for run in runs]
+    assert [(point["variant"], point["parameters"]["missing_ratio"]) for point in points] == [
         (name, ratio)
         for model in ("AdaMF", "TBKGC", "IKRL")
         for ratio in MISSING_RATIOS
         for name in (model, f"{model}-MAT")
     ]
-    for run in runs:
-        assert run.parameters["mat"] is (run.configuration["pipeline"]["training_loop"] == "MAT")
-        assert run.variant.startswith(run.parameters["model"])
+    for run, point in zip(runs, points, strict=True):
+        assert point["parameters"]["mat"] is (run.configuration["pipeline"]["training_loop"] == "MAT")
+        assert point["variant"].startswith(point["parameters"]["model"])
+        ratio = point["parameters"]["missing_ratio"]
+        assert run.configuration["data"] == (dict(missing_ratio=ratio, missing_by="uniform") if ratio else {})
     runs = plan_runs(benchmark, "figure4")
     numbers = [run.configuration["pipeline"]["training_loop_kwargs"]["num_groups"] for run in runs]
-    assert numbers == [run.parameters["num_groups"] for run in runs] == list(GROUPS)
-    assert [run.variant for run in plan_runs(benchmark, "figure5")] == ["AdaMF", "AdaMF-MAT"]
+    points = [run.configuration["metadata"]["parameters"] for run in runs]
+    assert numbers == [point["num_groups"] for point in points] == list(GROUPS)
+    assert [get_variant(run) for run in plan_runs(benchmark, "figure5")] == ["AdaMF", "AdaMF-MAT"]
 
 
 def test_rare_entities_first(benchmark):
     """Figure 3 with another order of dropping is another experiment, which may be in the same directory."""
     runs, uniform = (plan_runs(benchmark, "figure3", **kwargs) for kwargs in (dict(missing_by="degree"), {}))
-    assert [run.missing_by for run in uniform] == ["uniform"] * len(runs)
+    assert {run.configuration["data"].get("missing_by", "uniform") for run in uniform} == {"uniform"}
     for run, other in zip(runs, uniform, strict=True):
         # without anything dropped, it is the same
-        assert (run.id == other.id) is (run.key == other.key) is (run.missing_by == "uniform") is not run.missing_ratio
+        is_dropped = bool(run.configuration["data"])
+        assert (run.name == other.name) is (run == other) is not is_dropped
+        assert run.configuration["data"].get("missing_by", "uniform") == ("degree" if is_dropped else "uniform")
     assert [run.configuration["pipeline"] for run in runs] == [run.configuration["pipeline"] for run in uniform]
 
 
@@ -166,14 +165,14 @@ def test_early_stopping(benchmark, tmp_path, validation):
 def test_choice(benchmark):
     """In the experiment's order, whatever the order of the choice."""
     runs = plan_runs(benchmark, models=["AdaMF-MAT", "RotatE"], seeds=2)
-    assert [(run.variant, run.seed) for run in runs] == [(x, i) for i in (0, 1) for x in ("RotatE", "AdaMF-MAT")]
+    assert [(get_variant(run), get_seed(run)) for run in runs] == [
+        (x, i) for i in (0, 1) for x in ("RotatE", "AdaMF-MAT")
+    ]
 
 
 def test_spelling(benchmark):
     """However a dataset is spelled, it is the same."""
-    assert [run.id for run in plan_runs(benchmark, datasets=["db15k", "DB15K"])] == [
-        run.id for run in plan_runs(benchmark)
-    ]
+    assert plan_runs(benchmark, datasets=["db15k", "DB15K"]) == plan_runs(benchmark)
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,15 @@ import sys
 import pytest
 import torch
 
+from pykeen_adamf.evaluation import compare_ranks, read_ranks
 from pykeen_adamf.experiments.paper import report as report_module
 from pykeen_adamf.experiments.paper.planning import plan
-from pykeen_adamf.experiments.paper.record import record_experiment
 from pykeen_adamf.experiments.paper.report import write_report
 from pykeen_adamf.experiments.paper.reporting.points import read_points
 from pykeen_adamf.experiments.paper.reporting.weights import average_weights
-from pykeen_adamf.experiments.paper.running import RunFiles, execute
-from pykeen_adamf.experiments.statistics import compare_ranks, read_ranks
 
-from .synthetic import report, section, table, tiny, write_experiment
+from .cases import execute
+from .synthetic import get_folder, report, section, table, tiny, write_experiment
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def test_results(finished):
     assert [row[0] for row in rows[1:]] == ["RotatE", "IKRL", "AdaMF", "IKRL-MAT", "AdaMF-MAT"]
     values = [
         100 * json.loads(path.read_text())["metrics"]["both"]["realistic"]["MRR"]
-        for path in directory.glob("runs/emojikg-adamf-mat-seed-*.json")
+        for path in directory.glob("runs/emojikg-adamf-mat-seed-*/result.json")
     ]
     mean = sum(values) / 2
     deviation = math.sqrt(sum((value - mean) ** 2 for value in values))
@@ -89,16 +88,16 @@ def test_nothing_is_finished(tmp_path):
 
 
 def test_no_experiment(tmp_path):
-    with pytest.raises(ValueError, match=r"has no experiment\.json"):
+    with pytest.raises(ValueError, match=r"has no runs\. Run the experiment there first"):
         write_report(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not the result of a run: Expecting property name .*"),
-        ("{}", "is not the result of this run"),
-        (None, "is not the result of a run: it has no metrics"),
+        ("{", r"cannot be read: Expecting property name .*\. Remove the folder, and run it again"),
+        ("{}", r"is of another version of this package\. Read it with that one, or choose another folder"),
+        (None, r"is not the result of a run: it has no metrics\. Remove it, and run it again"),
     ],
 )
 def test_unreadable_runs(tmp_path, content, message):
@@ -109,10 +108,10 @@ def test_unreadable_runs(tmp_path, content, message):
 
     change = forget_metrics if content is None else None
     run = write_experiment(tmp_path, models=["RotatE"], seeds=1, change=change)[0]
-    path = RunFiles(tmp_path, run.id).result
+    path = get_folder(tmp_path, run).result
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ValueError, match=rf"^\S*{path.name} {message}\. Remove it, and run it again\.$"):
+    with pytest.raises(ValueError, match=rf"^\S*{path.name} {message}\.$"):
         write_report(tmp_path)
 
 
@@ -148,7 +147,7 @@ def test_several_at_the_same_time(tmp_path):
     assert [process.wait() for process in processes] == [0, 0]
     assert (tmp_path / "report.md").read_text(encoding="utf-8") == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("experiment.json", "report.md", "runs", "table2-EmojiKG.png", "table2-EmojiKG.svg")
+        *("report.html", "report.md", "runs", "table2-EmojiKG.png", "table2-EmojiKG.svg")
     ]
 
 
@@ -185,9 +184,8 @@ def test_files_of_an_earlier_report(tmp_path):
 
 def test_real_runs(tmp_path):
     runs = plan("figure5", datasets=["EmojiKG"], seeds=1, overrides=tiny(negatives=2), num_test_triples=40)
-    record_experiment(tmp_path, "figure5", runs)
     for run in runs:
-        RunFiles(tmp_path, run.id).write(*execute(run, "cpu"))
+        execute(run, get_folder(tmp_path, run).path)
     text = report(tmp_path)
     assert "All 2 runs are finished." in text
     assert {row[0]: row[1] for row in table(section(text, "Setting"))}["ranked test triples"] == "40"

@@ -4,24 +4,20 @@ from copy import deepcopy
 
 import pytest
 
-from pykeen_adamf.experiments.paper.contenders import load_configuration
-from pykeen_adamf.experiments.paper.reporting.options import BUDGET, MODEL_OPTIONS, TUNED, format_value
+from pykeen_adamf.experiments.paper.contenders import CONTENDERS, load_configuration
+from pykeen_adamf.experiments.paper.reporting.options import format_value
 
-from .synthetic import report, section, table, write_experiment
+from .cases import get_seed, get_variant
+from .synthetic import get_options, report, section, table, write_experiment
 
 #: A configuration that leaves almost everything to defaults.
 BARE = {"model": "AdaMFRotatE", "training_loop": "MAT"}
 
 
-def get(pipeline, name):
-    """Return the value of an option."""
-    return {option.name: option for option in (*BUDGET, *TUNED, *MODEL_OPTIONS)}[name].get(pipeline)
-
-
 @pytest.mark.parametrize(
     ("name", "default", "changes", "value"),
     [
-        ("epochs", 5, {"training_kwargs": {"num_epochs": 7}}, 7),
+        ("batch size", 256, {"training_kwargs": {"batch_size": 32}}, 32),
         ("embedding dimension", 250, {"model_kwargs": {"embedding_dim": 8}}, 8),
         ("negatives", 128, {"negative_sampler_kwargs": {"num_negs_per_pos": 32}}, 32),
         ("negatives", 128, {"training_kwargs": {"num_negs_per_pos": 16}}, 16),
@@ -31,7 +27,7 @@ def get(pipeline, name):
         # PyKEEN's default of the loss if it is chosen, and the model's if not
         ("margin", 12.0, {"loss": "NSSA"}, 9.0),
         ("temperature", 2.0, {"loss": "NSSA"}, 1.0),
-        ("temperature", 2.0, {"loss": "marginranking"}, None),
+        ("temperature", 2.0, {"loss": "marginranking", "training_loop": "sLCWA"}, None),
         ("attention", "shared", {"model_kwargs": {"attention": "per-modality"}}, "per-modality"),
         ("attention", "shared", {"model_kwargs": {"fusion": "mean"}}, None),
         ("attention", "shared", {"model": "TBKGC"}, None),
@@ -54,9 +50,22 @@ def get(pipeline, name):
     ],
 )
 def test_options(name, default, changes, value):
-    """What is not configured has the default of the constructor that it would be passed to."""
-    assert get(BARE, name) == default
-    assert get({**BARE, **changes}, name) == value
+    """What is in force is read from the objects that PyKEEN makes, whether it was given, left out, or derived."""
+    assert get_options(BARE).get(name) == default
+    assert get_options({**BARE, **changes}).get(name) == value
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_budget(name):
+    """Of each model of the paper's experiments, the objects have what its configuration says."""
+    pipeline = load_configuration(name, "EmojiKG")["pipeline"]
+    options = get_options(pipeline)
+    assert options["embedding dimension"] == pipeline["model_kwargs"]["embedding_dim"]
+    assert options["batch size"] == pipeline["training_kwargs"]["batch_size"]
+    assert options["negatives"] == pipeline["negative_sampler_kwargs"]["num_negs_per_pos"]
+    assert options["learning rate"] == pipeline["optimizer_kwargs"]["lr"]
+    assert options["margin"] == pipeline["loss_kwargs"]["margin"]
+    assert options["temperature"] == pytest.approx(pipeline["loss_kwargs"]["adversarial_temperature"])
 
 
 def test_numbers():
@@ -74,13 +83,16 @@ def test_numbers():
 
 
 def reconfigure(models, **groups):
-    """Return a change of the recorded configurations of some models."""
+    """Return a change of the recorded configurations of some models, and of what was in force."""
 
     def change(run, result):
-        if run.variant in models:
+        if get_variant(run) in models:
             result["configuration"] = deepcopy(result["configuration"])
+            pipeline = result["configuration"]["pipeline"]
             for group, options in groups.items():
-                result["configuration"]["pipeline"].setdefault(group, {}).update(options)
+                pipeline.setdefault(group, {}).update(options)
+            result["losses"] = [1.0] * pipeline["training_kwargs"]["num_epochs"]
+            result["effective"] = {"options": get_options(pipeline)}
 
     return change
 
@@ -111,10 +123,10 @@ def test_budgets(tmp_path):
     options = dict(models=["RotatE", "AdaMF"], seeds=2)
     write_experiment(tmp_path / "same", **options)
     assert "**" not in section(report(tmp_path / "same"), "Setting")
-    other = reconfigure(["AdaMF"], training_kwargs={"num_epochs": 7, "num_negs_per_pos": 3})
+    other = reconfigure(["AdaMF"], training_kwargs={"num_epochs": 7}, negative_sampler_kwargs={"num_negs_per_pos": 3})
 
     def change(run, result):
-        if run.seed == 1:
+        if get_seed(run) == 1:
             other(run, result)
 
     write_experiment(tmp_path / "other", **options, change=change)
@@ -128,7 +140,7 @@ def test_budgets(tmp_path):
 
 def test_versions_and_devices(tmp_path):
     def change(run, result):
-        if run.seed == 1:
+        if get_seed(run) == 1:
             result["environment"] |= {"torch": "0.0.1", "device": "cuda"}
         else:
             result["environment"]["torch"] = "0.0.2"
@@ -141,7 +153,7 @@ def test_versions_and_devices(tmp_path):
 
 def test_where_configurations_are_from(tmp_path):
     def change(run, result):
-        if run.variant == "AdaMF":
+        if get_variant(run) == "AdaMF":
             result["configuration"] = {"pipeline": result["configuration"]["pipeline"]}
 
     write_experiment(tmp_path, models=["TransE", "TransD", "AdaMF"], seeds=1, change=change)

@@ -7,11 +7,12 @@ import numpy
 import pandas
 from pykeen.datasets import Dataset
 
+from ....evaluation import COVERAGE_CLASSES, METRICS, RankFileError, Ranks, classify_coverage, compare_ranks, read_ranks
+from ....evaluation.bootstrap import DEFAULT_RESAMPLES
 from ....typing import NumpyArray
-from ...statistics import COVERAGE_CLASSES, METRICS, RankFileError, Ranks, classify_coverage, compare_ranks, read_ranks
-from ...statistics.bootstrap import DEFAULT_RESAMPLES
+from .blocks import Block, Table
 from .entities import get_presence, get_relation_labels
-from .markdown import format_difference, format_p_value, format_table
+from .numbers import format_difference, format_p_value
 from .pairs import Pair
 
 __all__ = ["compare", "compare_by_coverage", "compare_by_relation", "format_comparisons", "format_groups"]
@@ -120,7 +121,7 @@ def _concatenate(frames: Sequence[pandas.DataFrame]) -> pandas.DataFrame:
     return pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame()
 
 
-def format_comparisons(frame: pandas.DataFrame) -> str:
+def format_comparisons(frame: pandas.DataFrame) -> list[Block]:
     """Format comparisons on all triples.
 
     :param frame: The result of :func:`compare`.
@@ -131,10 +132,10 @@ def format_comparisons(frame: pandas.DataFrame) -> str:
         cells = [format_difference(*values) for values in part[["difference", "low", "high"]].to_numpy().tolist()]
         p_value = float(part.loc[part["metric"] == "MRR", "p_value"].item())
         rows.append([label, part["num_seeds"].iloc[0], *cells, format_p_value(p_value)])
-    return f"{EXPLANATION}\n\n{format_table(['', 'seeds', *METRICS, 'p (MRR)'], rows)}"
+    return [EXPLANATION, Table(["", "seeds", *METRICS, "p (MRR)"], rows)]
 
 
-def format_groups(frame: pandas.DataFrame, name: str, limit: int | None = None) -> str:
+def format_groups(frame: pandas.DataFrame, name: str, limit: int | None = None) -> Table:
     """Format comparisons on groups of triples.
 
     :param frame: The result of :func:`compare_by_coverage` or :func:`compare_by_relation`.
@@ -156,4 +157,4 @@ def format_groups(frame: pandas.DataFrame, name: str, limit: int | None = None) 
         for row in shown.to_dict(orient="records")
     ]
     header = ["", name, "test triples", "MRR of the first", "MRR of the second", "difference", "p"]
-    return format_table(header, rows)
+    return Table(header, rows)

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .markdown import format_table
-from .options import BUDGET, TUNED, format_value, get_values
+from .blocks import Block, Table
+from .options import BUDGET, TUNED, format_value, get_option, get_values
 from .pairs import Pair
 from .points import Point
 
 __all__ = ["describe_tuning", "format_configurations"]
 
 
-def format_configurations(points: Sequence[Point]) -> str:
+def format_configurations(points: Sequence[Point]) -> list[Block]:
     """Format the options by which models differ, and where they are from; the files of the runs have all of them.
 
     :param points: The points of one dataset that have results.
@@ -25,17 +25,17 @@ def format_configurations(points: Sequence[Point]) -> str:
             rows.append(
                 (
                     point.variant,
-                    f"{pipeline['model']}, {pipeline.get('training_loop') or 'sLCWA'}",
+                    f"{pipeline.get('model') or pipeline['interaction']}, {pipeline.get('training_loop') or 'sLCWA'}",
                     (configuration.get("metadata") or {}).get("source") or "not recorded",
-                    *(format_value(option.get(pipeline)) for option in (*BUDGET, *TUNED)),
+                    *(format_value(get_option(result, name)) for name in (*BUDGET, *TUNED)),
                     f"{result['num_parameters']:,}",
                 )
             )
-    names = ["dimension" if option.name == "embedding dimension" else option.name for option in (*BUDGET, *TUNED)]
+    names = ["dimension" if name == "embedding dimension" else name for name in (*BUDGET, *TUNED)]
     header = ["", "model, training loop", "configuration", *names, "parameters"]
     # the seeds of a point, and the points of a line, are configured alike
-    table = format_table(header, dict.fromkeys(rows))
-    return f"{table}\n\n{_describe_sources(points)}"
+    table = Table(header, list(dict.fromkeys(rows)))
+    return [table, "How the configurations were chosen, as their files say:", _describe_sources(points)]
 
 
 def _describe_sources(points: Sequence[Point]) -> str:
@@ -49,8 +49,9 @@ def _describe_sources(points: Sequence[Point]) -> str:
             if overrides:
                 text = f"{text.removesuffix('.')}. {_describe_overrides(configuration['pipeline'], overrides)}"
             models.setdefault(text, {})[point.variant] = None
-    lines = [f"- {', '.join(names)}: {text}{'' if text.endswith('.') else '.'}" for text, names in models.items()]
-    return "\n".join(["How the configurations were chosen, as their files say:", "", *lines])
+    return "\n".join(
+        f"- {', '.join(names)}: {text}{'' if text.endswith('.') else '.'}" for text, names in models.items()
+    )
 
 
 def _describe_overrides(pipeline: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
@@ -72,10 +73,10 @@ def describe_tuning(pairs: Sequence[Pair]) -> str | None:
     models: dict[tuple[str, str], dict[str, None]] = {}
     for pair in pairs:
         differences = []
-        for option in TUNED:
-            first, second = (" or ".join(get_values(option, [point])) or "none" for point in pair)
+        for name in TUNED:
+            first, second = (" or ".join(get_values(name, [point])) or "none" for point in pair)
             if first != second:
-                differences.append(f"{option.name}s, {first} and {second}")
+                differences.append(f"{name}s, {first} and {second}")
         if differences:
             key = pair.second.variant, f"have different {', and different '.join(differences)}: each its own"
             models.setdefault(key, {})[pair.first.variant] = None

@@ -8,9 +8,10 @@ import torch
 from pykeen.datasets import Dataset
 
 from ....datasets import DownloadError
+from ....datasets.dropping import drop_from_dataset
 from ....triples import MultimodalTriplesFactory
 from ....typing import NumpyArray
-from ..data import describe_data, drop_features, load_dataset
+from ...data import describe_data, load_dataset
 from .points import Point
 
 __all__ = ["DatasetMismatchError", "get_presence", "get_relation_labels", "load_for"]
@@ -85,7 +86,9 @@ def get_presence(dataset: Dataset, point: Point, seed: int) -> NumpyArray | None
         Whether there were features, or ``None`` if there are no modalities.
     :raises DatasetMismatchError: if the features are not those of the run
     """
-    training = drop_features(dataset, point.missing_ratio, seed, point.missing_by).training
+    if point.missing_ratio:
+        dataset = drop_from_dataset(dataset, point.missing_ratio, seed, point.missing_by)
+    training = dataset.training
     if not isinstance(training, MultimodalTriplesFactory) or not training.features:
         return None
     found = {name: (features.dim, features.num_present) for name, features in training.features.items()}

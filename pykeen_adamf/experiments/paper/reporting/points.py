@@ -9,9 +9,8 @@ from typing import Any
 import numpy
 
 from ....features.dropping import DroppingOrder
+from ...folder import RunFolder
 from ..experiments import EXPERIMENTS, get_dropping_order
-from ..record import FILE_NAME, read_experiment
-from ..running import RunFiles, read_result
 
 __all__ = ["Experiment", "Point", "read_points"]
 
@@ -110,52 +109,61 @@ class Experiment:
 
 
 def read_points(directory: Path) -> Experiment:
-    """Read the runs of an experiment.
+    """Read the runs of an experiment, with those that were made by hand.
 
-    :param directory: The directory of the experiment.
+    :param directory: The directory of the experiment, with the folders of runs in ``runs/``.
     :returns: The runs.
-    :raises ValueError: if there is no experiment, or a file in it is not readable
+    :raises ValueError: if there is none, or a file of one is not readable
     """
-    content = read_experiment(directory)
-    if content is None:
-        raise ValueError(f"{directory} has no {FILE_NAME}. Run the experiment there first.")
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for entry in content["runs"]:
-        key = entry["dataset"], entry["variant"], json.dumps(entry["parameters"], sort_keys=True)
-        groups.setdefault(key, []).append(entry)
+    groups: dict[tuple[str, str, str], list[RunFolder]] = {}
+    experiment = None
+    for path in sorted((directory / "runs").glob("*/configuration.json")):
+        folder = RunFolder(path.parent)
+        configuration = folder.read_configuration()
+        metadata = configuration.get("metadata") or {}
+        experiment = experiment or metadata.get("experiment")
+        dataset = configuration["pipeline"].get("dataset") or metadata.get("dataset") or "own graph"
+        variant = metadata.get("variant") or metadata.get("title") or folder.path.name
+        parameters = json.dumps(metadata.get("parameters") or {}, sort_keys=True)
+        groups.setdefault((dataset, variant, parameters), []).append(folder)
+    if not groups:
+        raise ValueError(f"{directory} has no runs. Run the experiment there first.")
     order = [
         (variant.name, json.dumps(dict(variant.parameters), sort_keys=True))
-        for variant in EXPERIMENTS.get(content["experiment"], ())
+        for variant in EXPERIMENTS.get(experiment or "", ())
     ]
-    datasets = list(dict.fromkeys(entry["dataset"] for entry in content["runs"]))
+    datasets = list(dict.fromkeys(dataset for dataset, *_ in groups))
 
     def place(key: tuple[str, str, str]) -> tuple[int, int]:
         return datasets.index(key[0]), order.index(key[1:]) if key[1:] in order else len(order)
 
-    return Experiment(content["experiment"], [_read_point(directory, groups[key]) for key in sorted(groups, key=place)])
+    return Experiment(experiment or "runs", [_read_point(key, groups[key]) for key in sorted(groups, key=place)])
 
 
-def _read_point(directory: Path, entries: Sequence[Mapping[str, Any]]) -> Point:
+def _read_point(key: tuple[str, str, str], folders: Sequence[RunFolder]) -> Point:
     """Read the runs of one point."""
     results: dict[int, Mapping[str, Any]] = {}
     failures, missing, rank_paths = {}, [], {}
-    for entry in sorted(entries, key=lambda entry: int(entry["seed"])):
-        files, seed = RunFiles(directory, entry["id"]), int(entry["seed"])
-        result = read_result(files.result)
-        if result is None:
-            missing.append(seed)
-            continue
-        _check(files.result, result)
-        if result["error"] is not None:
-            failures[seed] = str(result["error"])
+    configurations = {
+        x["pipeline"].get("random_seed", 0): (x, folder) for folder in folders for x in [folder.read_configuration()]
+    }
+    for seed, (_, folder) in sorted(configurations.items()):
+        result, error = folder.read_result(), folder.read_error()
+        if result is not None:
+            _check(folder.result, result)
+            results[seed], rank_paths[seed] = result, folder.ranks
+        elif error is not None:
+            failures[seed] = error
         else:
-            results[seed], rank_paths[seed] = result, files.ranks
-    first = entries[0]
+            missing.append(seed)
+    dataset, variant, _ = key
+    first = configurations[min(configurations)][0]
     return Point(
-        dataset=first["dataset"],
-        variant=first["variant"],
-        parameters=first["parameters"],
-        pipeline=first["configuration"]["pipeline"],
+        dataset=dataset,
+        variant=variant,
+        # in the order in which they are told
+        parameters=(first.get("metadata") or {}).get("parameters") or {},
+        pipeline=first["pipeline"],
         results=results,
         failures=failures,
         missing=missing,
@@ -165,10 +173,8 @@ def _read_point(directory: Path, entries: Sequence[Mapping[str, Any]]) -> Point:
 
 def _check(path: Path, result: Mapping[str, Any]) -> None:
     """Check that a result has what a report needs."""
-    wrong = [] if "error" in result else ["error"]
-    if not wrong and result["error"] is None:
-        names = ("configuration", "data", "environment", "metrics", "seconds")
-        wrong = [name for name in names if not isinstance(result.get(name), Mapping)]
-        wrong += [name for name in ("modality_weights", "num_parameters") if name not in result]
+    names = ("configuration", "data", "environment", "metrics", "seconds")
+    wrong = [name for name in names if not isinstance(result.get(name), Mapping)]
+    wrong += [name for name in ("modality_weights", "num_parameters") if name not in result]
     if wrong:
         raise ValueError(f"{path} is not the result of a run: it has no {wrong[0]}. Remove it, and run it again.")

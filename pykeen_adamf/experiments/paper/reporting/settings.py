@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ....datasets.published import BENCHMARKS
 from ....features.dropping import DroppingOrder
-from .markdown import format_table
+from .blocks import Table
 from .options import BUDGET, NOT_STATED, TUNED, collect, describe_options, get_values
 from .points import Point
 
@@ -20,7 +20,7 @@ DROPPED: Final[Mapping[DroppingOrder, str]] = {
 }
 
 
-def describe_settings(points: Sequence[Point]) -> str:
+def describe_settings(points: Sequence[Point]) -> Table:
     """Describe the data and the budget of the runs on one dataset beside those of the paper.
 
     :param points: The points of the dataset that have results.
@@ -40,11 +40,11 @@ def describe_settings(points: Sequence[Point]) -> str:
         ),
         ("validation triples", _describe_validation(data), "the published ones" if benchmark else "another dataset"),
         ("ranked test triples", _count_ranked(points), "all"),
-        *((x.name, values, x.paper) for x in (*BUDGET, *TUNED) if (values := collect(x, points))),
+        *((name, values, paper) for name, paper in (BUDGET | TUNED).items() if (values := collect(name, points))),
         *describe_options(points),
         ("random seeds", _describe_seeds(points), NOT_STATED),
     ]
-    return format_table(["", "here", "in the paper"], rows)
+    return Table(["", "here", "in the paper"], rows)
 
 
 def describe_differences(points: Sequence[Point]) -> list[str]:
@@ -89,7 +89,7 @@ def _compare_data(points: Sequence[Point]) -> list[str]:
 
 def _compare_budgets(points: Sequence[Point]) -> list[str]:
     """Say whether runs have different budgets."""
-    names = [option.name for option in BUDGET if len(get_values(option, points)) > 1]
+    names = [name for name in BUDGET if len(get_values(name, points)) > 1]
     if not names:
         return []
     names = ["number of negatives" if name == "negatives" else name for name in names]

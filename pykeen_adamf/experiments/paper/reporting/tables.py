@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from ...results import METRICS
+from ....evaluation.measuring import METRICS
 from ..published import CITED, PAPER, find_published, is_cited
-from .markdown import format_mean, format_table
+from .blocks import Block, Table
+from .numbers import format_mean
 from .points import Experiment, Point
 
 __all__ = ["describe_progress", "format_failures", "format_machines", "format_results"]
@@ -26,7 +27,7 @@ def describe_progress(experiment: Experiment) -> str:
     return f"{text}{total - finished - failed} are missing.** Averages are over those that are finished."
 
 
-def format_results(experiment: Experiment, dataset: str) -> str:
+def format_results(experiment: Experiment, dataset: str) -> list[Block]:
     """Format the results on a dataset, beside the published figures if there are any.
 
     :param experiment: The experiment.
@@ -50,15 +51,13 @@ def format_results(experiment: Experiment, dataset: str) -> str:
         "mean ± standard deviation (with n - 1) over random seeds. Without a standard deviation, there is one seed."
     )
     if any(published):
-        text += (
-            f"\n\nThe published figures ({PAPER}) are of other features and budgets, and no target of these results."
-        )
+        text += f" The published figures ({PAPER}) are of other features and budgets, and no target of these results."
         cited = [point.variant for point in points if is_cited(experiment.name, point.variant)]
         if cited:
             text += f" Those of {', '.join(dict.fromkeys(cited))} are not the paper's own, but from {CITED}."
     elif experiment.name in {"table2", "table3"}:
         text += f" The paper has no figures of {dataset} for this."
-    return f"{text}\n\n{format_table(header, rows)}"
+    return [text, Table(header, rows)]
 
 
 def _count(point: Point) -> str:
@@ -67,13 +66,13 @@ def _count(point: Point) -> str:
     return f"{finished}" if finished == point.num_runs else f"{finished} of {point.num_runs}"
 
 
-def format_failures(points: Sequence[Point]) -> str | None:
+def format_failures(points: Sequence[Point]) -> Table | None:
     """Format the messages of failed runs, or return ``None`` if there are none."""
     rows = [(point.dataset, point.label, seed, message) for point in points for seed, message in point.failures.items()]
-    return format_table(["dataset", "", "seed", "error"], rows) if rows else None
+    return Table(["dataset", "", "seed", "error"], rows) if rows else None
 
 
-def format_machines(points: Sequence[Point]) -> str:
+def format_machines(points: Sequence[Point]) -> list[Block]:
     """Format what runs took, and on which machines and versions: all that differs from one execution to the next.
 
     :param points: The points with results.
@@ -91,7 +90,7 @@ def format_machines(points: Sequence[Point]) -> str:
         rows.append((point.dataset, point.label, *means, ", ".join(sorted(set(numbers), key=int))))
     header = ["dataset", "", "training [s]", "evaluation [s]", "machine"]
     machine_rows = [(number, machine) for machine, number in machines.items()]
-    return f"{format_table(header, rows)}\n\n{format_table(['machine', ''], machine_rows)}"
+    return [Table(header, rows), Table(["machine", ""], machine_rows)]
 
 
 def _describe_machine(environment: Mapping[str, Any]) -> str:

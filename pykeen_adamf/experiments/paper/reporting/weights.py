@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas
 
-from .markdown import format_mean, format_table
+from .blocks import Table
+from .numbers import format_mean
 from .points import Point
 
 __all__ = ["average_weights", "format_weights", "summarize_weights"]
@@ -52,7 +53,7 @@ def average_weights(point: Point, limit: int | None = None) -> pandas.DataFrame 
     return table.loc[frame["relation"].unique()[:limit], frame["modality"].unique()]
 
 
-def format_weights(frame: pandas.DataFrame, limit: int) -> str:
+def format_weights(frame: pandas.DataFrame, limit: int) -> Table:
     """Format weights of modalities in percent.
 
     :param frame: The result of :func:`summarize_weights`.
@@ -69,4 +70,4 @@ def format_weights(frame: pandas.DataFrame, limit: int) -> str:
                 for weight, deviation in chosen.reindex(modalities)[["weight", "standard_deviation"]].to_numpy()
             ]
             rows.append([model, relation, f"{chosen['num_triples'].max():,}", *cells])
-    return format_table(["", "relation", "test triples", *modalities], rows)
+    return Table(["", "relation", "test triples", *modalities], rows)

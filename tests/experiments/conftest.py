@@ -1,8 +1,8 @@
-"""Fixtures for the tests of the paper's experiments."""
+"""Fixtures for the tests of experiments."""
 
 import pytest
 
-from .cases import write_dataset
+from .paper.cases import write_dataset
 
 
 @pytest.fixture(scope="session")

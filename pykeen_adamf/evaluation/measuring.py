@@ -3,29 +3,53 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy
 import torch
-from pykeen.datasets import Dataset
+from pykeen.evaluation import MetricResults, RankBasedEvaluator, RankBasedMetricResults
 from pykeen.models import Model
-from pykeen.pipeline import PipelineResult
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
+from pykeen.typing import LABEL_HEAD, LABEL_TAIL, RANK_REALISTIC
 
-from ...explaining.model import ModalityWeighting, get_weights, predicting
-from ...explaining.ranking import RankedTriples, Ranker
-from ..results import METRICS
+from ..explaining.model import ModalityWeighting, get_weights, predicting
+from ..typing import NumpyArray
 
-__all__ = ["check_metrics", "collect_metrics", "rank_triples", "weight_modalities"]
+__all__ = ["METRICS", "RankKeepingEvaluator", "collect_metrics", "weight_modalities"]
+
+#: The reported metrics by their names in PyKEEN.
+METRICS: Final[Mapping[str, str]] = {
+    "MRR": "inverse_harmonic_mean_rank",
+    "Hits@1": "hits_at_1",
+    "Hits@3": "hits_at_3",
+    "Hits@10": "hits_at_10",
+}
 
 SIDES: Final = ("both", "head", "tail")
-#: Scores on a GPU depend on batch sizes, by which close ranks may be exchanged.
-TOLERANCE: Final = 1e-3
-
 KINDS: Final = ("realistic", "optimistic", "pessimistic")
 
 
-def collect_metrics(result: PipelineResult) -> dict[str, dict[str, dict[str, float]]]:
+class RankKeepingEvaluator(RankBasedEvaluator):
+    """PyKEEN's rank-based evaluator, which keeps the ranks of the last evaluation."""
+
+    _kept: Mapping[str, NumpyArray]
+
+    # docstr-coverage: inherited
+    def finalize(self) -> RankBasedMetricResults:  # noqa: D102
+        self._kept = {
+            f"{side}_rank": numpy.concatenate(self.ranks[side, RANK_REALISTIC]).astype(float)
+            for side in (LABEL_HEAD, LABEL_TAIL)
+            if self.ranks[side, RANK_REALISTIC]
+        }
+        return super().finalize()
+
+    def get_ranks(self) -> dict[str, NumpyArray]:
+        """Return the filtered realistic ranks of the triples, in their order: ``head_rank`` and ``tail_rank``."""
+        return dict(self._kept)
+
+
+def collect_metrics(result: MetricResults[Any]) -> dict[str, dict[str, dict[str, float]]]:
     """Collect metrics of PyKEEN's evaluation.
 
-    :param result: The result of a pipeline.
+    :param result: The result of the rank-based evaluator.
     :returns: The metrics by side and kind of rank: those of the paper, and the adjusted mean rank
         index (AMRI) of realistic ranks.
     """
@@ -39,36 +63,6 @@ def collect_metrics(result: PipelineResult) -> dict[str, dict[str, dict[str, flo
         # it has an expectation to be adjusted by for realistic ranks only
         metrics[side]["realistic"]["AMRI"] = result.get_metric(f"{side}.realistic.adjusted_arithmetic_mean_rank_index")
     return metrics
-
-
-def rank_triples(model: Model, dataset: Dataset, testing: CoreTriplesFactory) -> RankedTriples:
-    """Rank test triples, filtered by all known ones.
-
-    :param model: The model.
-    :param dataset: The dataset, whose triples are known.
-    :param testing: Those of its test triples which are to be ranked.
-    :returns: Scores and realistic ranks.
-    """
-    factories = [dataset.training, dataset.testing, *([] if dataset.validation is None else [dataset.validation])]
-    known = torch.cat([factory.mapped_triples for factory in factories])
-    with predicting(model):
-        return Ranker(model, testing.mapped_triples, known).rank(lambda _: None)
-
-
-def check_metrics(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], ranked: RankedTriples) -> None:
-    """Check that metrics and ranks, which are calculated by different code, are of the same.
-
-    :param metrics: The result of :func:`collect_metrics`.
-    :param ranked: The result of :func:`rank_triples`.
-    :raises RuntimeError: if they differ by more than what the order of floating-point operations can explain
-    """
-    for side, ranks in (("head", ranked.head_ranks), ("tail", ranked.tail_ranks)):
-        expected, actual = metrics[side]["realistic"]["MRR"], (1 / ranks).mean().item()
-        if abs(expected - actual) > TOLERANCE:
-            raise RuntimeError(
-                f"The MRR of {side}s is {expected:.6f} by PyKEEN's evaluator, but {actual:.6f} by the ranks of the "
-                f"same triples: scores differ from one time to the next. Check the model, and the device."
-            )
 
 
 def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[str, Any]] | None:

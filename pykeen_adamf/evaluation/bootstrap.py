@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import numpy
 
-from ...typing import NumpyArray
+from ..typing import NumpyArray
 
 __all__ = ["DEFAULT_RESAMPLES", "Interval", "bootstrap_means"]
 

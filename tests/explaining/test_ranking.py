@@ -1,4 +1,4 @@
-"""What is measured of a trained model."""
+"""Ranks of single triples."""
 
 from math import prod
 
@@ -8,10 +8,10 @@ from pykeen.models import model_resolver
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pykeen_adamf.datasets import EmojiKG
+from pykeen_adamf.experiments.data import sample
 from pykeen_adamf.experiments.paper.contenders import CONTENDERS, load_configuration
-from pykeen_adamf.experiments.paper.data import sample
-from pykeen_adamf.experiments.paper.measuring import check_metrics, rank_triples
-from pykeen_adamf.explaining.ranking import MAX_NUMBERS, RankedTriples
+from pykeen_adamf.explaining.model import predicting
+from pykeen_adamf.explaining.ranking import MAX_NUMBERS, Ranker
 
 
 class LargestTensor(TorchDispatchMode):
@@ -34,17 +34,10 @@ def test_memory(name):
     dataset = EmojiKG()
     kwargs = {**pipeline["model_kwargs"], "embedding_dim": 200}
     model = model_resolver.make(pipeline["model"], kwargs, triples_factory=dataset.training, random_seed=0)
-    with LargestTensor() as largest:
-        ranked = rank_triples(model, dataset, sample(dataset.testing, 100))
+    known = torch.cat([x.mapped_triples for x in (dataset.training, dataset.validation, dataset.testing)])
+    triples = sample(dataset.testing, 100).mapped_triples
+    with LargestTensor() as largest, predicting(model):
+        ranked = Ranker(model, triples, known).rank(lambda _: None)
     assert len(ranked.head_ranks) == 100
     # all at once would be at least 43 million
     assert largest.size <= 1.1 * MAX_NUMBERS
-
-
-def test_metrics_of_other_ranks():
-    ranked = RankedTriples(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.tensor([4.0, 4.0]))
-    metrics = {"head": {"realistic": {"MRR": 0.75}}, "tail": {"realistic": {"MRR": 0.25}}}
-    check_metrics(metrics, ranked)
-    metrics["tail"]["realistic"]["MRR"] = 0.3
-    with pytest.raises(RuntimeError, match=r"MRR of tails is 0\.300000 by PyKEEN's evaluator, but 0\.250000 by the"):
-        check_metrics(metrics, ranked)

@@ -1,25 +1,77 @@
-"""The data of the paper's experiments: loading, dropping, and describing them."""
+"""The data of runs: loading, dropping, and describing them."""
 
+import dataclasses
 import hashlib
 import inspect
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pykeen.datasets import Dataset, dataset_resolver, get_dataset
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
-from ...datasets.dropping import drop_from_dataset
-from ...features.dropping import DroppingOrder
-from ...training.configuration import describe_triples
-from ...triples import MultimodalTriplesFactory, without_features
+from ..datasets.dropping import drop_from_dataset
+from ..features.dropping import DroppingOrder
+from ..suggestions import suggest
+from ..training.configuration import describe_triples
+from ..triples import MultimodalTriplesFactory, without_features
 
-__all__ = ["describe_data", "digest_data", "drop_features", "get_modalities", "load_dataset", "name_dataset", "sample"]
+__all__ = [
+    "Data",
+    "DataOptions",
+    "describe_data",
+    "digest_data",
+    "get_modalities",
+    "load_data",
+    "load_dataset",
+    "name_dataset",
+    "sample",
+]
 
 #: The random seed of the choice of test triples, the same for all runs, such that they can be compared one by one.
 SAMPLE_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """The section ``data`` of a configuration: what is done to the dataset."""
+
+    #: which share of the features is dropped, and which first, cf. :mod:`pykeen_adamf.datasets.dropping`
+    missing_ratio: float = 0.0
+    missing_by: DroppingOrder = "uniform"
+
+    #: how many random test triples are ranked; ``None`` for all
+    test_triples: int | None = None
+
+
+class Data(NamedTuple):
+    """What a run is trained on, and evaluated with."""
+
+    dataset: Dataset
+
+    #: those of its test triples which are ranked
+    testing: CoreTriplesFactory
+
+    #: a digest of everything in the dataset, before anything was dropped
+    digest: str
+
+
+def load_data(configuration: Mapping[str, Any]) -> Data:
+    """Load the data of a run.
+
+    :param configuration: The configuration.
+    :returns: The data.
+    :raises ValueError: if there is no such dataset, or files are not what they should be
+    """
+    options, pipeline = DataOptions(**configuration.get("data") or {}), configuration["pipeline"]
+    dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs") or {})
+    digest = digest_data(dataset)
+    if options.missing_ratio:
+        # with the same seed, what is dropped at a ratio is also dropped at higher ones
+        dataset = drop_from_dataset(dataset, options.missing_ratio, pipeline["random_seed"], options.missing_by)
+    return Data(dataset, sample(dataset.testing, options.test_triples), digest)
 
 
 def name_dataset(name: str) -> str:
@@ -32,7 +84,8 @@ def name_dataset(name: str) -> str:
     try:
         cls = dataset_resolver.lookup(name)
     except (KeyError, ValueError) as error:
-        raise ValueError(f"There is no dataset {name!r}. The command `pykeen ls datasets` lists them all.") from error
+        hint = suggest(dataset_resolver.normalize(name), dataset_resolver.lookup_dict)
+        raise ValueError(f"There is no dataset {name!r}.{hint} `pykeen ls datasets` lists them all.") from error
     return getattr(cls, "benchmark_name", cls.__name__)
 
 
@@ -60,18 +113,6 @@ def get_modalities(dataset: Dataset) -> list[str]:
     """Return the names of a dataset's modalities, without the structural one."""
     training = dataset.training
     return list(training.features) if isinstance(training, MultimodalTriplesFactory) else []
-
-
-def drop_features(dataset: Dataset, ratio: float, seed: int, by: DroppingOrder = "uniform") -> Dataset:
-    """Drop a share of the existing features.
-
-    :param dataset: The dataset, which is not changed.
-    :param ratio: The share of each modality.
-    :param seed: The random seed. With the same one, what is dropped at a ratio is also dropped at higher ones.
-    :param by: Which ones are dropped first, cf. :func:`pykeen_adamf.datasets.dropping.drop_from_dataset`.
-    :returns: The dataset without these features.
-    """
-    return drop_from_dataset(dataset, ratio, seed, by) if ratio else dataset
 
 
 def sample(factory: CoreTriplesFactory, num: int | None) -> CoreTriplesFactory:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy
 import pandas
 
-from ...typing import NumpyArray
+from ..typing import NumpyArray
 from .bootstrap import DEFAULT_RESAMPLES, bootstrap_means
 from .ranks import RankFileError, Ranks
 

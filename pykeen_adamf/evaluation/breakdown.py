@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy
 
-from ...typing import NumpyArray
+from ..typing import NumpyArray
 
 __all__ = ["COVERAGE_CLASSES", "classify_coverage"]
 

@@ -10,7 +10,7 @@ import numpy
 from numpy.lib.npyio import NpzFile
 from typing_extensions import Self
 
-from ...typing import NumpyArray
+from ..typing import NumpyArray
 
 __all__ = ["RankFileError", "Ranks", "read_ranks"]
 

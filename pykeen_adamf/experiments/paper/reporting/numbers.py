@@ -1,25 +1,8 @@
-"""Numbers and tables in Markdown."""
+"""Numbers as texts."""
 
 import math
-from collections.abc import Iterable, Sequence
 
-__all__ = ["format_difference", "format_mean", "format_p_value", "format_table"]
-
-
-def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Format a table.
-
-    :param header: The names of the columns.
-    :param rows: The rows.
-    :returns: The table, without a line break at the end.
-    """
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_escape(str(cell)) for cell in line) + " |" for line in lines)
-
-
-def _escape(text: str) -> str:
-    """Return text that does not end its cell."""
-    return " ".join(text.replace("|", r"\|").split())
+__all__ = ["format_difference", "format_mean", "format_p_value"]
 
 
 def format_mean(mean: float, deviation: float | None) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykeen_adamf.experiments.statistics import RankFileError, Ranks, classify_coverage, rank_metrics, read_ranks
+from pykeen_adamf.evaluation import RankFileError, Ranks, classify_coverage, rank_metrics, read_ranks
 from tests.features.cases import relaxed
 
 from .test_statistics import make_ranks, make_triples

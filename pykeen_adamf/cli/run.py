@@ -1,0 +1,62 @@
+"""The command for one run."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import DIRECTORY, POSITIVE, device_option, no_progress_option
+
+__all__ = ["run"]
+
+
+@click.command()
+@click.argument("what", metavar="WHAT")
+@click.option("--output", type=DIRECTORY, required=True, help="The folder of the run.")
+@click.option("--seed", type=click.IntRange(min=0), help="The random seed, if not as configured (or 0).")
+@device_option
+@click.option("--bundle", is_flag=True, help="Save the trained model with all that it needs to predict, too.")
+@click.option("--threads", type=POSITIVE, help="The number of threads. If not given, PyTorch decides.")
+@click.option(
+    "--checkpoint-minutes",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="How often to write a checkpoint; 0 for each epoch.",
+)
+@click.option(
+    "--validate-every",
+    type=POSITIVE,
+    help="After how many epochs to measure the validation MRR for the learning curve. If not given, never.",
+)
+@no_progress_option
+@click.option("--end-with-input", is_flag=True, hidden=True)
+def run(what: str, output: Path, threads: int | None, no_progress: bool, end_with_input: bool, **options: Any) -> None:
+    """Train and evaluate one model, in one folder.
+
+    WHAT is a configuration file (JSON or YAML), as PyKEEN reads them, or the name of a preset: DB15K, EmojiKG, MKG-W
+    or MKG-Y. An own graph is the dataset MultimodalPath: triples, and features or folders of images and texts.
+
+    If it is interrupted, the same command continues where it has stopped; if it is finished, it returns at once.
+    """
+    # importing PyKEEN takes seconds; --help should not
+    import torch
+
+    from ..experiments import engines
+    from ..experiments.folder import BusyError
+    from ..experiments.run import run as execute
+
+    if end_with_input:
+        engines.end_with_input()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        execute(what, output, progress=not no_progress, report=click.echo, **options)
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. What is trained is kept in {output}: repeat the command to go on.")
+        raise
+    except BusyError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(engines.BUSY) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,238 @@
+"""An own graph from files: triples, and features, or the images and texts to make them of."""
+
+import gzip
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy
+import pandas
+from pykeen.datasets.base import LazyDataset
+from pykeen.triples import TriplesFactory
+
+from ..features import FEATURE_SUFFIXES
+from ..suggestions import suggest
+from ..triples import MultimodalTriplesFactory, UnknownLabels
+from ..typing import NumpyArray
+from .derived import MultimodalDataset
+
+__all__ = ["MultimodalPathDataset", "read_labeled_triples"]
+
+logger = logging.getLogger(__name__)
+
+COLUMNS: Final = ("head", "relation", "tail")
+SPLITS: Final = ("training", "testing", "validation")
+
+#: How to read a table, by the suffix of its name.
+SEPARATORS: Final[Mapping[str, str]] = {".tsv": "\t", ".txt": "\t", ".csv": ","}
+
+#: The entries of a modality that is to be encoded.
+ENCODING: Final = ("source", "encoder", "encoder_kwargs", "dim")
+
+
+def read_labeled_triples(path: str | Path) -> NumpyArray:
+    """Read triples of labels.
+
+    :param path: The path of a file: tab-separated (``.tsv``, ``.txt``), comma-separated (``.csv``), Parquet
+        (``.parquet``, needs ``pyarrow``), or N-Triples (``.nt``, needs ``rdflib``; literals are left out); all but
+        Parquet may be compressed (``.gz``). A header of *head, relation, tail* is recognized; a table may have further
+        columns if it has one.
+    :returns: shape: ``(num_triples, 3)``
+        The labels.
+    :raises ValueError: if there is no such file, it is of another kind, or it has no triples
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}. Correct the path of the triples.")
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix == ".nt":
+        frame = _read_ntriples(path)
+    elif suffix == ".parquet":
+        frame = _read_parquet(path)
+    elif suffix in SEPARATORS:
+        frame = _read_table(path, SEPARATORS[suffix])
+    else:
+        raise ValueError(f"{path} ends with {suffix!r}. Name it .tsv, .csv, .parquet or .nt, with .gz if compressed.")
+    names = {str(name).strip().lower(): name for name in frame.columns}
+    chosen = [names[name] for name in COLUMNS] if all(name in names for name in COLUMNS) else list(frame.columns)
+    if len(chosen) != len(COLUMNS):
+        raise ValueError(
+            f"{path} has {len(chosen)} columns. Triples have three, or a header with {', '.join(COLUMNS)}."
+        )
+    result: NumpyArray = frame[chosen].fillna("").astype(str).to_numpy(dtype=str)
+    incomplete = result[(result == "").any(axis=1)]
+    if len(incomplete):
+        found = ", ".join(repr(str(label)) for label in incomplete[0] if label) or "none"
+        raise ValueError(f"{path} has a row without three labels, but with {found}. Complete or remove it.")
+    if not len(result):
+        raise ValueError(f"{path} has no triples.")
+    return result
+
+
+def _read_table(path: Path, separator: str) -> pandas.DataFrame:
+    """Read a table of text, with or without a header."""
+    try:
+        frame = pandas.read_csv(
+            path, sep=separator, header=None, dtype=str, keep_default_na=False, quoting=0 if separator == "," else 3
+        )
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+    first = [name.strip().lower() for name in frame.iloc[0]]
+    return frame.iloc[1:].set_axis(first, axis=1) if set(COLUMNS).issubset(first) else frame
+
+
+def _read_parquet(path: Path) -> pandas.DataFrame:
+    """Read a Parquet file."""
+    try:
+        return pandas.read_parquet(path)
+    except ImportError as error:
+        raise ValueError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
+    # those of PyArrow are ValueErrors or OSErrors
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+
+
+def _read_ntriples(path: Path) -> pandas.DataFrame:
+    """Read N-Triples, of which those with literals are no links."""
+    try:
+        from rdflib import Graph, Literal
+    except ImportError as error:
+        raise ValueError(f'{path} needs rdflib to be read: pip install "pykeen-adamf[rdf]"') from error
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    graph = Graph().parse(data=content, format="nt")
+    # a graph is a set, without an order of its own
+    rows = sorted((str(s), str(p), str(o)) for s, p, o in graph if not isinstance(o, Literal))
+    if len(rows) < len(graph):
+        logger.info("%s has %d triples with literals, which are left out.", path, len(graph) - len(rows))
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+class MultimodalPathDataset(MultimodalDataset, LazyDataset):
+    """A dataset from files: triples, and features, or folders of images and texts.
+
+    ::
+
+        pipeline(
+            dataset="MultimodalPath",
+            dataset_kwargs=dict(
+                triples="triples.tsv",
+                features={
+                    "visual": {"source": "images/", "encoder": "descriptor"},
+                    "textual": "texts.safetensors",
+                },
+            ),
+            model="AdaMF",
+        )
+    """
+
+    def __init__(
+        self,
+        triples: str | Path | Sequence[str | Path] | Mapping[str, str | Path],
+        features: Mapping[str, str | Path | Mapping[str, Any]] | None = None,
+        *,
+        ratios: Sequence[float] = (0.8, 0.1, 0.1),
+        random_state: int = 0,
+        create_inverse_triples: bool = False,
+        unknown_labels: UnknownLabels = "raise",
+        cache_root: str | None = None,
+    ) -> None:
+        """Initialize the dataset.
+
+        :param triples: The path of a file, cf. :func:`read_labeled_triples`, or of several, which are divided at
+            random; or a mapping with the paths for ``training``, ``testing``, and optionally ``validation``.
+        :param features: By modality, the path of a file with features, cf. :func:`pykeen_adamf.features.read_features`;
+            or, for images and texts, a mapping with their ``source`` (a folder or a table), the ``encoder``, and
+            optionally ``encoder_kwargs`` and ``dim``, cf. :func:`pykeen_adamf.encoders.encode_source`. What is encoded
+            is kept, and encoded anew only if anything about it has changed.
+        :param ratios: The shares of training, test and validation triples, where triples are divided.
+        :param random_state: The random seed of the division.
+        :param create_inverse_triples: Whether the training triples get inverse ones.
+        :param unknown_labels: What to do with features of what is no entity: ``"raise"`` or ``"ignore"``.
+        :param cache_root: Where to keep what is encoded. Defaults to PyKEEN's directory of datasets.
+        :raises ValueError: if files are missing, or not what they should be
+        """
+        if isinstance(triples, Mapping):
+            _check_keys("triples", triples, SPLITS, SPLITS[:2])
+        for name, given in (features or {}).items():
+            if isinstance(given, Mapping):
+                _check_keys(f"{name} features", given, ENCODING, ENCODING[:2])
+            elif Path(given).suffix not in FEATURE_SUFFIXES:
+                raise ValueError(
+                    f"The {name} features {given} are no file with features ({', '.join(FEATURE_SUFFIXES)}). For "
+                    f"images or texts, pass a dictionary with their 'source' and an 'encoder'."
+                )
+        self.triples = triples
+        self.features = dict(features or {})
+        self.ratios = ratios
+        self.random_state = random_state
+        self.unknown_labels: UnknownLabels = unknown_labels
+        self._create_inverse_triples = create_inverse_triples
+        self.cache_root = self._help_cache(cache_root)
+
+    # docstr-coverage: inherited
+    def _load(self) -> None:
+        if isinstance(self.triples, Mapping):
+            first = TriplesFactory.from_labeled_triples(read_labeled_triples(self.triples["training"]))
+            others = [
+                TriplesFactory.from_labeled_triples(
+                    read_labeled_triples(self.triples[name]),
+                    entity_to_id=first.entity_to_id,
+                    relation_to_id=first.relation_to_id,
+                )
+                for name in SPLITS[1:]
+                if name in self.triples
+            ]
+        else:
+            paths = [self.triples] if isinstance(self.triples, str | Path) else self.triples
+            labels = numpy.concatenate([read_labeled_triples(path) for path in paths])
+            whole = TriplesFactory.from_labeled_triples(labels)
+            first, *others = whole.split(list(self.ratios), random_state=self.random_state)
+        training = MultimodalTriplesFactory(
+            mapped_triples=first.mapped_triples,
+            entity_to_id=first.entity_to_id,
+            relation_to_id=first.relation_to_id,
+            create_inverse_triples=self._create_inverse_triples,
+            features={name: self._get_path(name, given) for name, given in self.features.items()},
+            unknown_labels=self.unknown_labels,
+        )
+        self._training = training
+        self._testing, self._validation = (
+            training.clone_and_exchange_triples(x.mapped_triples, create_inverse_triples=False)
+            for x in (*others, first.clone_and_exchange_triples(first.mapped_triples[:0]))[:2]
+        )
+
+    # docstr-coverage: inherited
+    def _load_validation(self) -> None:
+        # all splits are loaded together
+        pass
+
+    def _get_path(self, name: str, given: str | Path | Mapping[str, Any]) -> Path:
+        """Return the path of the features of a modality, which are encoded if necessary."""
+        if not isinstance(given, Mapping):
+            return Path(given)
+        from ..encoders import encode_source, read_folder, read_table
+        from ..encoders.items import checksum_of_items
+        from ..encoders.resolver import find_encoder
+
+        source, encoder, dim = Path(given["source"]), given["encoder"], given.get("dim")
+        options = dict(given.get("encoder_kwargs") or {})
+        modality = find_encoder(encoder).modality
+        items = read_folder(source, modality) if source.is_dir() else read_table(source, modality)
+        key = json.dumps([str(source.absolute()), checksum_of_items(items), str(encoder), options, dim], sort_keys=True)
+        path = self.cache_root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
+        if not path.is_file():
+            encode_source(source, path, encoder, options, dim=dim)
+        return path
+
+
+def _check_keys(name: str, given: Mapping[str, Any], known: Sequence[str], needed: Sequence[str]) -> None:
+    """Check the entries of a mapping."""
+    for key in given:
+        if key not in known:
+            raise ValueError(f"The {name} have no {key!r}, but {', '.join(known)}.{suggest(key, known)}")
+    for key in needed:
+        if key not in given:
+            raise ValueError(f"The {name} need {' and '.join(map(repr, needed))}, but have only {', '.join(given)}.")
