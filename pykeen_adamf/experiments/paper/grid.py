@@ -1,6 +1,7 @@
 """An experiment from beginning to end: it is planned, carried out by an engine, and reported."""
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def reproduce(
     pending = [folder for folder in folders if not folder.has_ended]
     if dry_run:
         for folder in pending:
-            report(" ".join(["pykeen-adamf", *command(folder.path)]))
+            report(shlex.join(["pykeen-adamf", *command(folder.path)]))
         return directory
     engine = engine or InlineEngine()
     progress = Progress(folders, engine.num_at_a_time, report)
