@@ -1,29 +1,31 @@
 """What adversarial training gains on EmojiKG, and why: by learning rate and margin, and by part of the loss.
 
-All numbers are of validation triples. ``python benchmarks/emojikg_why.py --json benchmarks/results/emojikg_why.json``
+All numbers are of validation triples.
+``python benchmarks/emojikg_why.py --output RUNS --json benchmarks/results/emojikg_why.json``
 """
 
-import dataclasses
 import itertools
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import click
 import numpy
+import pandas
 import torch
-from emojikg_methods import BUDGET, CONTENDERS, Contender, train
+from emojikg_methods import carry_out, read_configuration, run_all
 
-from pykeen_adamf.datasets import EmojiKG
+from pykeen_adamf.experiments.recording import VALIDATION
 from pykeen_adamf.experiments.results import describe_environment, write_json
 from pykeen_adamf.training import adversary
 from pykeen_adamf.training.objectives import adversarial_loss
 
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
 MARGINS = (4.0, 6.0)
+
+#: After how many epochs the validation MRR is measured.
+EVERY = 4
 
 
 def positive_only(positive: torch.Tensor, synthetic: Any, margin: float, *_: Any, **__: Any) -> torch.Tensor:
@@ -36,45 +38,53 @@ def synthetic_only(positive: torch.Tensor, *args: Any, **kwargs: Any) -> torch.T
     return adversarial_loss(positive.detach(), *args, **kwargs)
 
 
-def run(contender: Contender, loss: Callable[..., torch.Tensor], seed: int) -> dict[int, float]:
-    """Train a model with an adversarial loss, in one thread, and return its validation MRR by epoch."""
-    torch.set_num_threads(1)
-    dataset = EmojiKG()
-    # test triples are of no use here, and must not be
-    dataset._testing = dataset.validation
-    with mock.patch.object(adversary, "adversarial_loss", loss):
-        return train(contender, dataset, BUDGET, seed=seed, device="cpu")[1].points
+#: What the adversarial loss of AdaMF-MAT is replaced by.
+PARTS = {"positive only": positive_only, "synthetic only": synthetic_only}
+
+
+def carry_out_part(configuration: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Train with a part of the adversarial loss, by the folder's name, or with all of it."""
+    part = PARTS.get(folder.name.rpartition(", ")[0].partition(", ")[2], adversarial_loss)
+    with mock.patch.object(adversary, "adversarial_loss", part):
+        return carry_out(configuration, folder, validate_every=EVERY)
 
 
 @click.command()
 @click.option("--seeds", type=click.IntRange(min=1), default=2, show_default=True, help="How many seeds.")
+@click.option("--epochs", type=click.IntRange(min=1), help="The epochs of each run, if not the configured ones.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="How many runs at a time.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folders of runs.")
 @click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the results.")
-def main(seeds: int, workers: int, path: Path | None) -> None:
+def main(seeds: int, epochs: int | None, workers: int, output: Path, path: Path | None) -> None:
     """Train AdaMF and AdaMF-MAT with several learning rates and margins, and AdaMF-MAT with parts of its loss."""
-    experiments: dict[str, tuple[Contender, Callable[..., torch.Tensor]]] = {}
-    for name in ("AdaMF", "AdaMF-MAT"):
-        for lr, margin in itertools.product(LEARNING_RATES, MARGINS):
-            contender = dataclasses.replace(CONTENDERS[name], lr=lr, margin=margin)
-            experiments[f"{name}, learning rate {lr:g}, margin {margin:g}"] = contender, adversarial_loss
-    for part in (positive_only, synthetic_only):
-        experiments[f"AdaMF-MAT, {part.__name__.replace('_', ' ')}"] = CONTENDERS["AdaMF-MAT"], part
-    results: dict[str, Any] = {}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        futures = {
-            name: [executor.submit(run, contender, loss, seed) for seed in range(seeds)]
-            for name, (contender, loss) in experiments.items()
-        }
-        for name, part in futures.items():
-            curves = [future.result() for future in part]
-            last, best = (
-                [pick(curve) for curve in curves] for pick in (lambda c: c[BUDGET.epochs], lambda c: max(c.values()))
-            )
-            results[name] = {"validation_MRR": last, "best_validation_MRR": best, "curves": curves}
-            click.echo(f"{name}: {numpy.mean(last):.3f} after the last epoch, {numpy.mean(best):.3f} at best")
-            if path is not None:
-                environment = {"budget": dataclasses.asdict(BUDGET), "environment": describe_environment()}
-                write_json(path, {**environment, "results": results})
+    configurations: dict[str, dict[str, Any]] = {}
+    for seed in range(seeds):
+        for name, lr, margin in itertools.product(("AdaMF", "AdaMF-MAT"), LEARNING_RATES, MARGINS):
+            configuration = read_configuration(name, epochs)
+            configuration["pipeline"]["optimizer_kwargs"]["lr"] = lr
+            configuration["pipeline"]["loss_kwargs"]["margin"] = margin
+            configurations[f"{name}, learning rate {lr:g}, margin {margin:g}, seed {seed}"] = configuration
+        for part in PARTS:
+            configurations[f"AdaMF-MAT, {part}, seed {seed}"] = read_configuration("AdaMF-MAT", epochs)
+    for name, configuration in configurations.items():
+        configuration["pipeline"]["random_seed"] = int(name.rpartition(" ")[2])
+        # test triples are of no use here, and are not looked at
+        configuration["data"] = {"test_triples": 1}
+    run_all(configurations, output, workers, carry_out_part)
+    results: dict[str, dict[str, list[Any]]] = {}
+    for name in configurations:
+        curve = pandas.read_csv(output / name / "curve.csv").set_index("epoch")[VALIDATION].dropna()
+        result = results.setdefault(
+            name.rpartition(", ")[0], {"validation_MRR": [], "best_validation_MRR": [], "curves": []}
+        )
+        result["validation_MRR"].append(float(curve.iloc[-1]))
+        result["best_validation_MRR"].append(float(curve.max()))
+        result["curves"].append(curve.to_dict())
+    for name, result in results.items():
+        last, best = numpy.mean(result["validation_MRR"]), numpy.mean(result["best_validation_MRR"])
+        click.echo(f"{name}: {last:.3f} after the last epoch, {best:.3f} at best")
+    if path is not None:
+        write_json(path, {"environment": describe_environment("cpu"), "results": results})
 
 
 if __name__ == "__main__":

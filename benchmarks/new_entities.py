@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 import click
 import numpy
 import torch
-from emojikg_methods import BUDGET, CONTENDERS, Budget, train
+from emojikg_methods import read_configuration
 from pykeen.datasets import Dataset
+from pykeen.pipeline import pipeline
 from timing import describe_machine
 
 from pykeen_adamf.datasets import EagerMultimodalDataset, EmojiKG
-from pykeen_adamf.evaluation.measuring import METRICS
-from pykeen_adamf.experiments.results import summarize, write_json
+from pykeen_adamf.evaluation.measuring import METRICS, collect_metrics
+from pykeen_adamf.experiments.results import write_json
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.new_entities import represent_new_entities, score_new_entities
@@ -244,7 +245,7 @@ def describe(split: Split, model: AdaMFRotatE) -> dict[str, Any]:
     }
 
 
-def run(seed: int, share: float, budget: Budget) -> dict[str, Any]:
+def run(seed: int, share: float, epochs: int | None) -> dict[str, Any]:
     """Hold out, train and evaluate, in one thread."""
     torch.set_num_threads(1)
     split = hold_out(EmojiKG(), share, seed)
@@ -257,10 +258,14 @@ def run(seed: int, share: float, budget: Budget) -> dict[str, Any]:
     }
     known = {}
     for name in MODELS:
-        result, _ = train(CONTENDERS[name], split.dataset, budget, seed=seed, device="cpu")
+        kwargs = read_configuration(name, epochs)["pipeline"] | {"dataset": split.dataset}
+        result = pipeline(**kwargs, random_seed=seed, device="cpu", use_tqdm=False)
         for way, metrics in evaluate(split, result.model).items():
             results[f"{name}, {way}"] = metrics
-        known[name] = {"test metrics": summarize(result)["both"], **evaluate_known(split, result.model)}
+        known[name] = {
+            "test metrics": collect_metrics(result.metric_results)["both"]["realistic"],
+            **evaluate_known(split, result.model),
+        }
     return {"seed": seed, "counts": split.counts, "new entities": results, "known entities": known}
 
 
@@ -275,15 +280,14 @@ def run(seed: int, share: float, budget: Budget) -> dict[str, Any]:
 @click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the results.")
 def main(seeds: int, first_seed: int, share: float, epochs: int | None, workers: int, path: Path | None) -> None:
     """Compare ways to predict for emoji that were not there in training."""
-    budget = BUDGET if epochs is None else dataclasses.replace(BUDGET, epochs=epochs)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        runs = list(executor.map(run, range(first_seed, first_seed + seeds), [share] * seeds, [budget] * seeds))
+        runs = list(executor.map(run, range(first_seed, first_seed + seeds), [share] * seeds, [epochs] * seeds))
     ways = list(runs[0]["new entities"])
     summary = {way: _aggregate([run["new entities"][way] for run in runs]) for way in ways}
     if path is not None:
         environment = {**describe_machine(), "num_threads": 1, "num_cpus": os.cpu_count()}
-        configurations = {name: dataclasses.asdict(CONTENDERS[name]) for name in MODELS}
-        data = {"dataset": "EmojiKG", "share": share, "budget": dataclasses.asdict(budget)}
+        configurations = {name: read_configuration(name, epochs) for name in MODELS}
+        data = {"dataset": "EmojiKG", "share": share}
         write_json(
             path,
             {**data, "configurations": configurations, "environment": environment, "summary": summary, "runs": runs},
