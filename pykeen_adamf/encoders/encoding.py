@@ -13,7 +13,7 @@ from .. import __version__
 from .base import Encoder
 from .folders import read_folder
 from .items import Item, Items, as_items, checksum_of_items, group_items
-from .output import check_output, check_report, write_safetensors
+from .output import check_output, write_safetensors
 from .partial import PartialResult
 from .problems import EncodingError, EncodingReport, Problem, UnusableInputError, explain_storage, show
 from .reduction import check_dim, reduce_rows
@@ -59,10 +59,8 @@ def encode(
     :returns: What has been encoded, and everything that could not be.
     :raises EncodingError: if there is nothing to encode, the output cannot be written, or an option is invalid
     """
-    output = check_output(output)
     items = as_items(items, modality=encoder.modality)
-    if report is not None:
-        check_report(report, output, (source for item in items for source in item.sources if isinstance(source, Path)))
+    output = check_output(output, report, [x for item in items for x in item.sources if isinstance(x, Path)])
     if batch_size < 1:
         raise EncodingError(f"The batch size must be positive, but is {batch_size}.")
     if dtype not in get_args(Dtype):
@@ -144,11 +142,8 @@ def encode_source(
     :raises EncodingError: if anything about this is invalid
     """
     # what is cheap to check comes before a model is loaded
-    output, source = check_output(output), Path(source)
-    if source.is_file() and output.exists() and source.samefile(output):
-        raise EncodingError(f"The output cannot be written to {output}, which is to be encoded. Choose another file.")
-    if (report := kwargs.get("report")) is not None:
-        check_report(report, output, [source])
+    source = Path(source)
+    output = check_output(output, kwargs.get("report"), [source])
     modality = find_encoder(encoder).modality
     items = read_folder(source, modality) if source.is_dir() else read_table(source, modality)
     return encode(items, make_encoder(encoder, encoder_kwargs), output, **kwargs)

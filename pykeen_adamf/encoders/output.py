@@ -1,11 +1,11 @@
-"""Writing features which are on disk already, without reading them into memory."""
+"""Where features are written to, and how: those which are on disk already are not read into memory."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import numpy
@@ -15,18 +15,17 @@ from ..features.files import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
 from .partial import PartialResult
 from .problems import EncodingError
 
-__all__ = ["check_output", "check_report", "write_safetensors"]
+__all__ = ["check_output", "write_safetensors"]
 
 #: The header is padded, such that the numbers behind it are aligned in memory.
 ALIGNMENT: Final = 8
 
 
-def check_output(output: str | Path) -> Path:
-    """Check that features can be written, before hours are spent on them.
+def check_output(output: str | Path, report: str | Path | None, sources: Collection[Path]) -> Path:
+    """Check that features, and the report if there is to be one, can be written, before hours are spent on them.
 
-    :param output: The path of the file.
-    :returns: The path.
-    :raises EncodingError: if it has another suffix than ``.safetensors``, or cannot be written
+    :raises EncodingError: if one of them cannot be written, or is the other or one of the sources; or if the output has
+        another suffix than ``.safetensors``
     """
     output = Path(output)
     if output.suffix != ".safetensors":
@@ -39,30 +38,24 @@ def check_output(output: str | Path) -> Path:
             raise EncodingError(
                 f"Cannot write {output}: the folder {place} does not exist, or is none. Create it first."
             )
-        # the only way to know more is to try
-        directory = PartialResult.directory_of(output)
-        is_new = not directory.exists()
-        directory.mkdir(exist_ok=True)
-        TemporaryFile(dir=directory).close()
-        if is_new:
-            directory.rmdir()
+        # the only way to know more is to try, with a name as long as that of the partial result
+        NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}").close()
     except OSError as error:
         raise EncodingError(
             f"Cannot write {output}: {error.strerror or error}. Choose a folder that you may write to."
         ) from error
+    if output.exists() and any(_is_same(output, source) for source in sources):
+        raise EncodingError(f"The output cannot be written to {output}, which is to be encoded. Choose another file.")
+    if report is not None:
+        _check_report(Path(report), output, sources)
     return output
 
 
-def check_report(report: str | Path, output: Path, sources: Iterable[Path] = ()) -> None:
-    """Check that a report can be written, and that nothing else is lost by it.
-
-    :param report: The path of the file.
-    :param output: The path of the features.
-    :param sources: The paths of what is encoded.
-    :raises EncodingError: if it cannot be written, or is the output, or one of the sources
-    """
+def _check_report(report: Path, output: Path, sources: Collection[Path]) -> None:
+    """Check that a report can be written, and that nothing else is lost by it."""
+    problem = f"The report cannot be written to {report}"
     try:
-        place = Path(report).resolve()
+        place = report.resolve()
         # an older one is overwritten at its place
         changed = place if place.exists() else place.parent
         is_writable = place.parent.is_dir() and not place.is_dir() and os.access(changed, os.W_OK)
@@ -72,11 +65,11 @@ def check_report(report: str | Path, output: Path, sources: Iterable[Path] = ())
     if not is_writable:
         raise EncodingError(f"Cannot write the report to {report}. Choose a file in a folder that you may write to.")
     if place == output.resolve() or _is_same(place, output):
-        raise EncodingError(f"The report cannot be written to {report}, which is the output. Choose another file.")
+        raise EncodingError(f"{problem}, which is the output. Choose another file.")
     if place.parent == PartialResult.directory_of(output).resolve():
-        raise EncodingError(f"The report cannot be written to {report}: its folder is removed. Choose another one.")
+        raise EncodingError(f"{problem}: its folder is removed. Choose another one.")
     if place.exists() and any(_is_same(place, source) for source in sources):
-        raise EncodingError(f"The report cannot be written to {report}, which is to be encoded. Choose another file.")
+        raise EncodingError(f"{problem}, which is to be encoded. Choose another file.")
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -90,16 +83,7 @@ def _is_same(path: Path, other: Path) -> bool:
 def write_safetensors(
     output: Path, rows: Path, dim: int, dtype: str, labels: Sequence[str], presence: Sequence[bool], metadata: Any
 ) -> None:
-    """Write a file as :func:`pykeen_adamf.features.write_features` does, but copy the rows from another file.
-
-    :param output: The path of the file. It appears there only once it is complete.
-    :param rows: The path of a file with nothing but the rows.
-    :param dim: The dimension of the rows.
-    :param dtype: The data type of the rows, ``"float16"`` or ``"float32"``.
-    :param labels: The labels of the rows.
-    :param presence: Which entities have a vector.
-    :param metadata: What to store beside the features.
-    """
+    """Write a file as :func:`pykeen_adamf.features.write_features` does, but copy the rows from another file."""
     itemsize, num_rows = numpy.dtype(dtype).itemsize, len(labels)
     end = num_rows * dim * itemsize
     entries = {
