@@ -213,14 +213,14 @@ class MultimodalPathDataset(MultimodalDataset, LazyDataset):
         """Return the path of the features of a modality, which are encoded if necessary."""
         if not isinstance(given, Mapping):
             return Path(given)
-        from ..encoders import encode_source, read_folder, read_table
+        from ..encoders import encode_source
         from ..encoders.items import checksum_of_items
         from ..encoders.resolver import find_encoder
+        from ..encoders.sources import read_source
 
         source, encoder, dim = Path(given["source"]), given["encoder"], given.get("dim")
         options = dict(given.get("encoder_kwargs") or {})
-        modality = find_encoder(encoder).modality
-        items = read_folder(source, modality) if source.is_dir() else read_table(source, modality)
+        items = read_source(source, find_encoder(encoder).modality)
         key = json.dumps([str(source.absolute()), checksum_of_items(items), str(encoder), options, dim], sort_keys=True)
         path = self.cache_root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
         if not path.is_file():

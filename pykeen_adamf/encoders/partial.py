@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import numpy
 from filelock import FileLock, Timeout
 from typing_extensions import Self
 
+from ..atomic import written_atomically
+from ..features.files import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
 from ..typing import NumpyArray
 from .problems import EncodingError, Problem, explain_storage
 
@@ -21,6 +24,9 @@ VERSION: Final = 1
 
 #: For how many seconds to wait for another run, which may be about to end.
 PATIENCE: Final = 0.1
+
+#: The header of the output is padded, such that the numbers behind it are aligned in memory.
+ALIGNMENT: Final = 8
 
 
 class PartialResult:
@@ -124,6 +130,22 @@ class PartialResult:
         self.num_groups += 1
         self.presence.extend(presence)
         self.problems.extend(problems)
+
+    def publish(self, rows: Path, dim: int, dtype: str, labels: Sequence[str], metadata: Mapping[str, str]) -> None:
+        """Write the output as :func:`pykeen_adamf.features.write_features` does, but copy the rows from a file."""
+        itemsize, num_rows = numpy.dtype(dtype).itemsize, len(labels)
+        end = num_rows * dim * itemsize
+        entries = {
+            "__metadata__": {**metadata, KEY_LABELS: json.dumps(list(labels))},
+            KEY_FEATURES: {"dtype": f"F{8 * itemsize}", "shape": [num_rows, dim], "data_offsets": [0, end]},
+            KEY_PRESENCE: {"dtype": "BOOL", "shape": [num_rows], "data_offsets": [end, end + num_rows]},
+        }
+        header = json.dumps(entries).encode()
+        header += b" " * (-len(header) % ALIGNMENT)
+        with written_atomically(self.output) as path, path.open("wb") as target, rows.open("rb") as source:
+            target.write(len(header).to_bytes(8, "little") + header)
+            shutil.copyfileobj(source, target, length=1 << 20)
+            target.write(numpy.array(self.presence, dtype=bool).tobytes())
 
     def remove(self) -> None:
         """Remove everything from disk, and only then let other runs in."""
