@@ -114,11 +114,8 @@ def describe_instance(instance: Loss | Regularizer, what: str) -> dict[str, Any]
     """Describe a loss or a regularizer by its name and arguments.
 
     PyKEEN's classes do not remember their arguments: they are read from attributes, and it is checked that they make
-    an instance like the given one.
+    an instance like the given one. Messages call it what it is, ``what``.
 
-    :param instance: The instance.
-    :param what: What it is, for messages.
-    :returns: A description with ``name`` and ``kwargs``, such that it can be written as JSON.
     :raises BundleError: if it cannot be described
     """
     resolver: ClassResolver[Any] = loss_resolver if isinstance(instance, Loss) else regularizer_resolver

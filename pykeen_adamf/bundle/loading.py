@@ -54,8 +54,7 @@ class Bundle:
     @property
     def versions(self) -> Mapping[str, str]:
         """Return the versions of the packages that the bundle was written by."""
-        versions: Mapping[str, str] = self.configuration["versions"]
-        return versions
+        return dict(self.configuration["versions"])
 
 
 def load(
@@ -75,12 +74,24 @@ def load(
     """
     directory = Path(directory)
     configuration = _read_configuration(directory)
+    path = directory / WEIGHTS_NAME
+    if not path.is_file():
+        raise BundleError(f"The bundle {directory} is incomplete: {path} is missing.")
     try:
-        return _load(directory, configuration, device, features or {})
+        if digest_file(path) != configuration["weights_sha256"]:
+            raise BundleError(f"{path} is damaged, or does not belong to {CONFIGURATION_NAME}: its digest differs.")
+        training = read_triples(directory, configuration["triples"], features or {})
+        model = _create(configuration, training)
+        _set_weights(model, path, configuration)
+        model.eval()
+        _check_probes(model, configuration, directory)
     except BundleError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{directory / CONFIGURATION_NAME} is damaged: {error!r}") from error
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Bundle(model=model.to(resolve_device(device)), training=training, configuration=configuration)
 
 
 def _read_configuration(directory: Path) -> dict[str, Any]:
@@ -112,24 +123,6 @@ def _compare_versions(configuration: Mapping[str, Any]) -> str:
     return f"It was written by pykeen-adamf {there}, and this is {__version__}."
 
 
-def _load(
-    directory: Path, configuration: dict[str, Any], device: DeviceHint, features: Mapping[str, FeatureSource]
-) -> Bundle:
-    path = directory / WEIGHTS_NAME
-    if not path.is_file():
-        raise BundleError(f"The bundle {directory} is incomplete: {path} is missing.")
-    if digest_file(path) != configuration["weights_sha256"]:
-        raise BundleError(f"{path} is damaged, or does not belong to {CONFIGURATION_NAME}: its digest differs.")
-    training = read_triples(directory, configuration["triples"], features)
-    model = _create(configuration, training)
-    _set_weights(model, path, configuration)
-    model.eval()
-    _check_probes(model, configuration, directory)
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Bundle(model=model.to(resolve_device(device)), training=training, configuration=configuration)
-
-
 def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> QueryScoringModel:
     """Create a model, whatever its parameters."""
     cls = model_resolver.lookup_dict.get(configuration["model"])
@@ -139,7 +132,7 @@ def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> Q
             f"{_compare_versions(configuration)} If it is a class of your own, register it with "
             f"pykeen.models.model_resolver before."
         )
-    kwargs = {key: restore_arguments(x) for key, x in configuration["model_kwargs"].items()}
+    kwargs = restore_arguments(configuration["model_kwargs"])
     seed = kwargs.pop("random_seed", None)
     loss = restore_instance(configuration["loss"], loss_resolver, "loss")
     # neither is the state of the random number generator ours to change
@@ -167,17 +160,14 @@ def _set_weights(model: QueryScoringModel, path: Path, configuration: Mapping[st
         if not isinstance(module, ProjectedFeatureRepresentation):
             raise TypeError(f"{name} is no table of features")
         state[name] = module.features.matrix.to(getattr(torch, dtype))
-    own = model.state_dict(keep_vars=True)
-    for name in own.keys() & state.keys():
-        if own[name].dtype != state[name].dtype:
-            own[name].data = own[name].data.to(state[name].dtype)
+    for name, x in model.state_dict(keep_vars=True).items():
+        x.data = x.data.to(state.get(name, x).dtype)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise BundleError(f"{path} does not fit the model: {error} {_compare_versions(configuration)}") from error
-    frozen = set(configuration["frozen"])
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in frozen)
+        parameter.requires_grad_(name not in configuration["frozen"])
 
 
 def _check_probes(model: QueryScoringModel, configuration: Mapping[str, Any], directory: Path) -> None:

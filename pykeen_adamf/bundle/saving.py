@@ -3,7 +3,7 @@
 import json
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -81,12 +81,8 @@ def save_result(
     Whatever happens, PyKEEN's files are written first, and no error keeps a program from going on after a long
     training: problems are logged, and there is no bundle then.
 
-    :param save_to_directory: PyKEEN's method.
-    :param result: The result.
-    :param directory: The directory.
-    :param save_replicates: Whether to save the model. There is a bundle only if it is saved.
-    :param save_training: Whether to save the training triples. There is a bundle only if they are.
-    :param kwargs: PyKEEN's other options.
+    :param save_to_directory: PyKEEN's method, which takes the other parameters. There is a bundle only if both the
+        model, by ``save_replicates``, and the training triples, by ``save_training``, are saved.
     """
     if save_replicates:
         # what may be there is of another model than the one that is about to be written
@@ -132,15 +128,14 @@ def _write(model: nn.Module, factory: CoreTriplesFactory, directory: Path, featu
                 factory = without_features(factory)
             factory.to_path_binary(temporary / TRIPLES_NAME)
         weights = temporary / WEIGHTS_NAME
-        save_file(_collect_weights(model, set(configuration["tables_of_features"])), weights)
+        save_file(_collect_weights(model, configuration["tables_of_features"]), weights)
         configuration["weights_sha256"] = digest_file(weights)
         (temporary / CONFIGURATION_NAME).write_text(json.dumps(configuration, indent=2), encoding="utf-8")
-        old = temporary / "old"
-        old.mkdir()
+        (temporary / "old").mkdir()
         # if this is interrupted, there is no configuration, i.e., no bundle; and a killed process leaves the old one
         for name in reversed(names):
             if (directory / name).exists():
-                (directory / name).rename(old / name)
+                (directory / name).rename(temporary / "old" / name)
         for name in names:
             (temporary / name).rename(directory / name)
 
@@ -152,12 +147,14 @@ def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureSt
             f"Only models of pykeen-adamf and their subclasses can be saved as bundles, but this is a "
             f"{type(model).__name__}. Use PyKEEN's PipelineResult.save_to_directory, or save its state_dict."
         )
-    _check_fit(model, factory)
-    name: str = model_resolver.normalize_cls(type(model))
-    if model_resolver.lookup_dict.get(name) is not type(model):
+    cls = type(model)
+    projections = {key: x for key, x in model.named_modules() if isinstance(x, ProjectedFeatureRepresentation)}
+    _check_fit(model, factory, projections)
+    name: str = model_resolver.normalize_cls(cls)
+    if model_resolver.lookup_dict.get(name) is not cls:
         raise BundleError(
-            f"PyKEEN does not know {type(model).__name__} by name. Register it with "
-            f"pykeen.models.model_resolver.register({type(model).__name__}), also before loading."
+            f"PyKEEN does not know {cls.__name__} by name. Register it with "
+            f"pykeen.models.model_resolver.register({cls.__name__}), also before loading."
         )
     return {
         "format": FORMAT,
@@ -167,13 +164,21 @@ def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureSt
         "model_kwargs": describe_arguments(model),
         "loss": describe_instance(model.loss, "the loss"),
         "frozen": [key for key, parameter in model.named_parameters() if not parameter.requires_grad],
-        "tables_of_features": _find_tables_of_features(model),
+        # by name in the state, the data types of those that are still the features, which are stored already
+        "tables_of_features": {
+            f"{key}.table": str(x.table.dtype).removeprefix("torch.")
+            for key, x in projections.items()
+            if x.table.data_ptr() == x.features.matrix.data_ptr()
+            or bool(torch.equal(x.table.detach().cpu(), x.features.matrix.to(x.table.dtype)))
+        },
         "triples": describe_triples(factory, features),
         "probes": _probe(model, factory),
     }
 
 
-def _check_fit(model: QueryScoringModel, factory: CoreTriplesFactory) -> None:
+def _check_fit(
+    model: QueryScoringModel, factory: CoreTriplesFactory, projections: Mapping[str, ProjectedFeatureRepresentation]
+) -> None:
     """Check that a factory is the one that the model was created with, as far as the model depends on it."""
     for name in ("num_entities", "num_relations"):
         if getattr(model, name) != getattr(factory, name):
@@ -182,7 +187,7 @@ def _check_fit(model: QueryScoringModel, factory: CoreTriplesFactory) -> None:
                 f"{name}={getattr(factory, name)}. Use the factory which the model was created with."
             )
     available = factory.features.values() if isinstance(factory, MultimodalTriplesFactory) else ()
-    for key, module in _find_projections(model):
+    for key, module in projections.items():
         if not any(module.features is features or module.features == features for features in available):
             raise BundleError(
                 f"The triples factory has not the features of the model's {key}. Use the factory which the model was "
@@ -190,31 +195,17 @@ def _check_fit(model: QueryScoringModel, factory: CoreTriplesFactory) -> None:
             )
 
 
-def _find_projections(model: nn.Module) -> list[tuple[str, ProjectedFeatureRepresentation]]:
-    return [(key, x) for key, x in model.named_modules() if isinstance(x, ProjectedFeatureRepresentation)]
-
-
-def _find_tables_of_features(model: nn.Module) -> dict[str, str]:
-    """Return the data types of tables that are still the features, which are stored already, by name in the state."""
-    return {
-        f"{key}.table": str(x.table.dtype).removeprefix("torch.")
-        for key, x in _find_projections(model)
-        if x.table.data_ptr() == x.features.matrix.data_ptr()
-        or bool(torch.equal(x.table.detach().cpu(), x.features.matrix.to(x.table.dtype)))
-    }
-
-
 def _probe(model: QueryScoringModel, factory: CoreTriplesFactory) -> dict[str, Any]:
     """Score some triples, as for predictions."""
     triples, training = factory.mapped_triples[:NUM_PROBES], model.training
-    scores = model.predict_hrt(triples).flatten()
+    scores = model.predict_hrt(triples).flatten().cpu()
     model.train(training)
     # training may have diverged
-    finite = scores.isfinite().cpu()
-    return {"triples": triples[finite].tolist(), "scores": scores.cpu()[finite].tolist()}
+    finite = scores.isfinite()
+    return {"triples": triples[finite].tolist(), "scores": scores[finite].tolist()}
 
 
-def _collect_weights(model: nn.Module, without: set[str]) -> dict[str, torch.Tensor]:
+def _collect_weights(model: nn.Module, without: Collection[str]) -> dict[str, torch.Tensor]:
     """Return the parameters and buffers to store."""
     weights: dict[str, torch.Tensor] = {}
     seen: set[int] = set()

@@ -30,11 +30,8 @@ KINDS: Final[Mapping[str, type[CoreTriplesFactory]]] = {
 
 
 def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> dict[str, Any]:
-    """Describe a triples factory, such that it can be checked that what is read is what was written.
+    """Describe a triples factory as JSON, such that it can be checked that what is read is what was written.
 
-    :param factory: The factory.
-    :param features: Whether the bundle has the features, or refers to the files that they are from.
-    :returns: The description, such that it can be written as JSON.
     :raises BundleError: if features are to be referred to, and are not those of a file
     """
     description: dict[str, Any] = {
@@ -95,12 +92,9 @@ def _check_reference(name: str, modality: ModalityFeatures) -> str:
 def read_triples(
     directory: Path, description: Mapping[str, Any], features: Mapping[str, FeatureSource]
 ) -> CoreTriplesFactory:
-    """Read a triples factory, and check that it is what was written.
+    """Read a triples factory, and check that it is what was described by :func:`describe_triples`.
 
-    :param directory: The directory of the bundle.
-    :param description: The description, cf. :func:`describe_triples`.
     :param features: Where to read features from, by modality, if not from where the description says.
-    :returns: The factory.
     :raises BundleError: if something is missing, damaged, or has changed
     """
     factory = _read_factory(directory, description)
@@ -109,19 +103,16 @@ def read_triples(
     if isinstance(factory, TriplesFactory) and digest_labels(factory) != description["labels_sha256"]:
         raise BundleError(f"The labels or their IDs in {directory} have changed since the bundle was written.")
     modalities = {part["name"]: part for part in description.get("features", ())}
-    unknown = sorted(set(features).difference(modalities))
-    if unknown:
+    if unknown := sorted(set(features).difference(modalities)):
         raise BundleError(f"There are no modalities {unknown} in the bundle, but {list(modalities)}.")
     if not isinstance(factory, TriplesFactory) or KINDS[description["kind"]] is not MultimodalTriplesFactory:
         return factory
     labels = labels_by_id(factory.entity_to_id)
-    return MultimodalTriplesFactory.from_triples_factory(
-        factory,
-        features={
-            name: _read_modality(part, features.get(name, directory / part["file"]), labels)
-            for name, part in modalities.items()
-        },
-    )
+    read = {
+        name: _read_modality(part, features.get(name, directory / part["file"]), labels)
+        for name, part in modalities.items()
+    }
+    return MultimodalTriplesFactory.from_triples_factory(factory, features=read)
 
 
 def _read_factory(directory: Path, description: Mapping[str, Any]) -> CoreTriplesFactory:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
+from pykeen.triples import TriplesFactory
 from pykeen.triples.splitting import split
 from pykeen.utils import isin_many_dim
 
 from ..constants import DATA_ENVIRONMENT_VARIABLE
 from ..features import FEATURE_SUFFIXES, FeatureError, FeatureSource, ModalityFeatures
-from ..triples import MultimodalTriplesFactory
+from ..triples import UnknownLabels
 from ..typing import LongTensor
 from .derived import LazyMultimodalDataset
 from .download import ensure_from_google_drive, ensure_from_url
@@ -39,7 +40,7 @@ class MultimodalBenchmark(LazyMultimodalDataset):
         features: Literal["published"] | Collection[str] | Mapping[str, FeatureSource | None] = "published",
         validation: Literal["published", "holdout"] | None = None,
         validation_seed: int = 0,
-        unknown_labels: Literal["raise", "ignore"] = "raise",
+        unknown_labels: UnknownLabels = "raise",
         create_inverse_triples: bool = False,
         eager: bool = False,
         cache_root: str | Path | None = None,
@@ -76,7 +77,7 @@ class MultimodalBenchmark(LazyMultimodalDataset):
         self.validation_split = validation or "published"
         self.validation_chosen = validation is not None
         self.validation_seed = validation_seed
-        self.unknown_labels: Literal["raise", "ignore"] = unknown_labels
+        self.unknown_labels = unknown_labels
         self._create_inverse_triples = create_inverse_triples
         self.cache_root = self.directory or self._help_cache(cache_root)
         if eager:
@@ -89,14 +90,12 @@ class MultimodalBenchmark(LazyMultimodalDataset):
             if not directory.is_dir():
                 raise DatasetFormatError(f"The directory {directory} of {cls.benchmark_name} does not exist.")
             return directory
-        root = os.environ.get(DATA_ENVIRONMENT_VARIABLE)
-        if not root:
-            return None
-        folder = Path(root) / cls.benchmark_name
-        if not folder.is_dir():
-            logger.warning("There is no %s, although $%s is set.", folder, DATA_ENVIRONMENT_VARIABLE)
-            return None
-        return folder
+        if root := os.environ.get(DATA_ENVIRONMENT_VARIABLE):
+            directory = Path(root) / cls.benchmark_name
+            if directory.is_dir():
+                return directory
+            logger.warning("There is no %s, although $%s is set.", directory, DATA_ENVIRONMENT_VARIABLE)
+        return None
 
     @property
     def published(self) -> PublishedBenchmark:
@@ -107,50 +106,40 @@ class MultimodalBenchmark(LazyMultimodalDataset):
         """Return the path of one of the published triple files, downloading it if necessary."""
         if self.directory is not None:
             return self.directory / name
-        return ensure_from_url(
-            self.cache_root / name,
-            url=f"{TRIPLES_URL}/{self.benchmark_name}/{name}",
-            sha256=self.published.triples[name],
-        )
+        url = f"{TRIPLES_URL}/{self.benchmark_name}/{name}"
+        return ensure_from_url(self.cache_root / name, url, self.published.triples[name])
 
     def _feature_path(self, modality: str) -> Path | None:
         """Return the path of a modality's features, downloading them if necessary, or None if there are none."""
-        stem = f"{self.benchmark_name}-{modality}"
+        name = f"{self.benchmark_name}-{modality}"
         if self.directory is not None:
             candidates = (
-                self.directory / f"{name}{suffix}" for name in (stem, modality) for suffix in FEATURE_SUFFIXES
+                self.directory / f"{stem}{suffix}" for stem in (name, modality) for suffix in FEATURE_SUFFIXES
             )
             return next((path for path in candidates if path.is_file()), None)
         if modality not in self.published.features:
             return None
-        return ensure_from_google_drive(
-            self.cache_root / f"{stem}.pth", FEATURES_FOLDER_ID, sha256=self.published.features[modality].sha256
-        )
+        sha256 = self.published.features[modality].sha256
+        return ensure_from_google_drive(self.cache_root / f"{name}.pth", FEATURES_FOLDER_ID, sha256)
 
     def _resolve_features(self, labels: Collection[str]) -> Mapping[str, FeatureSource]:
         """Find the features to use."""
-        selection = self.feature_selection
+        selection, place = self.feature_selection, self.directory or "the published files"
         if isinstance(selection, Mapping):
             return {name: self._resolve_source(name, source, labels) for name, source in selection.items()}
-        names = self.published.features if selection == "published" else selection
         features: dict[str, FeatureSource] = {}
-        for name in names:
+        for name in self.published.features if selection == "published" else selection:
             path = self._feature_path(name)
             if path is not None:
                 features[name] = path
             elif selection == "published":
-                logger.warning(
-                    "%s has no %s features in %s: the modality is missing for every entity.",
-                    self.benchmark_name,
-                    name,
-                    self.directory,
-                )
-                features[name] = ModalityFeatures.missing(labels, dim=self.published.features[name].dim, source=name)
+                message = "%s has no %s features in %s: the modality is missing for every entity."
+                logger.warning(message, self.benchmark_name, name, place)
+                features[name] = self._resolve_source(name, None, labels)
             else:
                 raise FeatureError(
-                    f"{self.benchmark_name} has no {name} features in {self.directory or 'the published files'}. Put a "
-                    f"file {self.benchmark_name}-{name}.pth (or {', '.join(FEATURE_SUFFIXES[1:])}) there, or pass "
-                    f"features={{{name!r}: PATH}}.",
+                    f"{self.benchmark_name} has no {name} features in {place}. Put a file {self.benchmark_name}-{name}"
+                    f".pth (or {', '.join(FEATURE_SUFFIXES[1:])}) there, or pass features={{{name!r}: PATH}}.",
                 )
         return features
 
@@ -175,39 +164,27 @@ class MultimodalBenchmark(LazyMultimodalDataset):
             return inside
         return source
 
-    def _check_statistics(self, num_entities: int, num_relations: int) -> None:
-        """Tell if a directory does not seem to hold this benchmark; subsets of it are fine."""
-        published = self.docdata("statistics")
-        if (num_entities, num_relations) != (published["entities"], published["relations"]):
-            logger.warning(
-                "%s has %s entities and %s relations, but the published %s has %s and %s.",
-                *(self.directory, num_entities, num_relations),
-                *(self.benchmark_name, published["entities"], published["relations"]),
-            )
-
     def _load(self) -> None:
-        entity_to_id = read_mapping(self._triples_path("entity2id.txt"))
-        relation_to_id = read_mapping(self._triples_path("relation2id.txt"))
-        self._check_statistics(len(entity_to_id), len(relation_to_id))
-        splits: dict[str, LongTensor] = {
-            name: read_triples(self._triples_path(f"{name}2id.txt"), len(entity_to_id), len(relation_to_id))
-            for name in ("train", "test", "valid")
-        }
+        entity_to_id, relation_to_id = (read_mapping(self._triples_path(f"{x}2id.txt")) for x in ("entity", "relation"))
+        found, published = (len(entity_to_id), len(relation_to_id)), self.docdata("statistics")
+        if found != (expected := (published["entities"], published["relations"])):
+            # subsets are fine, but a directory may hold another benchmark
+            message = "%s has %s entities and %s relations, but the published %s has %s and %s."
+            logger.warning(message, self.directory, *found, self.benchmark_name, *expected)
+        training, testing, validation = (
+            read_triples(self._triples_path(f"{name}2id.txt"), *found) for name in ("train", "test", "valid")
+        )
         if self.validation_split == "holdout":
-            splits["train"], splits["valid"] = carve_out(
-                splits["train"], num=len(splits["valid"]), exclude=splits["test"], seed=self.validation_seed
-            )
+            training, validation = carve_out(training, len(validation), exclude=testing, seed=self.validation_seed)
         elif self.published.validation_warning:
             logger.warning(self.published.validation_warning)
-        training = MultimodalTriplesFactory(
-            mapped_triples=splits["train"],
-            entity_to_id=entity_to_id,
-            relation_to_id=relation_to_id,
-            create_inverse_triples=self._create_inverse_triples,
-            features=self._resolve_features(entity_to_id),
-            unknown_labels=self.unknown_labels,
+        self._set_splits(
+            TriplesFactory(training, entity_to_id, relation_to_id),
+            testing,
+            validation,
+            self._resolve_features(entity_to_id),
+            self.unknown_labels,
         )
-        self._set_triples(training, splits["test"], splits["valid"])
 
 
 def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> tuple[LongTensor, LongTensor]:

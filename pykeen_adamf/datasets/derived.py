@@ -1,16 +1,17 @@
 """Datasets derived from others keep their features."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from pykeen.constants import PYKEEN_DATASETS
 from pykeen.datasets.base import Dataset, EagerDataset, LazyDataset
-from pykeen.triples import CoreTriplesFactory
+from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from typing_extensions import Self
 
-from ..triples import MultimodalTriplesFactory
+from ..features import FeatureSource
+from ..triples import MultimodalTriplesFactory, UnknownLabels
 from ..typing import LongTensor
 
 __all__ = ["EagerMultimodalDataset", "LazyMultimodalDataset", "MultimodalDataset"]
@@ -51,14 +52,9 @@ class MultimodalDataset(Dataset):
             return self
         # PyKEEN builds the restricted factories without features, and fails if the largest remaining ID does not occur
         # in an evaluation split
-        training = self.training.new_with_restriction(
-            entities=entities,
-            relations=relations,
-            invert_entity_selection=invert_entity_selection,
-            invert_relation_selection=invert_relation_selection,
-        )
-        kept_entities = training.mapped_triples[:, [0, 2]].unique()
-        kept_relations = training.mapped_triples[:, 1].unique()
+        inversions = invert_entity_selection, invert_relation_selection
+        training = self.training.new_with_restriction(entities, relations, *inversions)
+        kept = training.mapped_triples[:, [0, 2]].unique(), training.mapped_triples[:, 1].unique()
         # the same metadata as PyKEEN's
         metadata = dict(self.metadata or {})
         restriction: dict[str, Any] = {"base": metadata.pop("name", None) or self.get_normalized_name()}
@@ -67,9 +63,9 @@ class MultimodalDataset(Dataset):
         if relations:
             restriction |= {"relations": sorted(relations), "invert_relation_selection": invert_relation_selection}
         return EagerMultimodalDataset(
-            training=_keep(training, kept_entities, kept_relations),
-            testing=_keep(self.testing, kept_entities, kept_relations),
-            validation=None if self.validation is None else _keep(self.validation, kept_entities, kept_relations),
+            training=_keep(training, *kept),
+            testing=_keep(self.testing, *kept),
+            validation=None if self.validation is None else _keep(self.validation, *kept),
             metadata={**metadata, "restriction": restriction},
         )
 
@@ -81,13 +77,30 @@ class EagerMultimodalDataset(MultimodalDataset, EagerDataset):
 class LazyMultimodalDataset(MultimodalDataset, LazyDataset):
     """A dataset that loads all of its triples together when they are first used."""
 
-    def _set_triples(self, training: MultimodalTriplesFactory, testing: LongTensor, validation: LongTensor) -> None:
+    _create_inverse_triples: bool
+
+    def _set_splits(
+        self,
+        training: TriplesFactory,
+        testing: LongTensor,
+        validation: LongTensor,
+        features: Mapping[str, FeatureSource],
+        unknown_labels: UnknownLabels = "raise",
+    ) -> None:
+        factory = MultimodalTriplesFactory(
+            mapped_triples=training.mapped_triples,
+            entity_to_id=training.entity_to_id,
+            relation_to_id=training.relation_to_id,
+            create_inverse_triples=self._create_inverse_triples,
+            features=features,
+            unknown_labels=unknown_labels,
+        )
         # evaluation factories never have inverse triples; this is handled by the evaluation code
-        evaluation = [
-            training.clone_and_exchange_triples(triples, create_inverse_triples=False)
+        self._testing, self._validation = (
+            factory.clone_and_exchange_triples(triples, create_inverse_triples=False)
             for triples in (testing, validation)
-        ]
-        self._training, self._testing, self._validation = training, *evaluation
+        )
+        self._training = factory
 
     def _load_validation(self) -> None:
         pass
@@ -100,20 +113,20 @@ def _with_features(dataset: Dataset) -> EagerMultimodalDataset:
     )
 
 
-def _keep(factory: CoreTriplesFactory, entities: LongTensor, relations: LongTensor) -> MultimodalTriplesFactory:
-    """Restrict a factory to the given IDs, and renumber them."""
+def _keep(factory: CoreTriplesFactory, *kept: LongTensor) -> MultimodalTriplesFactory:
+    """Restrict a factory to the given IDs of entities and relations, and renumber them."""
     assert isinstance(factory, MultimodalTriplesFactory)
-    new_ids = []
-    for num, kept in ((factory.num_entities, entities), (factory.real_num_relations, relations)):
-        ids = torch.full((num,), fill_value=-1)
-        ids[kept] = torch.arange(len(kept))
-        new_ids.append(ids)
-    h, r, t = factory.mapped_triples.unbind(dim=-1)
-    triples = torch.stack([new_ids[0][h], new_ids[1][r], new_ids[0][t]], dim=-1)
+    triples = factory.mapped_triples.clone()
+    columns = slice(0, 3, 2), slice(1, 2)
+    for num, ids, part in zip((factory.num_entities, factory.real_num_relations), kept, columns, strict=True):
+        new_ids = torch.full((num,), fill_value=-1)
+        new_ids[ids] = torch.arange(len(ids))
+        triples[:, part] = new_ids[triples[:, part]]
+    entities, relations = (ids.tolist() for ids in kept)
     return MultimodalTriplesFactory(
         mapped_triples=triples[(triples >= 0).all(dim=-1)],
-        entity_to_id={factory.entity_id_to_label[old]: new for new, old in enumerate(entities.tolist())},
-        relation_to_id={factory.relation_id_to_label[old]: new for new, old in enumerate(relations.tolist())},
+        entity_to_id={factory.entity_id_to_label[old]: new for new, old in enumerate(entities)},
+        relation_to_id={factory.relation_id_to_label[old]: new for new, old in enumerate(relations)},
         create_inverse_triples=factory.create_inverse_triples,
         metadata=factory.metadata,
         features=factory.features,

@@ -19,39 +19,6 @@ class DownloadError(RuntimeError):
     """Raised when a file cannot be downloaded, or is not the expected one; the message tells how to get it by hand."""
 
 
-def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: str) -> Path:
-    """Return the path of a file with the given checksum, fetching it if necessary.
-
-    The file is fetched to a temporary place beside its final one, checked there, and moved. A good file is never
-    touched, a damaged one is replaced only by a good one, and nothing half-written remains.
-    """
-    if path.is_file():
-        if digest_file(path) == sha256:
-            return path
-        logger.warning("%s does not have the expected checksum; downloading it again.", path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    by_hand = (
-        f"If you have the benchmark's files, pass directory=... to the dataset (in dataset_kwargs of the pipeline), or "
-        f"set $PYKEEN_ADAMF_DATA. Otherwise, download {path.name} from {origin} by hand, and put it at {path}."
-    )
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as directory:
-        temporary = Path(directory) / path.name
-        try:
-            fetch(temporary)
-        except Exception as error:
-            raise DownloadError(f"Could not download {path.name}: {error}. {by_hand}") from error
-        if not temporary.is_file():
-            raise DownloadError(f"Could not download {path.name}. {by_hand}")
-        actual = digest_file(temporary)
-        if actual != sha256:
-            raise DownloadError(
-                f"The download of {path.name} is damaged, truncated, or not the published file: it has "
-                f"{temporary.stat().st_size:,} bytes with SHA-256 {actual}, but {sha256} is expected. {by_hand}",
-            )
-        temporary.replace(path)
-    return path
-
-
 def ensure_from_url(path: Path, url: str, sha256: str) -> Path:
     """Make sure that a file from the web is there, with the given checksum, and return its path.
 
@@ -73,6 +40,36 @@ def ensure_from_google_drive(path: Path, folder_id: str, sha256: str) -> Path:
             raise FileNotFoundError(f"the folder has no file {path.name}")
         gdown.download(id=identifiers[0], output=str(temporary), quiet=not logger.isEnabledFor(logging.WARNING))
 
-    return _ensure(
-        path, sha256, fetch, origin=f"the Google Drive folder https://drive.google.com/drive/folders/{folder_id}"
+    origin = f"the Google Drive folder https://drive.google.com/drive/folders/{folder_id}"
+    return _ensure(path, sha256, fetch, origin)
+
+
+def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: str) -> Path:
+    """Return the path of a file with the given checksum, fetching it if necessary.
+
+    The file is fetched to a temporary place beside its final one, checked there, and moved. A good file is never
+    touched, a damaged one is replaced only by a good one, and nothing half-written remains.
+    """
+    if path.is_file():
+        if digest_file(path) == sha256:
+            return path
+        logger.warning("%s does not have the expected checksum; downloading it again.", path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    by_hand = (
+        f"If you have the benchmark's files, pass directory=... to the dataset (in dataset_kwargs of the pipeline), or "
+        f"set $PYKEEN_ADAMF_DATA. Otherwise, download {path.name} from {origin} by hand, and put it at {path}."
     )
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as directory:
+        temporary = Path(directory) / path.name
+        try:
+            fetch(temporary)
+            actual = digest_file(temporary)
+        except Exception as error:
+            raise DownloadError(f"Could not download {path.name}: {error}. {by_hand}") from error
+        if actual != sha256:
+            raise DownloadError(
+                f"The download of {path.name} is damaged, truncated, or not the published file: it has "
+                f"{temporary.stat().st_size:,} bytes with SHA-256 {actual}, but {sha256} is expected. {by_hand}",
+            )
+        temporary.replace(path)
+    return path

@@ -39,16 +39,13 @@ def drop_from_factory(
     check_dropping(ratio, by)
     factory = _check_features(factory, "The factory")
     degrees = count_triples(factory) if by == "degree" else None
-    selected = list(factory.features if modalities is None else modalities)
-    unknown = [name for name in selected if name not in factory.features]
-    if unknown:
-        raise ValueError(f"There are no modalities {unknown} to drop from. Choose from {list(factory.features)}.")
-    features = {
-        name: drop_rows(modality, choose_rows(modality.presence, ratio, derive_seed(seed, name), degrees))
-        if name in selected
-        else modality
-        for name, modality in factory.features.items()
-    }
+    features = dict(factory.features)
+    selected = list(features if modalities is None else modalities)
+    if unknown := [name for name in selected if name not in features]:
+        raise ValueError(f"There are no modalities {unknown} to drop from. Choose from {list(features)}.")
+    for name in selected:
+        rows = choose_rows(factory.features[name].presence, ratio, derive_seed(seed, name), degrees)
+        features[name] = drop_rows(factory.features[name], rows)
     return MultimodalTriplesFactory.from_triples_factory(factory, features=features)
 
 
@@ -74,18 +71,16 @@ def drop_from_dataset(
     :returns: A dataset with the same triples, and the remaining features.
     :raises ValueError: also if the features of the dataset's factories differ
     """
-    check_dropping(ratio, by)
     modalities = None if modalities is None else list(modalities)
     training = _check_features(dataset.training, "The training factory")
-    others = {
-        name: _check_features(factory, f"The {name} factory")
-        for name, factory in (("testing", dataset.testing), ("validation", dataset.validation))
-        if factory is not None
-    }
-    for name, factory in others.items():
-        if factory.features != training.features:
-            raise ValueError(f"The features of the training and the {name} factory differ. Use the same for both.")
     dropped = drop_from_factory(training, ratio, seed, by, modalities)
+    others: dict[str, MultimodalTriplesFactory] = {}
+    for name, factory in (("testing", dataset.testing), ("validation", dataset.validation)):
+        if factory is not None:
+            factory = _check_features(factory, f"The {name} factory")
+            if factory.features != training.features:
+                raise ValueError(f"The features of the training and the {name} factory differ. Use the same for both.")
+            others[name] = MultimodalTriplesFactory.from_triples_factory(factory, features=dropped.features)
     metadata = dict(dataset.metadata or {})
     dropping: dict[str, Any] = {
         "base": metadata.pop("name", None) or dataset.get_normalized_name(),
@@ -94,14 +89,8 @@ def drop_from_dataset(
         "by": by,
         "modalities": list(training.features) if modalities is None else modalities,
     }
-    return EagerMultimodalDataset(
-        training=dropped,
-        **{
-            name: MultimodalTriplesFactory.from_triples_factory(factory, features=dropped.features)
-            for name, factory in others.items()
-        },
-        metadata={**metadata, "dropping": dropping},
-    )
+    metadata["dropping"] = dropping
+    return EagerMultimodalDataset(training=dropped, **others, metadata=metadata)
 
 
 def count_triples(factory: CoreTriplesFactory) -> LongTensor:

@@ -12,7 +12,6 @@ from docdata import parse_docdata
 from pykeen.triples import TriplesFactory
 
 from ..features import read_features
-from ..triples import MultimodalTriplesFactory
 from .derived import LazyMultimodalDataset
 
 __all__ = ["EmojiKG"]
@@ -74,17 +73,11 @@ class EmojiKG(LazyMultimodalDataset):
             self._load()
 
     def _load(self) -> None:
-        triples = TriplesFactory.from_path(self.directory / "train.tsv")
-        training = MultimodalTriplesFactory(
-            mapped_triples=triples.mapped_triples,
-            entity_to_id=triples.entity_to_id,
-            relation_to_id=triples.relation_to_id,
-            create_inverse_triples=self._create_inverse_triples,
-            features={name: read_features(self.directory / f"{name}.safetensors") for name in self.modalities},
-        )
+        training = TriplesFactory.from_path(self.directory / "train.tsv")
         ids: dict[str, Any] = dict(entity_to_id=training.entity_to_id, relation_to_id=training.relation_to_id)
-        evaluation = (TriplesFactory.from_path(self.directory / f"{name}.tsv", **ids) for name in ("test", "valid"))
-        self._set_triples(training, *(triples.mapped_triples for triples in evaluation))
+        testing, validation = (TriplesFactory.from_path(self.directory / f"{x}.tsv", **ids) for x in ("test", "valid"))
+        features = {name: read_features(self.directory / f"{name}.safetensors") for name in self.modalities}
+        self._set_splits(training, testing.mapped_triples, validation.mapped_triples, features)
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:

@@ -59,10 +59,9 @@ def read_mapping(path: Path) -> Mapping[str, int]:
 
 
 def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTensor:
-    """Read triples, from lines of the form ``HEAD TAIL RELATION``.
+    """Read triples, from lines of the form ``HEAD TAIL RELATION``; they come back as head, relation, tail.
 
-    :returns: shape: ``(num_triples, 3)``, the ID-based triples in PyKEEN's order, i.e., head, relation, tail, in the
-        file's order of lines.
+    :returns: shape: ``(num_triples, 3)``, the ID-based triples, in the file's order of lines.
     :raises DatasetFormatError: if the file is missing, is not in the format, or has unknown numbers
     """
     lines = _read_lines(path)

@@ -1,5 +1,6 @@
 """An own graph from files: triples, and features, or the images and texts to make them of."""
 
+import csv
 import gzip
 import hashlib
 import json
@@ -10,14 +11,13 @@ from typing import Any, Final
 
 import numpy
 import pandas
-from pykeen.datasets.base import LazyDataset
 from pykeen.triples import TriplesFactory
 
 from ..features import FEATURE_SUFFIXES
 from ..suggestions import suggest
-from ..triples import MultimodalTriplesFactory, UnknownLabels
+from ..triples import UnknownLabels
 from ..typing import NumpyArray
-from .derived import MultimodalDataset
+from .derived import LazyMultimodalDataset
 
 __all__ = ["MultimodalPathDataset", "read_labeled_triples"]
 
@@ -48,14 +48,9 @@ def read_labeled_triples(path: str | Path) -> NumpyArray:
     if not path.is_file():
         raise ValueError(f"There is no file {path}. Correct the path of the triples.")
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if suffix == ".nt":
-        frame = _read_ntriples(path)
-    elif suffix == ".parquet":
-        frame = _read_parquet(path)
-    elif suffix in SEPARATORS:
-        frame = _read_table(path, SEPARATORS[suffix])
-    else:
+    if suffix not in {*SEPARATORS, ".nt", ".parquet"}:
         raise ValueError(f"{path} ends with {suffix!r}. Name it .tsv, .csv, .parquet or .nt, with .gz if compressed.")
+    frame = _read_ntriples(path) if suffix == ".nt" else _read_table(path, SEPARATORS.get(suffix))
     names = {str(name).strip().lower(): name for name in frame.columns}
     chosen = [names[name] for name in COLUMNS] if all(name in names for name in COLUMNS) else list(frame.columns)
     if len(chosen) != len(COLUMNS):
@@ -72,27 +67,20 @@ def read_labeled_triples(path: str | Path) -> NumpyArray:
     return result
 
 
-def _read_table(path: Path, separator: str) -> pandas.DataFrame:
-    """Read a table of text, with or without a header."""
+def _read_table(path: Path, separator: str | None) -> pandas.DataFrame:
+    """Read a table of text, with or without a header, or, without a separator, a Parquet file."""
     try:
-        frame = pandas.read_csv(
-            path, sep=separator, header=None, dtype=str, keep_default_na=False, quoting=0 if separator == "," else 3
-        )
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        if separator is None:
+            return pandas.read_parquet(path)
+        quoting = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
+        frame = pandas.read_csv(path, sep=separator, header=None, dtype=str, keep_default_na=False, quoting=quoting)
+    except ImportError as error:
+        raise ValueError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
+    # those of pandas and PyArrow, and of what is not in UTF-8, are ValueErrors or OSErrors
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
     first = [name.strip().lower() for name in frame.iloc[0]]
     return frame.iloc[1:].set_axis(first, axis=1) if set(COLUMNS).issubset(first) else frame
-
-
-def _read_parquet(path: Path) -> pandas.DataFrame:
-    """Read a Parquet file."""
-    try:
-        return pandas.read_parquet(path)
-    except ImportError as error:
-        raise ValueError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
-    # those of PyArrow are ValueErrors or OSErrors
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a table: {error}") from error
 
 
 def _read_ntriples(path: Path) -> pandas.DataFrame:
@@ -110,7 +98,7 @@ def _read_ntriples(path: Path) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 
-class MultimodalPathDataset(MultimodalDataset, LazyDataset):
+class MultimodalPathDataset(LazyMultimodalDataset):
     """A dataset from files: triples, and features, or folders of images and texts.
 
     ::
@@ -175,52 +163,31 @@ class MultimodalPathDataset(MultimodalDataset, LazyDataset):
     # docstr-coverage: inherited
     def _load(self) -> None:
         if isinstance(self.triples, Mapping):
-            first = TriplesFactory.from_labeled_triples(read_labeled_triples(self.triples["training"]))
-            others = [
-                TriplesFactory.from_labeled_triples(
-                    read_labeled_triples(self.triples[name]),
-                    entity_to_id=first.entity_to_id,
-                    relation_to_id=first.relation_to_id,
-                )
-                for name in SPLITS[1:]
-                if name in self.triples
-            ]
+            labels = [read_labeled_triples(self.triples[name]) for name in SPLITS if name in self.triples]
+            training = TriplesFactory.from_labeled_triples(labels[0])
+            ids: dict[str, Any] = dict(entity_to_id=training.entity_to_id, relation_to_id=training.relation_to_id)
+            parts = [training, *(TriplesFactory.from_labeled_triples(x, **ids) for x in labels[1:])]
         else:
             paths = [self.triples] if isinstance(self.triples, str | Path) else self.triples
-            labels = numpy.concatenate([read_labeled_triples(path) for path in paths])
-            whole = TriplesFactory.from_labeled_triples(labels)
-            first, *others = whole.split(list(self.ratios), random_state=self.random_state)
-        training = MultimodalTriplesFactory(
-            mapped_triples=first.mapped_triples,
-            entity_to_id=first.entity_to_id,
-            relation_to_id=first.relation_to_id,
-            create_inverse_triples=self._create_inverse_triples,
-            features={name: self._get_path(name, given) for name, given in self.features.items()},
-            unknown_labels=self.unknown_labels,
-        )
-        self._training = training
-        self._testing, self._validation = (
-            training.clone_and_exchange_triples(x.mapped_triples, create_inverse_triples=False)
-            for x in (*others, first.clone_and_exchange_triples(first.mapped_triples[:0]))[:2]
-        )
-
-    # docstr-coverage: inherited
-    def _load_validation(self) -> None:
-        # all splits are loaded together
-        pass
+            whole = TriplesFactory.from_labeled_triples(numpy.concatenate([read_labeled_triples(x) for x in paths]))
+            parts = whole.split(list(self.ratios), random_state=self.random_state)
+        # there need not be validation triples
+        _, testing, validation, *_ = [x.mapped_triples for x in parts] + [parts[0].mapped_triples[:0]]
+        features = {name: self._get_path(name, given) for name, given in self.features.items()}
+        self._set_splits(parts[0], testing, validation, features, self.unknown_labels)
 
     def _get_path(self, name: str, given: str | Path | Mapping[str, Any]) -> Path:
         """Return the path of the features of a modality, which are encoded if necessary."""
         if not isinstance(given, Mapping):
             return Path(given)
-        from ..encoders import encode_source, read_folder, read_table
+        from ..encoders import encode_source
         from ..encoders.items import checksum_of_items
         from ..encoders.resolver import find_encoder
+        from ..encoders.sources import read_source
 
         source, encoder, dim = Path(given["source"]), given["encoder"], given.get("dim")
         options = dict(given.get("encoder_kwargs") or {})
-        modality = find_encoder(encoder).modality
-        items = read_folder(source, modality) if source.is_dir() else read_table(source, modality)
+        items = read_source(source, find_encoder(encoder).modality)
         key = json.dumps([str(source.absolute()), checksum_of_items(items), str(encoder), options, dim], sort_keys=True)
         path = self.cache_root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
         if not path.is_file():

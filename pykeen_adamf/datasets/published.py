@@ -31,10 +31,8 @@ class PublishedBenchmark:
 
     #: the checksums of the triple files by file name
     triples: Mapping[str, str]
-
     #: the features by modality
     features: Mapping[str, PublishedFeatures]
-
     #: what a user must know about the published validation split, if anything
     validation_warning: str | None = None
 

@@ -33,20 +33,18 @@ class Encoder(ABC):
     #: the modality, :data:`pykeen_adamf.constants.VISUAL` or :data:`pykeen_adamf.constants.TEXTUAL`
     modality: ClassVar[str]
 
+    #: the dimension of the vectors
+    dim: int
+
     #: further names to find the class by, beside its own
     synonyms: ClassVar[Collection[str]] = ()
-
-    @property
-    @abstractmethod
-    def dim(self) -> int:
-        """Return the dimension of the vectors."""
 
     @abstractmethod
     def provenance(self) -> dict[str, str]:
         """Return what determines the vectors, to be stored beside them.
 
-        :returns: The encoder, its model and the model's revision or checksum, the preprocessing, and the versions of
-            the libraries. Encoders with equal provenance are taken to be the same when a run is resumed.
+        That is the encoder, its model and the model's revision or checksum, the preprocessing, and the versions of the
+        libraries. Encoders with equal provenance are taken to be the same when a run is resumed.
         """
 
     @abstractmethod
@@ -98,10 +96,9 @@ class TextualEncoder(Encoder):
     modality = TEXTUAL
 
     def load(self, source: Source) -> str:
-        """Load a text.
+        """Load a text, of which whitespace around it is no part.
 
         :param source: The path of a file in UTF-8, with or without a byte order mark; or the text itself.
-        :returns: The text, without surrounding whitespace.
         :raises UnusableInputError: if the file cannot be read or is too large, or there is only whitespace, or
             something that is not Unicode
         """
@@ -123,7 +120,6 @@ class TextualEncoder(Encoder):
             text.encode()
         except UnicodeEncodeError as error:
             # from JSON or file names; no tokenizer takes it
-            raise UnusableInputError(
-                f"is not Unicode: there is half a character at position {error.start:,}"
-            ) from error
+            what = f"there is half a character at position {error.start:,}"
+            raise UnusableInputError(f"is not Unicode: {what}") from error
         return text

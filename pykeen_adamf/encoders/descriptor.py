@@ -1,5 +1,6 @@
 """An encoder of images that needs no weights: shapes and colours; needs scikit-image, the extra ``descriptor``."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -64,12 +65,8 @@ class DescriptorEncoder(VisualEncoder):
         self._color = import_extra("skimage.color", extra="descriptor")
         self.size = size
         self.orientations = orientations
+        self.dim = NUM_BLOCKS**2 * BLOCK**2 * orientations + math.prod(COLOUR_BINS) + 3 * NUM_CELLS**2
         self._pillow_version = pillow_version()
-
-    @property
-    def dim(self) -> int:  # noqa: D102
-        gradients = NUM_BLOCKS**2 * BLOCK**2 * self.orientations
-        return gradients + int(numpy.prod(COLOUR_BINS)) + 3 * NUM_CELLS**2
 
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {

@@ -1,8 +1,10 @@
 """Encoding the images or texts of all entities into a feature file."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy
@@ -10,15 +12,14 @@ from class_resolver import HintOrType
 from tqdm.auto import tqdm
 
 from .. import __version__
+from ..typing import NumpyArray
 from .base import Encoder
-from .folders import read_folder
 from .items import Item, Items, as_items, checksum_of_items, group_items
-from .output import check_output, check_report, write_safetensors
 from .partial import PartialResult
 from .problems import EncodingError, EncodingReport, Problem, UnusableInputError, explain_storage, show
 from .reduction import check_dim, reduce_rows
 from .resolver import find_encoder, make_encoder
-from .tables import read_table
+from .sources import read_source
 
 __all__ = ["Dtype", "encode", "encode_source"]
 
@@ -59,10 +60,8 @@ def encode(
     :returns: What has been encoded, and everything that could not be.
     :raises EncodingError: if there is nothing to encode, the output cannot be written, or an option is invalid
     """
-    output = check_output(output)
     items = as_items(items, modality=encoder.modality)
-    if report is not None:
-        check_report(report, output, (source for item in items for source in item.sources if isinstance(source, Path)))
+    output = _check_output(output, report, [x for item in items for x in item.sources if isinstance(x, Path)])
     if batch_size < 1:
         raise EncodingError(f"The batch size must be positive, but is {batch_size}.")
     if dtype not in get_args(Dtype):
@@ -85,7 +84,7 @@ def encode(
         try:
             with tqdm(total=len(items), initial=num_resumed, unit="entity", disable=not progress) as bar:
                 for group in group_items(items, batch_size)[partial.num_groups :]:
-                    _encode_group(group, encoder, partial, batch_size=batch_size, dtype=row_dtype)
+                    partial.append(*_encode_group(group, encoder, batch_size, row_dtype))
                     bar.update(len(group))
         except KeyboardInterrupt:
             done = f"{len(partial.presence)} of {len(items)}"
@@ -103,18 +102,17 @@ def encode(
             if dim is not None:
                 rows = rows.with_name("reduced")
                 metadata |= reduce_rows(partial.rows_path, rows, partial.presence, encoder.dim, dim, dtype)
-            labels = [item.entity for item in items]
-            write_safetensors(output, rows, dim or encoder.dim, dtype, labels, partial.presence, metadata)
-        result = EncodingReport(
-            output=output,
-            num_entities=len(items),
-            num_encoded=sum(partial.presence),
-            num_resumed=num_resumed,
-            dim=dim or encoder.dim,
-            problems=partial.problems,
-            provenance=metadata,
-        )
+            partial.publish(rows, dim or encoder.dim, dtype, [item.entity for item in items], metadata)
         partial.remove()
+    result = EncodingReport(
+        output=output,
+        num_entities=len(items),
+        num_encoded=sum(partial.presence),
+        num_resumed=num_resumed,
+        dim=dim or encoder.dim,
+        problems=partial.problems,
+        provenance=metadata,
+    )
     if report is not None:
         try:
             result.write(report)
@@ -144,20 +142,16 @@ def encode_source(
     :raises EncodingError: if anything about this is invalid
     """
     # what is cheap to check comes before a model is loaded
-    output, source = check_output(output), Path(source)
-    if source.is_file() and output.exists() and source.samefile(output):
-        raise EncodingError(f"The output cannot be written to {output}, which is to be encoded. Choose another file.")
-    if (report := kwargs.get("report")) is not None:
-        check_report(report, output, [source])
-    modality = find_encoder(encoder).modality
-    items = read_folder(source, modality) if source.is_dir() else read_table(source, modality)
+    source = Path(source)
+    output = _check_output(output, kwargs.get("report"), [source])
+    items = read_source(source, find_encoder(encoder).modality)
     return encode(items, make_encoder(encoder, encoder_kwargs), output, **kwargs)
 
 
 def _encode_group(
-    group: Sequence[Item], encoder: Encoder, partial: PartialResult, batch_size: int, dtype: numpy.dtype[Any]
-) -> None:
-    """Encode a group of entities, and append their rows to what there is."""
+    group: Sequence[Item], encoder: Encoder, batch_size: int, dtype: numpy.dtype[Any]
+) -> tuple[NumpyArray, list[bool], list[Problem]]:
+    """Encode a group of entities; return their rows, which of them have one, and what could not be used."""
     totals = numpy.zeros((len(group), encoder.dim))
     counts = numpy.zeros(len(group), dtype=int)
     problems = [list(item.problems) for item in group]
@@ -187,4 +181,60 @@ def _encode_group(
     for row in numpy.flatnonzero(~numpy.isfinite(rows).all(axis=1)).tolist():
         problems[row].append(Problem(group[row].entity, "", f"its vector exceeds what {dtype} can hold; use float32"))
         rows[row], counts[row] = 0, 0
-    partial.append(rows, (counts > 0).tolist(), [problem for row in problems for problem in row])
+    return rows, (counts > 0).tolist(), [problem for row in problems for problem in row]
+
+
+def _check_output(output: str | Path, report: str | Path | None, sources: Collection[Path]) -> Path:
+    """Check that features, and a report, can be written before hours are spent on them, and that nothing is lost."""
+    output = Path(output)
+    if output.suffix != ".safetensors":
+        raise EncodingError(f"Features are written as .safetensors files, but the output is {output}.")
+    try:
+        if output.is_dir():
+            raise EncodingError(f"Cannot write {output}: it is a folder. Choose another name.")
+        if not output.parent.is_dir():
+            place = output.parent.absolute()
+            raise EncodingError(
+                f"Cannot write {output}: the folder {place} does not exist, or is none. Create it first."
+            )
+        # the only way to know more is to try, with a name as long as that of the partial result
+        NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}").close()
+    except OSError as error:
+        raise EncodingError(
+            f"Cannot write {output}: {error.strerror or error}. Choose a folder that you may write to."
+        ) from error
+    places = {"output": output}
+    if report is not None:
+        places["report"] = _check_report(Path(report), output)
+    for name, path in places.items():
+        if path.exists() and any(_is_same(path, source) for source in sources):
+            raise EncodingError(f"The {name} cannot be written to {path}, which is to be encoded. Choose another file.")
+    return output
+
+
+def _check_report(report: Path, output: Path) -> Path:
+    """Check that a report can be written, and that the features are not lost by it; return its path."""
+    problem = f"The report cannot be written to {report}"
+    try:
+        place = report.resolve()
+        # an older one is overwritten at its place
+        changed = place if place.exists() else place.parent
+        is_writable = place.parent.is_dir() and not place.is_dir() and os.access(changed, os.W_OK)
+    except (OSError, RuntimeError):
+        # names that are too long, and circles of links
+        is_writable = False
+    if not is_writable:
+        raise EncodingError(f"Cannot write the report to {report}. Choose a file in a folder that you may write to.")
+    if place == output.resolve() or _is_same(place, output):
+        raise EncodingError(f"{problem}, which is the output. Choose another file.")
+    if place.parent == PartialResult.directory_of(output).resolve():
+        raise EncodingError(f"{problem}: its folder is removed. Choose another one.")
+    return report
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, be it by links."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return False

@@ -48,21 +48,18 @@ class HuggingFaceEncoder(TextualEncoder):
             self._tokenizer: Any = library.AutoTokenizer.from_pretrained(model, **kwargs)
             self._model: Any = library.AutoModel.from_pretrained(model, **kwargs, dtype=torch.float32)
         self._model.eval().to(self.device)
+        self.dim = int(self._model.config.hidden_size)
         self.model = name or weights.name_of_model(model)
         self.revision = revision or getattr(self._model.config, "_commit_hash", None)
         limit = min(self._tokenizer.model_max_length, _num_positions(self._model))
         self.max_length = limit if max_length is None else max_length
-        if self.max_length < 1 or self.max_length > limit:
+        if not 1 <= self.max_length <= limit:
             raise EncodingError(f"max_length must be between 1 and {limit:,} for {model!r}, but is {max_length}.")
         if self._tokenizer.pad_token is None:
             raise EncodingError(
                 f"The tokenizer of {model!r} has no padding token, as is usual for models that generate texts. Choose "
                 f"one that encodes texts, e.g., bert-base-uncased."
             )
-
-    @property
-    def dim(self) -> int:  # noqa: D102
-        return int(self._model.config.hidden_size)
 
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {
@@ -93,9 +90,9 @@ class HuggingFaceEncoder(TextualEncoder):
 
 def _num_positions(model: nn.Module) -> int:
     """Return how many tokens a model has positions for."""
-    num = getattr(model.config, "max_position_embeddings", None) or NO_LIMIT
+    num = int(getattr(model.config, "max_position_embeddings", None) or NO_LIMIT)
     for name, module in model.named_modules():
         # RoBERTa and its relatives count from behind the position that stands for padding
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            return int(num) - module.padding_idx - 1
-    return int(num)
+            return num - module.padding_idx - 1
+    return num

@@ -24,16 +24,14 @@ DEFAULT_MAX_PIXELS: Final = 50_000_000
 #: decode pixels before their number can be checked (ICO). Images of several pictures (MPO) are opened as JPEG.
 FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
-EXTRA: Final = "images"
-
 
 def pillow_version() -> str:
     """Return the version of Pillow."""
-    return str(import_extra("PIL", EXTRA).__version__)
+    return str(import_extra("PIL", extra="images").__version__)
 
 
 def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
-    """Load an image.
+    """Load an image in RGB.
 
     Of an animation, the first frame is taken. Transparency is composited on white, more than eight bits are scaled
     rather than clipped, and the orientation noted by a camera is respected.
@@ -41,10 +39,9 @@ def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
     :param path: The path of the file.
     :param max_pixels: Larger images are refused by what their header says, before anything is decoded. Pillow's own
         limit against decompression bombs applies, too.
-    :returns: The image, in RGB.
     :raises UnusableInputError: if there is no such file, or it is too large, broken, or no image
     """
-    import_extra("PIL", EXTRA)
+    import_extra("PIL", extra="images")
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     check_file(path)

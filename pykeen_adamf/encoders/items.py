@@ -33,12 +33,8 @@ Items: TypeAlias = Iterable[Item] | Mapping[str, Source | Sequence[Source]]
 
 
 def as_items(items: Items, modality: str) -> list[Item]:
-    """Validate and normalize items.
+    """Validate and normalize items; a string is a text, or, for the visual modality, the path of an image.
 
-    :param items: The items; or a mapping from each entity to its source or sources. A string is a text for the textual
-        modality, and the path of an image for the visual one.
-    :param modality: The modality.
-    :returns: The items, in the given order.
     :raises EncodingError: if there are none, an entity has no name or occurs twice, or anything is of another type
     """
     if isinstance(items, Mapping):
@@ -48,12 +44,7 @@ def as_items(items: Items, modality: str) -> list[Item]:
         raise EncodingError("There is nothing to encode: pass at least one entity.")
     seen = set()
     for item in items:
-        _check_types(item)
-        if not item.entity.strip():
-            raise EncodingError(f"An entity needs a name, but there is one called {item.entity!r}.")
-        if item.entity != item.entity.encode("utf-8", "ignore").decode():
-            # from the name of a file that is not in UTF-8; such a label can neither be stored nor be in any graph
-            raise EncodingError(f"The name of the entity {item.entity!r} is not in UTF-8. Rename its file.")
+        _check_item(item)
         if item.entity in seen:
             raise EncodingError(f"The entity {item.entity!r} occurs twice. Merge its sources into one item.")
         seen.add(item.entity)
@@ -63,37 +54,39 @@ def as_items(items: Items, modality: str) -> list[Item]:
 
 
 def _as_list(sources: Any) -> list[Source]:
-    """Return the source, or the sources, as a list; :func:`_check_types` looks at what is in it."""
+    """Return the source, or the sources, as a list; :func:`_check_item` looks at what is in it."""
     is_one = isinstance(sources, str | bytes | Path) or not isinstance(sources, Iterable)
     return [sources] if is_one else list(sources)
 
 
-def _check_types(item: Any) -> None:
-    """Check that an item has the types that are declared, since data from elsewhere often have others."""
+def _check_item(item: Any) -> None:
+    """Check the types, since data from elsewhere often have others than those that are declared, and the name."""
     if not isinstance(item, Item):
         raise EncodingError(f"Pass items, or a mapping from each entity to its sources, rather than {item!r}.")
-    if not isinstance(item.entity, str):
+    name = item.entity
+    if not isinstance(name, str):
         raise EncodingError(
-            f"The name of an entity must be a string, but there is {item.entity!r}, of type "
-            f"{type(item.entity).__name__}. Convert it, e.g., by str()."
+            f"The name of an entity must be a string, but there is {name!r}, of type {type(name).__name__}. Convert "
+            f"it, e.g., by str()."
         )
     for source in _as_list(item.sources):
         if isinstance(item.sources, str) or not isinstance(source, str | Path):
             raise EncodingError(
-                f"The sources of an entity must be a list of texts or paths, but {item.entity!r} has {source!r}, of "
-                f"type {type(source).__name__}. Pass an empty list if there are none."
+                f"The sources of an entity must be a list of texts or paths, but {name!r} has {source!r}, of type "
+                f"{type(source).__name__}. Pass an empty list if there are none."
             )
+    if not name.strip():
+        raise EncodingError(f"An entity needs a name, but there is one called {name!r}.")
+    if name != name.encode("utf-8", "ignore").decode():
+        # from the name of a file that is not in UTF-8; such a label can neither be stored nor be in any graph
+        raise EncodingError(f"The name of the entity {name!r} is not in UTF-8. Rename its file.")
 
 
 def group_items(items: Sequence[Item], batch_size: int) -> list[Sequence[Item]]:
-    """Divide items into groups that are encoded together.
+    """Divide items into groups that are encoded together, each of at most as many sources as a batch, or of one item.
 
     The groups depend on nothing but the items: neither on which of their sources are usable, nor on where an earlier
     run has stopped. Hence, a resumed run computes what an uninterrupted one does.
-
-    :param items: The items.
-    :param batch_size: The number of sources in a batch. An entity with more of them is a group by itself.
-    :returns: The groups, each of whole entities, in order.
     """
     groups: list[list[Item]] = []
     room = 0

@@ -8,26 +8,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import numpy
+from filelock import FileLock, Timeout
 from typing_extensions import Self
 
+from ..atomic import written_atomically
+from ..features.files import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
 from ..typing import NumpyArray
 from .problems import EncodingError, Problem, explain_storage
-
-try:
-    import fcntl
-except ImportError:  # there is no such module on Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["PartialResult"]
 
 #: To be raised whenever older partial results cannot be continued.
 VERSION: Final = 1
 
-#: Whether runs can keep each other out.
-HAS_LOCKS: Final[bool] = fcntl is not None
+#: For how many seconds to wait for another run, which may be about to end.
+PATIENCE: Final = 0.1
 
-#: How often to try again if another run removes its directory in the very moment in which it is to be taken over.
-MAX_ATTEMPTS: Final = 100
+#: The header of the output is padded, such that the numbers behind it are aligned in memory.
+ALIGNMENT: Final = 8
 
 
 class PartialResult:
@@ -37,85 +36,58 @@ class PartialResult:
     process dies. When a run is resumed, everything else is cut off.
     """
 
-    #: the number of complete groups
-    num_groups: int = 0
-
-    #: what has become of an earlier run which could not be continued
-    discarded: str | None = None
-
     def __init__(self, output: Path, identity: Mapping[str, Any], bytes_per_row: int) -> None:
-        """Open, or start, a partial result.
+        """Start, or continue what an earlier run to the same output has left if its identity was the same.
 
-        :param output: The path of the final file.
-        :param identity: What a run must agree in to be continued, by what it is, as JSON.
-        :param bytes_per_row: The size of an entity's row.
         :raises EncodingError: if another run is writing to the same output, or it cannot be written
         """
         self.output = output
         self.directory = self.directory_of(output)
         self.rows_path = self.directory / "rows"
+        self.journal_path = self.directory / "journal"
         self.bytes_per_row = bytes_per_row
-        #: which of the entities in complete groups have a vector
+        #: the number of complete groups, which of their entities have a vector, and what could not be used of them
+        self.num_groups = 0
         self.presence: list[bool] = []
-        #: the inputs in complete groups that could not be used
         self.problems: list[Problem] = []
-        self._files: list[BinaryIO] = []
-        try:
-            with explain_storage(output):
-                self._lock()
-                self._rows = self._open("rows")
-                self._journal = self._open("journal")
+        #: what has become of an earlier run which could not be continued
+        self.discarded: str | None = None
+        # it has its own place, since the directory is removed while the lock is held
+        self._lock = FileLock(output.with_name(f".{output.name}.lock"), thread_local=False)
+        with explain_storage(output):
+            try:
+                self._lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 4)
+                self.directory.mkdir(exist_ok=True)
                 self._resume({"version": VERSION, **identity})
-        except BaseException:
-            self.close()
-            raise
+            except Timeout as error:
+                raise EncodingError(
+                    f"Another run is writing to {output}. Wait for it, or choose another output."
+                ) from error
+            except BaseException:
+                self.close()
+                raise
 
     @staticmethod
     def directory_of(output: Path) -> Path:
         """Return the directory for partial results of an output."""
         return output.parent / f".{output.name}.partial"
 
-    def _lock(self) -> None:
-        """Create the directory, unless it is there, and keep other runs out of it."""
-        for _ in range(MAX_ATTEMPTS):
-            self.directory.mkdir(exist_ok=True)
-            # another run may remove the directory at any time, with whatever has been opened or locked in it
-            with contextlib.suppress(FileNotFoundError):
-                path = self.directory / "lock"
-                file = path.open("wb")
-                self._files.append(file)
-                if not HAS_LOCKS:
-                    return
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    break
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    return
-            self.close()
-        raise EncodingError(f"Another run is writing to {self.output}. Wait for it, or choose another output.")
-
-    def _open(self, name: str) -> BinaryIO:
-        """Open a file for reading and writing, keeping its content."""
-        path = self.directory / name
-        path.touch()
-        self._files.append(path.open("r+b"))
-        return self._files[-1]
-
     def _resume(self, identity: Mapping[str, Any]) -> None:
         """Read what an earlier run has left, and cut off what is incomplete."""
-        size = os.fstat(self._rows.fileno()).st_size
+        self.rows_path.touch()
+        self.journal_path.touch()
+        size = self.rows_path.stat().st_size
         # a line without an end has not been written completely
-        lines = [line for line in self._journal.read().splitlines(keepends=True) if line.endswith(b"\n")]
-        earlier = None
-        with contextlib.suppress(IndexError, ValueError):
-            earlier = json.loads(lines[0])
-        if lines and earlier != identity:
-            known = earlier if isinstance(earlier, dict) else {}
-            different = sorted(key for key in identity if known.get(key) != identity[key])
-            self.discarded = f"another {', another '.join(different)}"
+        lines = [line for line in self.journal_path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+        first = _to_line(identity)
+        if lines and lines[0] != first:
+            known = None
+            with contextlib.suppress(ValueError):
+                known = json.loads(lines[0])
+            changed = sorted(x for x in identity if not isinstance(known, dict) or known.get(x) != identity[x])
+            self.discarded = f"another {', another '.join(changed)}"
             lines = []
-        num_bytes = len(lines[0]) if lines else 0
+        num_bytes = len(first) if lines else 0
         for line in lines[1:]:
             try:
                 presence, problems = json.loads(line)
@@ -126,14 +98,28 @@ class PartialResult:
                 break
             self._remember(presence, problems)
             num_bytes += len(line)
-        for file, end in ((self._rows, len(self.presence) * self.bytes_per_row), (self._journal, num_bytes)):
-            file.truncate(end)
-            file.seek(end)
+        os.truncate(self.rows_path, len(self.presence) * self.bytes_per_row)
+        os.truncate(self.journal_path, num_bytes)
         if not lines:
-            self._write(self._journal, _to_line(identity))
+            self._append_to(self.journal_path, first)
+
+    def append(self, rows: NumpyArray, presence: Sequence[bool], problems: Sequence[Problem]) -> None:
+        """Append a group: its rows, with zeros for missing entities, which are there, and what could not be used.
+
+        :raises EncodingError: if it cannot be written
+        """
+        line = _to_line([list(map(int, presence)), [[p.entity, p.source, p.reason] for p in problems]])
+        with explain_storage(self.output):
+            self._append_to(self.rows_path, rows.tobytes())
+            self._append_to(self.journal_path, line)
+        self._remember(presence, problems)
+
+    def _append_to(self, path: Path, content: bytes) -> None:
+        with path.open("ab") as file:
+            self._write(file, content)
 
     @staticmethod
-    def _write(file: BinaryIO, content: Any) -> None:
+    def _write(file: BinaryIO, content: bytes) -> None:
         """Write, and make sure that it is on disk before anything else is."""
         file.write(content)
         file.flush()
@@ -145,47 +131,40 @@ class PartialResult:
         self.presence.extend(presence)
         self.problems.extend(problems)
 
-    def append(self, rows: NumpyArray, presence: Sequence[bool], problems: Sequence[Problem]) -> None:
-        """Append a group.
-
-        :param rows: shape: ``(num_entities, dim)``, the rows of the group's entities, with zeros for those that are
-            missing.
-        :param presence: Which of the entities have a vector.
-        :param problems: The inputs that could not be used.
-        :raises EncodingError: if it cannot be written
-        """
-        line = _to_line([list(map(int, presence)), [[p.entity, p.source, p.reason] for p in problems]])
-        with explain_storage(self.output):
-            self._write(self._rows, rows.tobytes())
-            self._write(self._journal, line)
-        self._remember(presence, problems)
+    def publish(self, rows: Path, dim: int, dtype: str, labels: Sequence[str], metadata: Mapping[str, str]) -> None:
+        """Write the output as :func:`pykeen_adamf.features.write_features` does, but copy the rows from a file."""
+        itemsize, num_rows = numpy.dtype(dtype).itemsize, len(labels)
+        end = num_rows * dim * itemsize
+        entries = {
+            "__metadata__": {**metadata, KEY_LABELS: json.dumps(list(labels))},
+            KEY_FEATURES: {"dtype": f"F{8 * itemsize}", "shape": [num_rows, dim], "data_offsets": [0, end]},
+            KEY_PRESENCE: {"dtype": "BOOL", "shape": [num_rows], "data_offsets": [end, end + num_rows]},
+        }
+        header = json.dumps(entries).encode()
+        header += b" " * (-len(header) % ALIGNMENT)
+        with written_atomically(self.output) as path, path.open("wb") as target, rows.open("rb") as source:
+            target.write(len(header).to_bytes(8, "little") + header)
+            shutil.copyfileobj(source, target, length=1 << 20)
+            target.write(numpy.array(self.presence, dtype=bool).tobytes())
 
     def remove(self) -> None:
         """Remove everything from disk, and only then let other runs in."""
-        if not HAS_LOCKS:
-            # open files cannot be moved on Windows
-            self.close()
-        prefix = f".{self.output.name}.removed-"
-        # at once, since another run might start while files are removed one by one
-        self.directory.rename(self.directory.with_name(f"{prefix}{os.getpid()}"))
-        for path in self.directory.parent.iterdir():
-            # and what has been left by a process that was killed right here
-            if path.name.startswith(prefix) and path.name.removeprefix(prefix).isdigit():
-                shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
         self.close()
 
     def close(self) -> None:
-        """Close the files, and leave them for another run."""
-        while self._files:
-            # what is not written by now cannot be, and is not told of by the journal
+        """Let other runs in; what is on disk is left to them."""
+        if self._lock.is_locked:
+            # before it is released: afterwards it may be another run's; on Windows, releasing it removes it
             with contextlib.suppress(OSError):
-                self._files.pop().close()
+                Path(self._lock.lock_file).unlink()
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.num_groups or not self.directory.exists():
+        if self.num_groups:
             self.close()
         else:
             # there is nothing to continue

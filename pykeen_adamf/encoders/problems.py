@@ -31,15 +31,10 @@ class UnusableInputError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """An input that could not be used."""
+    """An input that could not be used: whose it is, where it is, e.g., the path of the image, and what is wrong."""
 
-    #: the entity that it belongs to
     entity: str
-
-    #: where it is, e.g., the path of the image
     source: str
-
-    #: what is wrong with it
     reason: str
 
     def __str__(self) -> str:
@@ -52,22 +47,14 @@ class EncodingReport:
 
     #: the path of the features
     output: Path
-
-    #: the number of entities, with or without a vector
+    #: the numbers of all entities, of those with a vector, and of those that an earlier, interrupted run has done
     num_entities: int
-
-    #: the number of entities with a vector
     num_encoded: int
-
-    #: the number of entities that an earlier, interrupted run has already done
     num_resumed: int
-
     #: the dimension of the vectors
     dim: int
-
     #: all inputs that could not be used, in the order of the entities
     problems: Sequence[Problem]
-
     #: what is stored beside the features
     provenance: Mapping[str, str]
 

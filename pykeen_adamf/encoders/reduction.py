@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy
 
+from ..chunking import row_chunks
 from ..typing import NumpyArray
 from .problems import EncodingError
 from .weights import versions_of
@@ -19,34 +20,27 @@ CHUNK: Final = 1 << 20
 def reduce_rows(
     source: Path, target: Path, presence: Sequence[bool], source_dim: int, dim: int, dtype: str
 ) -> dict[str, str]:
-    """Reduce rows to their principal components.
+    """Reduce the rows in a file, in single precision, to their principal components, and return how.
 
     The components are computed in double precision, of the covariance of the dimensions, or of the inner products of
     the present rows, whichever is smaller. In memory are one or two copies of this matrix and the components; the rows
     are read from the disk, some at a time. scikit-learn needs all of them at once, or else approximates.
 
-    :param source: The path of a file with nothing but the rows, in single precision.
-    :param target: Where to write the reduced rows.
-    :param presence: Which rows are present.
-    :param source_dim: The dimension of the rows.
-    :param dim: The dimension of the reduced rows.
-    :param dtype: The data type of the reduced rows.
-    :returns: How they have been reduced, to be stored beside them.
-    :raises EncodingError: if there are not enough rows
+    :raises EncodingError: if there are not enough rows, or the data type cannot hold the components
     """
     is_present = numpy.asarray(presence, dtype=bool)
     indices = numpy.flatnonzero(is_present)
     check_dim(dim, num_rows=len(indices), source_dim=source_dim, what="entities with a vector")
     rows = numpy.memmap(source, dtype=numpy.float32, mode="r", shape=(len(presence), source_dim))
     mean = numpy.zeros(source_dim)
-    for part in _parts(len(indices), source_dim):
-        mean += rows[indices[part]].sum(axis=0, dtype=numpy.float64) / len(indices)
+    for start, stop in row_chunks(len(indices), _chunk_size(source_dim)):
+        mean += rows[indices[start:stop]].sum(axis=0, dtype=numpy.float64) / len(indices)
     directions, explained = _find_components(rows, indices, mean, dim)
     with target.open("wb") as file:
-        for part in _parts(len(rows), source_dim):
+        for start, stop in row_chunks(len(rows), _chunk_size(source_dim)):
             with numpy.errstate(over="ignore"):
-                reduced = ((rows[part] - mean) @ directions).astype(dtype)
-            reduced[~is_present[part]] = 0
+                reduced = ((rows[start:stop] - mean) @ directions).astype(dtype)
+            reduced[~is_present[start:stop]] = 0
             if not numpy.isfinite(reduced).all():
                 raise EncodingError(f"The principal components exceed what {dtype} can hold. Use float32.")
             file.write(reduced.tobytes())
@@ -66,18 +60,14 @@ def _find_components(rows: NumpyArray, indices: NumpyArray, mean: NumpyArray, di
     from scipy.linalg import eigh
 
     is_wide = len(indices) < len(mean)
+    size, length = sorted((len(indices), len(mean)))
 
     def chunks() -> Iterator[NumpyArray]:
         """Iterate over some centered rows at a time, or over the columns of a wide matrix."""
-        # in double precision: subtracting the mean after any multiplication would lose digits
-        if is_wide:
-            for part in _parts(len(mean), len(indices)):
-                yield (rows[indices, part] - mean[part]).T
-        else:
-            for part in _parts(len(indices), len(mean)):
-                yield rows[indices[part]] - mean
+        for start, stop in row_chunks(length, _chunk_size(size)):
+            # in double precision: subtracting the mean after any multiplication would lose digits
+            yield (rows[indices, start:stop] - mean[start:stop]).T if is_wide else rows[indices[start:stop]] - mean
 
-    size = min(len(indices), len(mean))
     total = numpy.zeros((size, size))
     for chunk in chunks():
         total += chunk.T @ chunk
@@ -97,11 +87,9 @@ def _find_components(rows: NumpyArray, indices: NumpyArray, mean: NumpyArray, di
     return directions * numpy.where(largest < 0, -1, 1), float(values.sum() / variance) if variance > 0 else 1.0
 
 
-def _parts(length: int, width: int) -> Iterator[slice]:
-    """Iterate over ranges of rows, or of dimensions, such that each has a limited number of numbers."""
-    step = max(CHUNK // width, 1)
-    for start in range(0, length, step):
-        yield slice(start, start + step)
+def _chunk_size(width: int) -> int:
+    """Return how many rows to read at once."""
+    return max(CHUNK // width, 1)
 
 
 def check_dim(dim: int, num_rows: int, source_dim: int, what: str = "entities") -> None:

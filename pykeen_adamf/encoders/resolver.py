@@ -26,8 +26,6 @@ encoder_resolver: ClassResolver[Encoder] = ClassResolver(
 def find_encoder(encoder: HintOrType[Encoder] | Encoder) -> type[Encoder]:
     """Return the class of an encoder, without importing what it depends on.
 
-    :param encoder: The encoder, or its name or class.
-    :returns: The class.
     :raises EncodingError: if there is no encoder of this name
     """
     if isinstance(encoder, Encoder):
@@ -41,20 +39,16 @@ def find_encoder(encoder: HintOrType[Encoder] | Encoder) -> type[Encoder]:
 
 
 def make_encoder(encoder: HintOrType[Encoder] | Encoder, kwargs: Mapping[str, Any] | None = None) -> Encoder:
-    """Make an encoder.
+    """Make an encoder of its name or class and keyword-based parameters, unless it is an instance already.
 
-    :param encoder: The encoder, or its name or class.
-    :param kwargs: The keyword-based parameters of the class, unless it is an instance already.
-    :returns: The encoder.
     :raises EncodingError: if there is no such encoder or parameter, or an optional dependency is missing
     """
-    cls = find_encoder(encoder)
+    cls, kwargs = find_encoder(encoder), kwargs or {}
     known = inspect.signature(cls).parameters
-    unknown = set(kwargs or {}).difference(known)
+    unknown = sorted(set(kwargs).difference(known))
     if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         raise EncodingError(
-            f"{cls.__name__} has no option {', '.join(map(repr, sorted(unknown)))}. Its options are: "
-            f"{', '.join(known)}."
+            f"{cls.__name__} has no option {', '.join(map(repr, unknown))}. Its options are: {', '.join(known)}."
         )
     try:
         # not those of the signature, which may be strings
@@ -62,7 +56,7 @@ def make_encoder(encoder: HintOrType[Encoder] | Encoder, kwargs: Mapping[str, An
     except (AttributeError, NameError, TypeError):
         # e.g., of what is imported for type checkers only
         types = {}
-    for name, value in (kwargs or {}).items():
+    for name, value in kwargs.items():
         expected = types.get(name, object)
         if not _is_of_type(value, expected):
             raise EncodingError(

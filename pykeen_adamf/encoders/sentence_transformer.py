@@ -39,11 +39,7 @@ class SentenceTransformerEncoder(TextualEncoder):
         self.model = name or weights.name_of_model(model)
         self.revision = revision
         # older and newer versions of the library call it differently
-        self._dim = self.encode(["a"]).shape[-1]
-
-    @property
-    def dim(self) -> int:  # noqa: D102
-        return self._dim
+        self.dim = self.encode(["a"]).shape[-1]
 
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {

@@ -51,27 +51,23 @@ class TimmEncoder(VisualEncoder):
         self.device = resolve_device(device)
         if checkpoint_path is not None and not Path(checkpoint_path).is_file():
             raise EncodingError(f"The weights {Path(checkpoint_path).absolute()} do not exist. Check the path.")
-        overlay = {} if checkpoint_path is None else {"file": str(checkpoint_path)}
         with explain_loading(model, "pass checkpoint_path=... if its weights cannot be downloaded"):
             self._model: Any = timm.create_model(
                 model,
                 pretrained=pretrained or checkpoint_path is not None,
-                pretrained_cfg_overlay=overlay,
+                pretrained_cfg_overlay={"file": str(checkpoint_path)} if checkpoint_path else {},
                 # leaves out the classifier only
                 num_classes=0,
             )
         self._model.eval().to(self.device)
+        # the layers between the pooled features and the classifier may have another width, as in VGG
+        self.dim = int(getattr(self._model, "head_hidden_size", self._model.num_features))
         self._config: dict[str, Any] = timm.data.resolve_model_data_config(self._model)
         self._transform: Any = timm.data.create_transform(**self._config, is_training=False)
         self._pillow_version = pillow_version()
         config = self._model.pretrained_cfg
         self.model = ".".join(part for part in (config.get("architecture") or model, config.get("tag")) if part)
         self.weights_origin = Path(checkpoint_path).name if checkpoint_path else "published" if pretrained else "random"
-
-    @property
-    def dim(self) -> int:  # noqa: D102
-        # the layers between the pooled features and the classifier may have another width, as in VGG
-        return int(getattr(self._model, "head_hidden_size", self._model.num_features))
 
     def provenance(self) -> dict[str, str]:  # noqa: D102
         return {

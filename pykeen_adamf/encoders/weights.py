@@ -25,12 +25,7 @@ __all__ = [
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
-    """Return a device, or for ``None``, a GPU if there is one.
-
-    :param device: The device.
-    :returns: The device.
-    :raises EncodingError: if there is no such device
-    """
+    """Return a device, or for ``None``, a GPU if there is one; raise an :class:`EncodingError` if it is not here."""
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pykeen_adamf.encoders import encode, output, read_folder
+from pykeen_adamf.encoders import encode, partial, read_folder
 from pykeen_adamf.encoders.partial import PartialResult
 
 from .cases import PixelEncoder
@@ -63,7 +63,7 @@ POINTS = {
 
 def main() -> None:
     """Encode a folder of images once for each point, into a folder of outputs."""
-    assert output.shutil is shutil
+    assert partial.shutil is shutil
     folder, outputs = map(Path, sys.argv[1:])
     items = read_folder(folder, "visual")
     for point, prepare in POINTS.items():

@@ -241,7 +241,6 @@ def test_damage(output, expected, damage):
     assert not PartialResult.directory_of(output).exists()
 
 
-@pytest.mark.skipif(partial.fcntl is None, reason="files cannot be locked here")
 def test_two_runs_at_once(output, expected):
     class Nested(LetterEncoder):
         def encode(self, inputs):

@@ -25,9 +25,6 @@ def _encode(output, **kwargs):
     return encode(TEXTS, LetterEncoder(), output, batch_size=3, progress=False, **kwargs)
 
 
-needs_locks = pytest.mark.skipif(not partial.HAS_LOCKS, reason="files cannot be locked here")
-
-
 @pytest.mark.parametrize("limit", [10, 500, 900])
 def test_no_space(output, tmp_path, limit):
     """While the journal, the rows, or the output are written; the limit is one for all files of the process."""
@@ -85,7 +82,6 @@ def test_command(tmp_path, monkeypatch):
 # --- two runs
 
 
-@needs_locks
 def test_files_are_closed_if_resuming_fails(output, monkeypatch):
     def fail(self, identity):
         raise RuntimeError
@@ -99,52 +95,62 @@ def test_files_are_closed_if_resuming_fails(output, monkeypatch):
     PartialResult(output, IDENTITY, bytes_per_row=4).remove()
 
 
-@needs_locks
 def test_another_run_starts_while_files_are_removed(output, monkeypatch):
-    """It has a directory of its own."""
-    others = []
+    """It is kept out until they are, and then has a directory of its own."""
+    refused = []
     rmtree = partial.shutil.rmtree
 
     def start_another(path, **kwargs):
-        if not others:
-            others.append(PartialResult(output, IDENTITY, bytes_per_row=4))
+        with pytest.raises(EncodingError, match="Another run"):
+            PartialResult(output, IDENTITY, bytes_per_row=4)
+        refused.append(path)
         rmtree(path, **kwargs)
 
     first = PartialResult(output, IDENTITY, bytes_per_row=4)
-    monkeypatch.setattr(partial.shutil, "rmtree", start_another)
-    first.remove()
-    (other,) = others
+    with monkeypatch.context() as context:
+        context.setattr(partial.shutil, "rmtree", start_another)
+        first.remove()
+    assert refused == [first.directory]
+    other = PartialResult(output, IDENTITY, bytes_per_row=4)
     assert other.rows_path.exists()
+    # the first one has nothing to say any more
+    first.close()
     with pytest.raises(EncodingError, match="Another run"):
         PartialResult(output, IDENTITY, bytes_per_row=4)
     other.remove()
     assert not list(output.parent.iterdir())
 
 
-@needs_locks
 def test_a_lock_that_has_been_removed_is_none(output, monkeypatch):
     """Another run has finished after its lock has been opened, and before it has been taken over."""
+    fcntl = pytest.importorskip("fcntl", reason="files are locked in another way here")
     first = PartialResult(output, IDENTITY, bytes_per_row=4)
-    flock, calls = partial.fcntl.flock, []
+    flock, calls = fcntl.flock, []
 
     def finish_first(file, operation):
-        calls.append(operation)
-        if len(calls) == 1:
-            first.remove()
+        if operation & fcntl.LOCK_EX:
+            calls.append(operation)
+            if len(calls) == 1:
+                first.remove()
         flock(file, operation)
 
-    monkeypatch.setattr(partial.fcntl, "flock", finish_first)
+    monkeypatch.setattr(fcntl, "flock", finish_first)
     second = PartialResult(output, IDENTITY, bytes_per_row=4)
     assert len(calls) == 2
     assert second.rows_path.exists()
+    with pytest.raises(EncodingError, match="Another run"):
+        PartialResult(output, IDENTITY, bytes_per_row=4)
     second.remove()
 
 
 def test_what_a_killed_process_has_left_is_removed(output, tmp_path):
-    (tmp_path / f".{output.name}.removed-123").mkdir()
-    (tmp_path / f".{output.name}.removed-x").mkdir()
+    """While it was removing files, for instance."""
+    (tmp_path / f".{output.name}.lock").touch()
+    PartialResult.directory_of(output).mkdir()
+    (PartialResult.directory_of(output) / "rows").write_bytes(b"123")
+    (tmp_path / f".{output.name}.x").mkdir()
     _encode(output)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f".{output.name}.removed-x", output.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".{output.name}.x", output.name]
 
 
 def test_output_is_on_disk_before_it_is_moved(output, monkeypatch):

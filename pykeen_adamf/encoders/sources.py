@@ -1,0 +1,208 @@
+"""Reading folders and tables of images or of texts."""
+
+import csv
+import io
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ..constants import TEXTUAL, VISUAL
+from .base import Source
+from .images import IMAGE_SUFFIXES
+from .items import Item
+from .problems import EncodingError, Problem, show
+
+__all__ = ["read_folder", "read_source", "read_table"]
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES: Final = {VISUAL: IMAGE_SUFFIXES, TEXTUAL: (".txt",)}
+
+PLURALS: Final = {VISUAL: "images", TEXTUAL: "texts"}
+
+#: The largest number that the library accepts as the length of a field everywhere.
+MAX_FIELD: Final = 2**31 - 1
+
+#: What is wrong with a folder of an entity in which there is nothing of the modality.
+NO_IMAGE: Final = "has no image in it"
+
+
+def read_source(source: Path, modality: str) -> list[Item]:
+    """Read a folder, or else a table."""
+    return read_folder(source, modality) if source.is_dir() else read_table(source, modality)
+
+
+def read_folder(folder: str | Path, modality: str) -> list[Item]:
+    """Find the images or texts in a folder.
+
+    An entity is called like its file without the suffix (``folder/berlin.png``, ``folder/berlin.txt``), or, for images,
+    like its folder (``folder/berlin/*.png``). Names that start with a dot are ignored, and so are, with a warning,
+    files with other suffixes. Links that lead outside of the folder are not followed; what is behind them is missing.
+
+    :param folder: The folder.
+    :param modality: The modality, :data:`pykeen_adamf.constants.VISUAL` or :data:`pykeen_adamf.constants.TEXTUAL`.
+    :returns: One item for each entity, sorted by name.
+    :raises EncodingError: if there is no such folder, nothing of the modality in it, or two things for one entity
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise EncodingError(f"The folder {folder.absolute()} does not exist, or is none. Check the path.")
+    found: dict[str, tuple[Path, Item]] = {}
+    ignored: list[Path] = []
+    for path in _visible(folder):
+        item, others = _read_entry(path, folder, modality)
+        ignored.extend(others)
+        if item is not None and found.setdefault(item.entity, (path, item))[0] != path:
+            raise EncodingError(
+                f"Both {found[item.entity][0]} and {path} are for the entity {item.entity!r}. Keep one of them; "
+                f"several images of an entity go into a folder of its name."
+            )
+    items = [item for _, item in found.values()]
+    if not any(item.sources or any(p.reason != NO_IMAGE for p in item.problems) for item in items):
+        raise EncodingError(_nothing_found(folder, modality, ignored))
+    if ignored:
+        what = f"{len(ignored)} of the files in {folder}, whose names do not end in {', '.join(SUFFIXES[modality])}"
+        shown = [str(path.relative_to(folder)) for path in sorted(ignored)[:3]]
+        logger.warning("Ignored %s: %s%s", what, ", ".join(shown), ", ..." if len(ignored) > 3 else "")
+    return items
+
+
+def _visible(folder: Path) -> list[Path]:
+    """List what is in a folder, sorted, such that the order is the same everywhere."""
+    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+
+
+def _read_entry(path: Path, folder: Path, modality: str) -> tuple[Item | None, list[Path]]:
+    """Return the item that an entry of the folder is, if any, and the files in it, or itself, that are ignored."""
+    suffix, suffixes = path.suffix.lower(), SUFFIXES[modality]
+    # whatever a link outside leads to is not looked at
+    outside = leads_outside(path, folder)
+    is_folder = not outside and path.is_dir()
+    if suffix in suffixes and not is_folder:
+        return _make_item(path.stem, [path], folder), []
+    # folders may have dots in their names, too
+    if modality == VISUAL and outside and suffix not in SUFFIXES[TEXTUAL]:
+        return _make_item(path.name, [path], folder), []
+    if modality != VISUAL or not is_folder:
+        return None, [path]
+    try:
+        inner = _visible(path)
+    except OSError as error:
+        problem = f"cannot be listed ({error.strerror or error})"
+        return Item(path.name, [], [Problem(path.name, show(path), problem)]), []
+    images = [image for image in inner if image.suffix.lower() in suffixes and not image.is_dir()]
+    others = sorted(set(inner).difference(images))
+    if not images:
+        return Item(path.name, [], [Problem(path.name, show(path), NO_IMAGE)]), others
+    return _make_item(path.name, images, folder), others
+
+
+def _make_item(entity: str, paths: Sequence[Path], folder: Path) -> Item:
+    """Make an item of those paths that stay in the folder."""
+    outside = {path for path in paths if leads_outside(path, folder)}
+    problems = [Problem(entity, show(path), f"is a link that leads outside of {folder}") for path in sorted(outside)]
+    return Item(entity, [path for path in paths if path not in outside], problems)
+
+
+def _nothing_found(folder: Path, modality: str, ignored: Sequence[Path]) -> str:
+    """Explain what is in a folder instead of what has been looked for."""
+    kinds = Counter(path.suffix.lower() or "no suffix" for path in ignored if path.is_file())
+    most_common = sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
+    content = ", ".join(f"{count:,} of {suffix}" for suffix, count in most_common) or "none"
+    expected = f"{folder}/ENTITY.txt" if modality == TEXTUAL else f"{folder}/ENTITY.png or {folder}/ENTITY/*.png"
+    other = TEXTUAL if modality == VISUAL else VISUAL
+    hint = ""
+    if any(suffix in kinds for suffix in SUFFIXES[other]):
+        hint = f" If you want to encode the {PLURALS[other]} there, choose a {other} encoder."
+    return (
+        f"There are no {PLURALS[modality]} in {folder.absolute()}, which are to be named {expected} (suffixes: "
+        f"{', '.join(SUFFIXES[modality])}). Files by suffix: {content}.{hint}"
+    )
+
+
+def read_table(path: str | Path, modality: str) -> list[Item]:
+    """Read which entity has which images or text from a tab-separated file.
+
+    Each line has an entity and, for images, a path, or, for texts, the text itself. There is no header. The file is in
+    UTF-8, with or without a byte order mark, with any line ends. A field that begins with a quotation mark has to end
+    with one, and quotation marks in it are doubled, as spreadsheets and pandas write them; others are taken as they
+    are.
+
+    An entity may have several images, one each line. Relative paths start at the file's folder and must not leave it,
+    while absolute paths may lead anywhere.
+
+    :param path: The path of the file.
+    :param modality: The modality, :data:`pykeen_adamf.constants.VISUAL` or :data:`pykeen_adamf.constants.TEXTUAL`.
+    :returns: One item for each entity, in the order of their first lines.
+    :raises EncodingError: if there is no such file, it is empty or not in UTF-8, or a line is malformed
+    """
+    path = Path(path)
+    kind = "path" if modality == VISUAL else "text"
+    # the first line of each entity, its sources, and its problems
+    found: dict[str, tuple[int, list[Source], list[Problem]]] = {}
+    for line, fields in _read_rows(path):
+        where = f"{path}, line {line}"
+        if len(fields) != 2:
+            raise EncodingError(
+                f"{where}: there must be two fields, the entity and its {kind}, separated by a tab, but there "
+                f"{'is one' if len(fields) == 1 else f'are {len(fields)}'}."
+            )
+        entity, value = fields
+        if not entity.strip():
+            raise EncodingError(f"{where}: there is no entity before the tab.")
+        first, sources, problems = found.setdefault(entity, (line, [], []))
+        if first != line and modality != VISUAL:
+            raise EncodingError(f"{where}: the entity {entity!r} already has a text in line {first}. Keep one of them.")
+        if not value.strip():
+            problems.append(Problem(entity, where, f"the {kind} is empty"))
+        elif modality != VISUAL:
+            sources.append(value)
+        elif not Path(value).is_absolute() and leads_outside(path.parent / value, path.parent):
+            reason = f"leads outside of {path.parent.absolute()}; use an absolute path if you mean it"
+            problems.append(Problem(entity, value.strip(), reason))
+        else:
+            sources.append(path.parent / value)
+    if not found:
+        raise EncodingError(f"{path} is empty. Each line must have an entity, a tab, and its {kind}.")
+    return [Item(entity, sources, problems) for entity, (_, sources, problems) in found.items()]
+
+
+def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the lines which are not blank: where each begins, and its fields."""
+    if not path.is_file():
+        raise EncodingError(f"{path.absolute()} does not exist, or is neither a file nor a folder. Check the path.")
+    content = path.read_bytes()
+    rows: list[tuple[int, list[str]]] = []
+    line = 1
+    # the library's limit of 131,072 characters is one for the whole process
+    limit = csv.field_size_limit(MAX_FIELD)
+    try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter="\t", strict=True)
+        for fields in reader:
+            if fields:
+                rows.append((line, fields))
+            line = reader.line_num + 1
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise EncodingError(
+            f"{path}, line {line}: this is not in UTF-8. Convert the file, e.g.: iconv -f LATIN1 -t UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise EncodingError(
+            f"{path}, line {line}: bad quoting ({error}). A field that begins with a quotation mark must end with "
+            f"one, and those inside must be doubled."
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+    return rows
+
+
+def leads_outside(path: Path, folder: Path) -> bool:
+    """Return whether a path inside of a folder leads, by links or dots, outside of it."""
+    try:
+        return not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        # a circle of links leads nowhere, and so does no path at all
+        return True
