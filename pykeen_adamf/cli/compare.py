@@ -1,5 +1,6 @@
 """The command that compares models."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,8 @@ __all__ = ["compare"]
 @click.option("--epochs", type=POSITIVE, default=5, show_default=True, help="The epochs of each model.")
 @click.option("--embedding-dim", type=POSITIVE, default=64, show_default=True, help="Complex numbers an embedding.")
 @click.option("--batch-size", type=POSITIVE, default=1024, show_default=True, help="Triples in a batch.")
-@click.option(
-    "--negatives", "num_negatives", type=POSITIVE, default=128, show_default=True, help="Negatives for each triple."
-)
-@click.option("--learning-rate", "lr", type=float, default=1e-3, show_default=True, help="The learning rate of Adam.")
+@click.option("--negatives", type=POSITIVE, default=128, show_default=True, help="Negatives for each triple.")
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="The learning rate of Adam.")
 @click.option(
     "--adversarial-weight", type=float, default=0.1, show_default=True, help="The weight of the adversarial loss."
 )
@@ -46,10 +45,12 @@ def compare(directory: Path | None, features: dict[str, str | None], output: Pat
     """
     # importing PyKEEN takes seconds; --help should not
     from ..experiments.compare import compare as run
+    from ..experiments.paper.contenders import Overrides
 
     dataset_kwargs = collect_dataset_kwargs(directory=directory, features=features)
+    overrides = Overrides(**{field.name: options.pop(field.name) for field in fields(Overrides)})
     try:
-        run(dataset_kwargs=dataset_kwargs, output=output, report=click.echo, **options)
+        run(dataset_kwargs=dataset_kwargs, output=output, overrides=overrides, report=click.echo, **options)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {output}")

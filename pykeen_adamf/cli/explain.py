@@ -75,14 +75,14 @@ def explain(directory: Path, output: Path | None, plot: Path | None, no_progress
             require_matplotlib()
         with quiet():
             explanations = explain_directory(directory, progress=not no_progress, **options)
-        for explanation in explanations:
-            click.echo(f"{explanation.title}:")
+        for title, table in explanations.items():
+            click.echo(f"{title}:")
             if output is None:
-                click.echo(f"\n{format_table(explanation.table)}\n")
+                click.echo(f"\n{format_table(table)}\n")
             else:
-                click.echo(f"Wrote {write_table(explanation.table, output)}")
+                click.echo(f"Wrote {write_table(table, output)}")
             if plot is not None:
-                plot_explanation(explanation.table, plot)
+                plot_explanation(table, plot)
                 click.echo(f"Wrote {plot}")
     except (DownloadError, ImportError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error

@@ -15,67 +15,15 @@ from ..typing import LongTensor
 from .explanations import explain_entities, explain_relations, explain_triples
 from .labels import resolve_triples
 
-__all__ = ["EvaluationTriples", "Explanation", "explain_directory", "read_labeled_triples"]
-
-
-class Explanation(NamedTuple):
-    """A table, and what it is."""
-
-    title: str
-    table: pandas.DataFrame
+__all__ = ["EvaluationTriples", "choose_triples", "explain_directory", "read_labeled_triples"]
 
 
 class EvaluationTriples(NamedTuple):
-    """Triples to average over."""
+    """Triples to average over, all that are known beside the training triples, and what they are in words."""
 
-    #: shape: ``(num_triples, 3)``, the triples
     triples: LongTensor
-
-    #: shape: ``(num_known, 3)``, all triples that are known beside the training triples, with those to average over
     known: LongTensor
-
-    #: what they are, in words
     description: str
-
-    @classmethod
-    def choose(cls, training: TriplesFactory, path: str | Path | None, dataset: str | None) -> "EvaluationTriples":
-        """Take the triples of a file or a dataset, or else those that the model was trained on.
-
-        :raises ValueError: if both are given, or as :meth:`from_dataset` and :func:`read_labeled_triples`
-        """
-        if path is not None and dataset is not None:
-            raise ValueError("There can be triples of either a file or a dataset, not both.")
-        if dataset is not None:
-            return cls.from_dataset(dataset, training)
-        if path is not None:
-            triples = resolve_triples(read_labeled_triples(path), training)
-            return cls(triples, triples, f"the {len(triples):,} triples of {path}")
-        triples = training.mapped_triples
-        description = f"the {len(triples):,} triples that the model was trained on; --dataset or --triples have others"
-        return cls(triples, triples, description)
-
-    @classmethod
-    def from_dataset(cls, name: str, training: TriplesFactory) -> "EvaluationTriples":
-        """Take the test triples of a dataset; its validation triples are known.
-
-        :raises ValueError: if there is no such dataset, or the model knows other entities or relations
-        """
-        try:
-            dataset_class = dataset_resolver.lookup(name)
-        except KeyError as error:
-            hint = suggest(dataset_resolver.normalize(name), dataset_resolver.lookup_dict)
-            raise ValueError(f"There is no dataset {name!r}.{hint or ' See: pykeen ls datasets'}") from error
-        dataset = get_dataset(dataset=dataset_class)
-        testing = resolve_triples(dataset.testing, training)
-        description = f"the {len(testing):,} test triples of {name}"
-        if dataset.validation is None:
-            return cls(testing, testing, description)
-        validation = resolve_triples(dataset.validation, training)
-        return cls(
-            testing,
-            torch.cat([testing, validation]),
-            f"{description}; its {len(validation):,} validation triples are known, too",
-        )
 
 
 def explain_directory(
@@ -89,7 +37,7 @@ def explain_directory(
     device: str | None = None,
     batch_size: int | None = None,
     progress: bool = True,
-) -> list[Explanation]:
+) -> dict[str, pandas.DataFrame]:
     """Explain entities, triples or relations by their labels; or, if none are given, all relations.
 
     :param directory: The directory, cf. :func:`pykeen_adamf.bundle.load`.
@@ -102,7 +50,7 @@ def explain_directory(
     :param device: The device. Defaults to a GPU, if there is one.
     :param batch_size: >0, how many triples to rank at once, cf. :func:`explain_triples`.
     :param progress: Whether to show a progress bar.
-    :returns: One explanation for each kind of what is to be explained.
+    :returns: One explanation for each kind of what is to be explained, by its title.
     :raises ValueError: if the directory or the triples cannot be used, there are no such labels, or the model cannot be
         explained
     """
@@ -110,26 +58,62 @@ def explain_directory(
     model, training = bundle.model, bundle.training
     if not isinstance(training, TriplesFactory):
         raise ValueError(f"The triples in {directory} have no labels by which entities and relations could be named.")
-    needs_triples = triples or relations or not entities
-    # before anything is calculated, since they may not be readable
-    evaluation = EvaluationTriples.choose(training, path, dataset) if needs_triples else None
     kwargs: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
-    explanations = []
+    explanations = {}
+    # before anything is calculated, since they may not be readable
+    chosen = choose_triples(training, path, dataset) if triples or relations or not entities else None
     if entities:
-        explanations.append(Explanation("Weights of modalities", explain_entities(model, training, entities)))
-    if evaluation is None:
-        return explanations
-    averaged, known, description = evaluation
-    if triples:
-        table = explain_triples(model, training, triples, known, **kwargs)
-        explanations.append(Explanation("Scores and filtered ranks with and without each modality", table))
-    if relations or not explanations:
-        table = explain_relations(model, training, averaged, known, relations=relations or None, **kwargs)
-        explanations.append(Explanation(f"Averages over {description}", table))
+        explanations["Weights of modalities"] = explain_entities(model, training, entities)
+    if chosen and triples:
+        table = explain_triples(model, training, triples, chosen.known, **kwargs)
+        explanations["Scores and filtered ranks with and without each modality"] = table
+    if chosen and (relations or not explanations):
+        table = explain_relations(model, training, *chosen[:2], relations=relations or None, **kwargs)
+        explanations[f"Averages over {chosen.description}"] = table
     return explanations
 
 
-def read_labeled_triples(path: str | Path) -> list[tuple[str, str, str]]:
+def choose_triples(
+    training: TriplesFactory, path: str | Path | None = None, dataset: str | None = None
+) -> EvaluationTriples:
+    """Take the triples of a file, or the test triples of a dataset, or else those that the model was trained on.
+
+    :param training: The triples that the model was trained on.
+    :param path: The file, cf. :func:`read_labeled_triples`.
+    :param dataset: The name of the dataset, whose validation triples are known, too.
+    :returns: The triples.
+    :raises ValueError: if both are given, there is no such dataset, the model knows other entities or relations, or as
+        :func:`read_labeled_triples`
+    """
+    if path is not None and dataset is not None:
+        raise ValueError("There can be triples of either a file or a dataset, not both.")
+    if dataset is not None:
+        return _choose_test_triples(training, dataset)
+    if path is not None:
+        triples = resolve_triples(read_labeled_triples(path), training)
+        return EvaluationTriples(triples, triples, f"the {len(triples):,} triples of {path}")
+    triples = training.mapped_triples
+    description = f"the {len(triples):,} triples that the model was trained on; --dataset or --triples have others"
+    return EvaluationTriples(triples, triples, description)
+
+
+def _choose_test_triples(training: TriplesFactory, name: str) -> EvaluationTriples:
+    try:
+        cls = dataset_resolver.lookup(name)
+    except KeyError as error:
+        hint = suggest(dataset_resolver.normalize(name), dataset_resolver.lookup_dict)
+        raise ValueError(f"There is no dataset {name!r}.{hint or ' See: pykeen ls datasets'}") from error
+    dataset = get_dataset(dataset=cls)
+    testing = resolve_triples(dataset.testing, training)
+    description = f"the {len(testing):,} test triples of {name}"
+    if dataset.validation is None:
+        return EvaluationTriples(testing, testing, description)
+    validation = resolve_triples(dataset.validation, training)
+    description = f"{description}; its {len(validation):,} validation triples are known, too"
+    return EvaluationTriples(testing, torch.cat([testing, validation]), description)
+
+
+def read_labeled_triples(path: str | Path) -> list[tuple[str, ...]]:
     """Read triples from a tab-separated file in UTF-8 with head, relation and tail in each line, without a header.
 
     :param path: The path of the file.
@@ -144,15 +128,13 @@ def read_labeled_triples(path: str | Path) -> list[tuple[str, str, str]]:
     triples = []
     for number, line in enumerate(lines, start=1):
         fields = line.removesuffix("\r").split("\t")
-        if fields == [""]:
-            continue
-        if len(fields) != 3:
+        if len(fields) == 3:
+            triples.append(tuple(fields))
+        elif fields != [""]:
             raise ValueError(
                 f"{path}, line {number}: there must be three fields, head, relation and tail, separated by tabs, but "
                 f"there {'is one' if len(fields) == 1 else f'are {len(fields)}'}."
             )
-        head, relation, tail = fields
-        triples.append((head, relation, tail))
     if not triples:
         raise ValueError(f"{path} is empty. Each line must have a head, a relation and a tail, separated by tabs.")
     return triples

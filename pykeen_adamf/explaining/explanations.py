@@ -1,7 +1,7 @@
 """What modalities contribute to entities, to triples, and to relations on average (cf. figure 5 of AdaMF-MAT)."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import numpy
 import pandas
@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from ..constants import STRUCTURAL
 from ..triples import MultimodalTriplesFactory
-from ..typing import BoolTensor, FloatTensor, LongTensor
-from .labels import Triples, resolve_entities, resolve_relations, resolve_triples
+from ..typing import LongTensor
+from .labels import Triples, resolve, resolve_triples
 from .model import check_model, get_weights, predicting
 from .ranking import Ranker
 
@@ -40,12 +40,22 @@ def explain_entities(
     :raises ValueError: if the model has no modalities, the triples factory is none for it, or there is no such entity
     """
     explained = check_model(model, triples_factory)
-    indices = resolve_entities(entities, triples_factory)
+    modalities = list(explained.modalities)
+    indices = resolve(
+        torch.arange(triples_factory.num_entities) if entities is None else entities, triples_factory, "entity"
+    )
+    features = triples_factory.features if isinstance(triples_factory, MultimodalTriplesFactory) else {}
+    presence = []
+    for name in modalities:
+        if name != STRUCTURAL and name not in features:
+            raise ValueError(
+                f"The triples factory has no features {name!r}, but only {list(features)}. Use the one that the model "
+                f"was trained on."
+            )
+        presence.append(torch.ones(len(indices)).bool() if name == STRUCTURAL else features[name].presence[indices])
     with predicting(model):
         weights = get_weights(explained, indices.to(model.device))
     labels = [triples_factory.entity_id_to_label[i] for i in indices.tolist()]
-    modalities = list(explained.modalities)
-    presence = [_get_presence(triples_factory, name)[indices] for name in modalities]
     return pandas.DataFrame(
         {
             "entity": numpy.repeat(numpy.asarray(labels, dtype=object), len(modalities)),
@@ -54,19 +64,6 @@ def explain_entities(
             "present": torch.stack(presence, dim=-1).flatten().numpy(),
         }
     )
-
-
-def _get_presence(triples_factory: TriplesFactory, modality: str) -> BoolTensor:
-    """Return which entities really have a modality, shape: ``(num_entities,)``."""
-    if modality == STRUCTURAL:
-        return torch.ones(triples_factory.num_entities, dtype=torch.bool)
-    features = triples_factory.features if isinstance(triples_factory, MultimodalTriplesFactory) else {}
-    if modality not in features:
-        raise ValueError(
-            f"The triples factory has no features {modality!r}, but only {list(features)}. Use the one that the model "
-            f"was trained on."
-        )
-    return features[modality].presence
 
 
 def explain_triples(
@@ -110,40 +107,31 @@ def explain_triples(
         raise ValueError(f"Nothing can be left out of a model whose only modality is {modalities[0]!r}.")
     ids = resolve_triples(triples, triples_factory)
     known = torch.cat([triples_factory.mapped_triples, resolve_triples(known_triples, triples_factory)])
-    without = []
+    labels = pandas.DataFrame(triples_factory.label_triples(ids), columns=["head", "relation", "tail"])
+    frames = []
     with predicting(model):
         ranker = Ranker(model, ids, known, batch_size=batch_size)
         head_weights, tail_weights = (get_weights(explained, ids[:, column].to(model.device)) for column in (0, 2))
         total = (len(modalities) + 1) * 2 * len(ids)
         with tqdm(total=total, unit="rank", unit_scale=True, delay=1, leave=False, disable=not progress) as bar:
-            everything = ranker.rank(bar.update)
-            for name in modalities:
+            before = ranker.rank(bar.update)
+            for number, name in enumerate(modalities):
                 with explained.without_modality(name):
-                    without.append(ranker.rank(bar.update))
-
-    def once(x: FloatTensor) -> Any:
-        return x.repeat_interleave(len(modalities)).numpy()
-
-    def each(field: str) -> Any:
-        return torch.stack([getattr(ranked, field) for ranked in without], dim=-1).flatten().numpy()
-
-    labels = numpy.repeat(triples_factory.label_triples(ids).astype(object), len(modalities), axis=0)
-    score, score_without = once(everything.scores), each("scores")
-    return pandas.DataFrame(
-        {
-            **dict(zip(("head", "relation", "tail"), labels.T, strict=True)),
-            "modality": modalities * len(ids),
-            "head_weight": head_weights.flatten().numpy(),
-            "tail_weight": tail_weights.flatten().numpy(),
-            "score": score,
-            "score_without": score_without,
-            "score_change": score_without - score,
-            "head_rank": once(everything.head_ranks),
-            "head_rank_without": each("head_ranks"),
-            "tail_rank": once(everything.tail_ranks),
-            "tail_rank_without": each("tail_ranks"),
-        }
-    )
+                    after = ranker.rank(bar.update)
+                columns = {
+                    "head_weight": head_weights[:, number],
+                    "tail_weight": tail_weights[:, number],
+                    "score": before.scores,
+                    "score_without": after.scores,
+                    "score_change": after.scores - before.scores,
+                    "head_rank": before.head_ranks,
+                    "head_rank_without": after.head_ranks,
+                    "tail_rank": before.tail_ranks,
+                    "tail_rank_without": after.tail_ranks,
+                }
+                frames.append(labels.assign(modality=name, **{key: x.numpy() for key, x in columns.items()}))
+    # triple by triple, each with all modalities
+    return pandas.concat(frames).sort_index(kind="stable", ignore_index=True)
 
 
 def explain_relations(
@@ -180,7 +168,7 @@ def explain_relations(
     ids = resolve_triples(triples, triples_factory)
     known = torch.cat([resolve_triples(known_triples, triples_factory), ids])
     if relations is not None:
-        chosen = resolve_relations(relations, triples_factory)
+        chosen = resolve(relations, triples_factory, "relation")
         for i in chosen.tolist():
             if i not in ids[:, 1]:
                 label = triples_factory.relation_id_to_label[i]

@@ -1,7 +1,7 @@
 """Entities, relations and triples by label or ID."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy
 import torch
@@ -10,28 +10,29 @@ from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from ..suggestions import suggest
 from ..typing import LongTensor, NumpyArray
 
-__all__ = ["Triples", "resolve_entities", "resolve_relations", "resolve_triples"]
+__all__ = ["Triples", "resolve", "resolve_triples"]
 
 #: Triples of IDs or labels, shape: ``(n, 3)``, or a triples factory with them.
 Triples: TypeAlias = LongTensor | NumpyArray | CoreTriplesFactory | Sequence[Sequence[str | int]]
 
+Kind: TypeAlias = Literal["entity", "relation"]
 
-def resolve_entities(entities: Iterable[str | int] | LongTensor | None, factory: TriplesFactory) -> LongTensor:
-    """Return the IDs of entities from labels or IDs, or of all if ``None``, shape: ``(n,)``.
 
-    :raises ValueError: if the factory knows no such entity
+def resolve(values: Iterable[str | int] | LongTensor, factory: TriplesFactory, kind: Kind) -> LongTensor:
+    """Return the IDs of entities or relations from labels or IDs, shape: ``(n,)``.
+
+    :raises ValueError: if the factory knows no such entity or relation
     """
-    if entities is None:
-        return torch.arange(factory.num_entities)
-    return _resolve_all(entities, factory.entity_to_id, factory.num_entities, "entity")
-
-
-def resolve_relations(relations: Iterable[str | int] | LongTensor, factory: TriplesFactory) -> LongTensor:
-    """Return the IDs of relations from labels or IDs, shape: ``(n,)``.
-
-    :raises ValueError: if the factory knows no such relation
-    """
-    return _resolve_all(relations, factory.relation_to_id, factory.real_num_relations, "relation")
+    if isinstance(values, (torch.Tensor, numpy.ndarray)) and len(values):
+        array = values.numpy(force=True) if isinstance(values, torch.Tensor) else values
+        if array.dtype.kind in "iu":
+            for extremum in (array.min(), array.max()):
+                _find(extremum, factory, kind)
+            return torch.as_tensor(array, dtype=torch.long)
+        values = array.tolist()
+    # a label is no sequence of labels
+    values = [values] if isinstance(values, (str, int)) else values
+    return torch.as_tensor([_find(value, factory, kind) for value in values], dtype=torch.long)
 
 
 def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
@@ -60,35 +61,21 @@ def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
         raise ValueError(f"Triples must have three columns, head, relation and tail, but their shape is {shape}.")
     if not shape[0]:
         return torch.zeros(0, 3, dtype=torch.long)
-    head, relation, tail = columns
-    return torch.stack(
-        [resolve_entities(head, factory), resolve_relations(relation, factory), resolve_entities(tail, factory)], dim=-1
-    )
+    kinds: tuple[Kind, ...] = ("entity", "relation", "entity")
+    return torch.stack([resolve(x, factory, kind) for x, kind in zip(columns, kinds, strict=True)], dim=-1)
 
 
-def _resolve_all(values: Any, ids: Mapping[str, int], num: int, kind: str) -> LongTensor:
-    """Find the IDs of labels or IDs."""
-    if isinstance(values, (torch.Tensor, numpy.ndarray)) and len(values):
-        if isinstance(values, torch.Tensor):
-            values = values.numpy(force=True)
-        if values.dtype.kind in "iu":
-            for extremum in (values.min(), values.max()):
-                _resolve(int(extremum), ids, num, kind)
-            return torch.as_tensor(values, dtype=torch.long)
-        values = values.tolist()
-    # a label is no sequence of labels
-    values = [values] if isinstance(values, (str, int)) else values
-    return torch.as_tensor([_resolve(value, ids, num, kind) for value in values], dtype=torch.long)
-
-
-def _resolve(value: Any, ids: Mapping[str, int], num: int, kind: str) -> int:
+def _find(value: Any, factory: TriplesFactory, kind: Kind) -> int:
     """Find the ID of a label or ID."""
+    if kind == "entity":
+        ids, num = factory.entity_to_id, factory.num_entities
+    else:
+        ids, num = factory.relation_to_id, factory.real_num_relations
     if isinstance(value, str):
         if value in ids:
             return ids[value]
-        raise ValueError(
-            f"There is no {kind} {value!r} in the triples that the model was trained on.{suggest(value, ids)}"
-        )
+        hint = suggest(value, ids)
+        raise ValueError(f"There is no {kind} {value!r} in the triples that the model was trained on.{hint}")
     if isinstance(value, (int, numpy.integer)) and not isinstance(value, bool):
         if 0 <= value < num:
             return int(value)

@@ -89,10 +89,9 @@ def draw_weights(ax: "Axes", labels: Iterable[str], weights: pandas.DataFrame) -
     left = numpy.zeros(len(weights))
     for modality, color in _choose_colors(weights.columns).items():
         widths = weights[modality].to_numpy()
-        ax.barh(position, widths, left=left, color=color, label=modality)
-        for y, start, width in zip(position, left, widths, strict=True):
-            if width >= MIN_NUMBER:
-                ax.text(start + width / 2, y, f"{width:.0%}", ha="center", va="center", fontsize=8)
+        bars = ax.barh(position, widths, left=left, color=color, label=modality)
+        numbers = [f"{width:.0%}" if width >= MIN_NUMBER else "" for width in widths]
+        ax.bar_label(bars, numbers, label_type="center", fontsize=8)
         left = left + widths
     ax.set_yticks(position, [_shorten(label) for label in labels])
     ax.set_xlim(0, 1)
@@ -118,34 +117,32 @@ def _find_weights(explanation: pandas.DataFrame) -> Panels:
         titles = {"head_weight": "Weights of the head", "tail_weight": "Weights of the tail"}
     if explanation[list(titles)].isna().all(axis=None):
         return {}
-    return {title: _tabulate(explanation, name) for name, title in titles.items()}
+    return {title: _tabulate(explanation, explanation[name]) for name, title in titles.items()}
 
 
 def _find_changes(explanation: pandas.DataFrame) -> Panels:
     """Find the changes, if there are any."""
-    titles = {"score_change": "Change of the score"}
-    if "mrr" in explanation:
-        titles["mrr_change"] = "Change of the MRR"
-    for side in ("head", "tail"):
-        if f"{side}_rank" in explanation:
-            change = explanation[f"{side}_rank_without"] - explanation[f"{side}_rank"]
-            explanation = explanation.assign(**{f"{side}_rank_change": change})
-            titles[f"{side}_rank_change"] = f"Change of the {side}'s rank"
     if "score_change" not in explanation:
         return {}
-    return {f"{title} if left out": _tabulate(explanation, name) for name, title in titles.items()}
+    changes = {"score": explanation["score_change"]}
+    if "mrr" in explanation:
+        changes["MRR"] = explanation["mrr_change"]
+    else:
+        for side in ("head", "tail"):
+            changes[f"{side}'s rank"] = explanation[f"{side}_rank_without"] - explanation[f"{side}_rank"]
+    return {f"Change of the {name} if left out": _tabulate(explanation, x) for name, x in changes.items()}
 
 
-def _tabulate(explanation: pandas.DataFrame, column: str) -> pandas.DataFrame:
-    """Return a column as a table, with a row for each label, and a column for each modality."""
+def _tabulate(explanation: pandas.DataFrame, values: "pandas.Series[float]") -> pandas.DataFrame:
+    """Return values as a table, with a row for each label, and a column for each modality."""
     if "entity" in explanation:
         labels = explanation["entity"]
     elif "head" in explanation:
         labels = explanation["head"] + ", " + explanation["relation"] + ", " + explanation["tail"]
     else:
         labels = explanation["relation"] + " (n=" + explanation["num_triples"].astype(str) + ")"
-    frame = explanation.assign(label=labels).drop_duplicates(["label", "modality"])
-    table = frame.pivot(index="label", columns="modality", values=column)
+    frame = explanation.assign(label=labels, value=values).drop_duplicates(["label", "modality"])
+    table = frame.pivot(index="label", columns="modality", values="value")
     return table.loc[frame["label"].unique(), frame["modality"].unique()]
 
 

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from pykeen_adamf.cli import main
 from pykeen_adamf.experiments.compare import METHODS, compare
 from pykeen_adamf.experiments.folder import RunFolder
+from pykeen_adamf.experiments.paper.contenders import Overrides
 
 from ..datasets.cases import ENTITIES, TEST, write_benchmark
 
@@ -26,7 +27,8 @@ def run(*arguments: str):
 
 def get_kwargs(benchmark, **kwargs):
     dataset_kwargs = dict(directory=str(benchmark), features={"textual": str(benchmark / "names.npy")})
-    return dict(dataset="DB15K", dataset_kwargs=dataset_kwargs, epochs=1, embedding_dim=4, num_negatives=4) | kwargs
+    small = Overrides(epochs=1, embedding_dim=4, negatives=4)
+    return dict(dataset="DB15K", dataset_kwargs=dataset_kwargs, overrides=small) | kwargs
 
 
 def test_command(benchmark, tmp_path):

@@ -17,10 +17,12 @@ from pykeen_adamf.bundle import load
 from pykeen_adamf.cli import main
 from pykeen_adamf.datasets import EmojiKG
 from pykeen_adamf.evaluation.measuring import METRICS
-from pykeen_adamf.experiments.demo.demo import METHODS, demo, get_configurations
+from pykeen_adamf.experiments.demo.demo import demo, get_configurations
 from pykeen_adamf.experiments.demo.questions import choose_questions, format_question
 from pykeen_adamf.experiments.recording import VALIDATION, Recorder
 from pykeen_adamf.models import MultimodalModel
+
+METHODS = list(get_configurations())
 
 
 @pytest.fixture(scope="module")

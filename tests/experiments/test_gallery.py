@@ -4,7 +4,7 @@ import matplotlib.colors
 import pytest
 
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.experiments.demo.gallery import RIGHT, plot_answers, plot_emoji
+from pykeen_adamf.experiments.demo.pictures import RIGHT, plot_answers, plot_emoji
 from pykeen_adamf.experiments.demo.questions import Answer, Question
 
 QUESTION = Question("emoji:rocket", "has_keyword", "keyword:space", side="tail")

@@ -8,7 +8,7 @@ import pytest
 from pykeen.datasets import EagerDataset
 
 from pykeen_adamf.explaining import directory, explain_entities, explain_relations, explain_triples
-from pykeen_adamf.explaining.directory import EvaluationTriples, read_labeled_triples
+from pykeen_adamf.explaining.directory import choose_triples, read_labeled_triples
 from pykeen_adamf.explaining.output import check_path, format_table, write_table
 
 from .cases import make_case
@@ -122,17 +122,17 @@ def test_bad_triples(tmp_path, content, message):
 def test_datasets_that_do_not_fit():
     _, factory = make_case()
     with pytest.raises(ValueError, match=r"There is no entity .* in the triples that the model was trained on"):
-        EvaluationTriples.from_dataset("EmojiKG", factory)
+        choose_triples(factory, dataset="EmojiKG")
     with pytest.raises(ValueError, match=r"There is no dataset 'EmojiGK'. Did you mean 'emojikg'"):
-        EvaluationTriples.from_dataset("EmojiGK", factory)
+        choose_triples(factory, dataset="EmojiGK")
     with pytest.raises(ValueError, match=r"There is no dataset '#'. See: pykeen ls datasets"):
-        EvaluationTriples.from_dataset("#", factory)
+        choose_triples(factory, dataset="#")
 
 
 def test_datasets_without_validation(monkeypatch):
     """Only their test triples are known."""
     _, factory = make_case()
     monkeypatch.setattr(directory, "get_dataset", lambda dataset: EagerDataset(training=factory, testing=factory))
-    triples = EvaluationTriples.from_dataset("EmojiKG", factory)
+    triples = choose_triples(factory, dataset="EmojiKG")
     assert triples.known is triples.triples
     assert triples.description == f"the {factory.num_triples} test triples of EmojiKG"

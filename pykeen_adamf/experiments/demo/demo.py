@@ -1,11 +1,9 @@
 """The demonstration from beginning to end."""
 
-import dataclasses
 import importlib.util
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,36 +17,25 @@ from ...encoders.weights import resolve_device
 from ...models import MultimodalModel
 from ...presets import load_preset
 from ..configuration import merge
-from ..folder import RunFolder
 from ..paper.contenders import load_configuration
 from ..results import format_table, write_json
 from ..run import run
 from .questions import answer, choose_questions, format_answer, format_question, name_entity
 
-__all__ = ["METHODS", "demo", "get_configurations"]
-
-#: What is shown, by name: one of the paper's methods, or a preset, trained for as many epochs.
-METHODS: Final[Mapping[str, str]] = {"RotatE": "RotatE", "AdaMF-MAT": "AdaMF-MAT", "AdaMF, one-to-N": "preset"}
+__all__ = ["demo", "get_configurations"]
 
 NUM_EPOCHS: Final = 40
 
-#: About how often to measure on the validation triples.
-NUM_POINTS: Final = 10
-
 
 def get_configurations(epochs: int = NUM_EPOCHS) -> dict[str, dict[str, Any]]:
-    """Return what is trained.
-
-    :param epochs: The number of epochs of each.
-    :returns: The configurations by the name of the method.
-    """
-    return {
-        name: merge(
-            load_preset("EmojiKG") if method == "preset" else load_configuration(method, "EmojiKG"),
-            {"pipeline": {"training_kwargs": {"num_epochs": epochs}}},
-        )
-        for name, method in METHODS.items()
+    """Return what is trained, by name: two of the paper's methods, and the preset, for as many epochs."""
+    configurations = {
+        "RotatE": load_configuration("RotatE", "EmojiKG"),
+        "AdaMF-MAT": load_configuration("AdaMF-MAT", "EmojiKG"),
+        "AdaMF, one-to-N": load_preset("EmojiKG"),
     }
+    changes = {"pipeline": {"training_kwargs": {"num_epochs": epochs}}}
+    return {name: merge(configuration, changes) for name, configuration in configurations.items()}
 
 
 def demo(
@@ -83,47 +70,34 @@ def demo(
     dataset = EmojiKG()
     report(f"EmojiKG: {dataset.num_entities:,} entities, {dataset.training.num_triples:,} training triples")
     epochs = NUM_EPOCHS if epochs is None else epochs
-    results, models, curves = {}, {}, {}
-    for name, configuration in get_configurations(epochs).items():
-        report(f"Training {name} for {epochs} {'epoch' if epochs == 1 else 'epochs'} ...")
-        folder = RunFolder(output / name)
-        with single_thread():
-            results[name] = run(
-                configuration,
-                folder.path,
-                seed=seed,
-                device=device,
-                bundle=True,
-                validate_every=max(1, epochs // NUM_POINTS),
-                progress=True,
-            )
-        models[name] = load(folder.bundle, device=device).model
-        curves[name] = pandas.read_csv(folder.curve)
+    # for about ten points of the learning curve
+    options: dict[str, Any] = dict(bundle=True, validate_every=max(1, epochs // 10))
+    results = {}
+    num_threads = torch.get_num_threads()
+    # Batches on a small graph are too small to gain much from more threads, which wait for each other after each
+    # operation: if anything else keeps a core busy, this takes ten times as long.
+    torch.set_num_threads(1)
+    try:
+        for name, configuration in get_configurations(epochs).items():
+            report(f"Training {name} for {epochs} {'epoch' if epochs == 1 else 'epochs'} ...")
+            results[name] = run(configuration, output / name, seed=seed, device=device, **options)
+    finally:
+        torch.set_num_threads(num_threads)
+    models = {name: load(output / name / "bundle", device=device).model for name in results}
     report("\nFiltered ranks of all test triples, heads and tails:\n")
     report(format_table(results))
     questions = _answer_questions(models, dataset, seed, report)
     seconds = time.perf_counter() - start
     content = {"results": results, "questions": questions, "seconds": seconds, "seed": seed, "epochs": epochs}
     write_json(output / "results.json", content)
-    pictures = _write_pictures(models, dataset, curves, output, report)
-    written = "the results, the models and the pictures" if pictures else "the results and the models"
+    written = "the results and the models"
+    if importlib.util.find_spec("matplotlib") is None:
+        report('\nThere are no pictures without matplotlib: pip install "pykeen-adamf[plots]"')
+    else:
+        _write_pictures(models, dataset, output)
+        written = "the results, the models and the pictures"
     report(f"\nWrote {written} to {output}. It took {seconds:.0f} seconds.")
     return content
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """Compute in a single thread.
-
-    Batches on a small graph are too small to gain much from more threads, which wait for each other after each
-    operation: if anything else keeps a core busy, this takes ten times as long.
-    """
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(num_threads)
 
 
 def _answer_questions(
@@ -133,7 +107,8 @@ def _answer_questions(
     report("\nSome questions, chosen at random from the test triples, and the best five answers (✓: the held-out one):")
     content = []
     for question in choose_questions(dataset, seed):
-        report(f"\n{format_question(dataset, question)}")
+        text = format_question(dataset, question)
+        report(f"\n{text}")
         answers = {name: answer(model, dataset, question) for name, model in models.items()}
         for name, given in answers.items():
             report(f"  {name + ':':<{max(map(len, answers)) + 1}} {format_answer(dataset, question, given)}")
@@ -141,35 +116,20 @@ def _answer_questions(
             if given.weights:
                 weights = ", ".join(f"{key} {value:.0%}" for key, value in given.weights.items())
                 report(f"  {name} weights the modalities of {name_entity(dataset, question.given)}: {weights}")
-        content.append(
-            {
-                **dataclasses.asdict(question),
-                "text": format_question(dataset, question),
-                "answers": {name: dataclasses.asdict(given) for name, given in answers.items()},
-            }
-        )
+        given_answers = {name: given._asdict() for name, given in answers.items()}
+        content.append({**question._asdict(), "text": text, "answers": given_answers})
     return content
 
 
-def _write_pictures(
-    models: Mapping[str, Model],
-    dataset: EmojiKG,
-    curves: Mapping[str, pandas.DataFrame],
-    output: Path,
-    report: Callable[[str], object],
-) -> bool:
-    """Write the pictures, if there is anything to draw them with; returns whether there is."""
-    if importlib.util.find_spec("matplotlib") is None:
-        report('\nThere are no pictures without matplotlib: pip install "pykeen-adamf[plots]"')
-        return False
-    # an optional dependency
-    from .pictures import modality_weights, plot_curves, plot_weights, save
+def _write_pictures(models: Mapping[str, Model], dataset: EmojiKG, output: Path) -> None:
+    """Write what matplotlib, an optional dependency, draws."""
+    from .pictures import modality_weights, plot_curves, plot_weights
 
     weights = {
         name: modality_weights(model, dataset)
         for name, model in models.items()
         if isinstance(model, MultimodalModel) and model.modality_weights() is not None
     }
-    save(plot_weights(weights), output / "modality_weights.png")
-    save(plot_curves(curves), output / "learning_curves.png")
-    return True
+    plot_weights(weights).savefig(output / "modality_weights.png", dpi=150)
+    curves = {name: pandas.read_csv(output / name / "curve.csv") for name in models}
+    plot_curves(curves).savefig(output / "learning_curves.png", dpi=150)

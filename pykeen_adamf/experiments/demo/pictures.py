@@ -1,23 +1,89 @@
-"""The pictures of the demonstration; needs matplotlib, i.e., the extra ``plots``."""
+"""The pictures of the demonstration and its notebook; needs matplotlib, i.e., the extra ``plots``."""
 
-from collections.abc import Mapping
-from pathlib import Path
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
-import numpy
 import pandas
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pykeen.triples import TriplesFactory
+from matplotlib.patches import Patch
+from PIL import Image, ImageOps
 
 from ...datasets import EmojiKG
 from ...explaining.plotting import COLORS, draw_weights
 from ...models import MultimodalModel
+from ...triples import labels_by_id
 from ..recording import VALIDATION
+from .questions import Answer, Question, format_question
 
-__all__ = ["COLORS", "modality_weights", "plot_curves", "plot_weights"]
+__all__ = ["modality_weights", "plot_answers", "plot_curves", "plot_emoji", "plot_weights"]
+
+#: how much larger than they are emoji are shown
+SCALE = 4
 
 #: as those of modalities, colors that can be told apart with any kind of color vision
+RIGHT = "#009E73"
 CURVE_COLORS = ["#999999", "#0072B2", "#D55E00"]
+
+
+def plot_emoji(dataset: EmojiKG, labels: Sequence[str]) -> Figure:
+    """Plot entities in a row, emoji with their pictures and names."""
+    figure = Figure(figsize=(1.5 * len(labels), 1.8), layout="constrained")
+    for ax, label in zip(figure.subplots(1, len(labels), squeeze=False)[0], labels, strict=True):
+        _draw(ax, dataset, label)
+    return figure
+
+
+def plot_answers(dataset: EmojiKG, question: Question, answers: Mapping[str, Answer]) -> Figure:
+    """Plot a question, and the best answers of each model; the held-out one has a frame."""
+    num_best = max(len(given.best) for given in answers.values())
+    figure = Figure(figsize=(3.2 + 1.4 * num_best, 0.8 + 1.7 * len(answers)), layout="constrained")
+    grid = figure.add_gridspec(len(answers), num_best + 2, width_ratios=[1.2, *[1] * num_best, 1.2])
+    # fonts lack emoji
+    figure.suptitle(format_question(None, question), fontsize=14)
+    _draw(figure.add_subplot(grid[:, 0]), dataset, question.given)
+    for row, (model, given) in enumerate(answers.items()):
+        axes = [figure.add_subplot(grid[row, column]) for column in range(1, len(given.best) + 1)]
+        axes[0].set_ylabel(f"{model}\n(rank {given.rank:,})", fontsize=11)
+        for ax, label in zip(axes, given.best, strict=True):
+            _draw(ax, dataset, label, right=label == question.expected)
+        if given.weights:
+            _draw_weights(figure.add_subplot(grid[row, -1]), given.weights)
+    shown = {name for given in answers.values() for name in given.weights}
+    handles = [Patch(color=color, label=name) for name, color in COLORS.items() if name in shown]
+    handles.append(Patch(facecolor="none", edgecolor=RIGHT, linewidth=2, label="held-out answer"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _draw(ax: Axes, dataset: EmojiKG, label: str, right: bool = False) -> None:
+    """Draw an entity: an emoji by its picture, and others by their names."""
+    kind, _, name = label.partition(":")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=right, color=RIGHT, linewidth=3)
+    if kind == "emoji":
+        picture = Image.open(io.BytesIO(dataset.picture(label))).convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        ax.imshow(ImageOps.scale(picture, SCALE, Image.Resampling.LANCZOS))
+        ax.set_xlabel(textwrap.fill(name, 18), fontsize=9)
+    else:
+        ax.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1)
+        ax.text(0.5, 0.55, textwrap.fill(name, 12), ha="center", va="center", fontsize=11)
+        ax.set_xlabel(kind, fontsize=9, color="#666666")
+
+
+def _draw_weights(ax: Axes, weights: Mapping[str, float]) -> None:
+    """Draw the weights of modalities as one bar."""
+    left = 0.0
+    for modality, weight in weights.items():
+        bar = ax.barh(0, weight, left=left, height=0.5, color=COLORS.get(modality))
+        ax.bar_label(bar, [f"{100 * weight:.0f}"], label_type="center", fontsize=9)
+        left += weight
+    ax.set(xlim=(0, 1), ylim=(-0.8, 0.8), xticks=[], yticks=[])
+    ax.set_xlabel("weights in %", fontsize=9, color="#666666")
+    ax.spines[:].set_visible(False)
 
 
 def modality_weights(model: MultimodalModel, dataset: EmojiKG) -> pandas.DataFrame:
@@ -28,38 +94,24 @@ def modality_weights(model: MultimodalModel, dataset: EmojiKG) -> pandas.DataFra
     :returns: One row for each type and relation, with the columns ``by`` (``"entity type"`` or ``"relation"``), ``of``,
         and one for each modality. Each head counts as often as it has test triples.
     """
-    training, testing = dataset.training, dataset.testing
-    assert isinstance(training, TriplesFactory)
     weighted = model.modality_weights()
     assert weighted is not None
     weights = pandas.DataFrame(weighted.cpu().numpy(), columns=list(model.modalities))
-    types = [training.entity_id_to_label[i].partition(":")[0] for i in range(training.num_entities)]
-    by_type = weights.groupby(types, sort=False).mean()
-    head, relation, _ = testing.mapped_triples.numpy().T
-    relations = [training.relation_id_to_label[i] for i in relation.tolist()]
-    by_relation = weights.iloc[head].groupby(numpy.asarray(relations)).mean()
-    frames = [
-        frame.rename_axis("of").reset_index().assign(by=by)
-        for by, frame in (("entity type", by_type), ("relation", by_relation))
-    ]
-    result: pandas.DataFrame = pandas.concat(frames, ignore_index=True)[["by", "of", *model.modalities]]
-    return result
+    types = [label.partition(":")[0] for label in labels_by_id(dataset.entity_to_id)]
+    triples = dataset.testing.tensor_to_df(dataset.testing.mapped_triples)
+    by_relation = weights.iloc[triples["head_id"]].groupby(triples["relation_label"].to_numpy())
+    frames = {"entity type": weights.groupby(types, sort=False).mean(), "relation": by_relation.mean()}
+    return pandas.concat(frames, names=["by", "of"]).reset_index()
 
 
 def plot_weights(weights: Mapping[str, pandas.DataFrame]) -> Figure:
-    """Plot the average weights of modalities by entity type and relation.
-
-    :param weights: The results of :func:`modality_weights` by the name of the model.
-    :returns: The figure.
-    """
+    """Plot the results of :func:`modality_weights` by the name of the model."""
     figure = Figure(figsize=(9, 1.2 + 2.1 * len(weights)), layout="constrained")
-    groups = ["entity type", "relation"]
-    axes = figure.subplots(len(weights), len(groups), squeeze=False, sharex=True)
+    axes = figure.subplots(len(weights), 2, squeeze=False, sharex=True)
     for row, (name, frame) in zip(axes, weights.items(), strict=True):
-        for ax, group in zip(row, groups, strict=True):
-            part = frame[frame["by"] == group]
-            draw_weights(ax, part["of"], part[part.columns[2:]])
-            ax.set_title(f"{name}, by {group}", fontsize=10)
+        for ax, (by, part) in zip(row, frame.groupby("by"), strict=True):
+            draw_weights(ax, part["of"], part.drop(columns=["by", "of"]))
+            ax.set_title(f"{name}, by {by}", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle("Modality weights")
@@ -67,32 +119,18 @@ def plot_weights(weights: Mapping[str, pandas.DataFrame]) -> Figure:
 
 
 def plot_curves(curves: Mapping[str, pandas.DataFrame]) -> Figure:
-    """Plot learning curves: the validation MRR over epochs, and over time.
-
-    :param curves: The learning curves by the name of the model, cf.
-        :class:`pykeen_adamf.experiments.recording.Recorder`.
-    :returns: The figure.
-    """
+    """Plot the validation MRR over epochs, and over time, from what runs have written, by the name of the model."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    by_epoch, by_time = figure.subplots(1, 2, sharey=True)
+    axes = figure.subplots(1, 2, sharey=True)
     colors = mpl.color_sequences["tab10"] if len(curves) > len(CURVE_COLORS) else CURVE_COLORS
-    for color, (name, curve) in zip(colors, curves.items(), strict=False):
-        times = curve["seconds"].cumsum()
-        is_measured = curve[VALIDATION].notna()
-        values = curve.loc[is_measured, VALIDATION]
-        by_epoch.plot(curve.loc[is_measured, "epoch"], values, color=color, marker=".", label=name)
-        by_time.plot(times[is_measured], values, color=color, marker=".")
-    by_epoch.set(xlabel="epoch", ylabel="validation MRR")
-    by_time.set(xlabel="seconds of training")
-    for ax in (by_epoch, by_time):
+    for ax, column, xlabel in zip(axes, ("epoch", "time"), ("epoch", "seconds of training"), strict=True):
+        for color, (name, curve) in zip(colors, curves.items(), strict=False):
+            points = curve.assign(time=curve["seconds"].cumsum()).dropna(subset=VALIDATION)
+            ax.plot(points[column], points[VALIDATION], color=color, marker=".", label=name)
+        ax.set(xlabel=xlabel, ylim=(0, None))
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
-        ax.set_ylim(bottom=0)
-    by_epoch.legend(frameon=False)
+    axes[0].set_ylabel("validation MRR")
+    axes[0].legend(frameon=False)
     figure.suptitle("Learning curves")
     return figure
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure, with a resolution for screens."""
-    figure.savefig(path, dpi=150)

@@ -1,4 +1,18 @@
-"""Predictions for new entities."""
+r"""Predictions for entities that have features, but were not there when the model was trained (experimental).
+
+A new entity has no structural embedding, and maybe not all of the features. There are two ways to fuse the rest:
+
+- ``"average"``: what is absent is what is known without knowing the entity, i.e., the mean of all structural
+  embeddings; and features are missing as they are for known entities (cf.
+  :class:`pykeen_adamf.nn.ProjectedFeatureRepresentation`): zero, left out, or, instead of random ones, the mean.
+- ``"left-out"``: it has no part in the fusion, whose weights are a softmax over the other modalities alone (eq. 4 and 5
+  of the AdaMF-MAT paper). What modalities have in common is multiplied by one over the weight of those that are left,
+  and known entities are not: this made predictions of AdaMF-MAT much worse.
+
+.. warning::
+    This is no part of the paper, and models are not trained for it: in training, every entity has its structural
+    embedding. ``benchmarks/new_entities.py`` measures what it is worth.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
@@ -8,18 +22,21 @@ import pandas
 import torch
 from pykeen.models import Model
 from pykeen.triples import TriplesFactory
+from torch import nn
 
-from ..features import FeatureSource, ModalityFeatures, as_features
-from ..models import QueryScoringModel
-from ..nn import get_query_form
-from ..suggestions import suggest
-from ..typing import FloatTensor
-from .representing import Absent, get_fused, represent_new_entities
+from .features import FeatureSource, ModalityFeatures, as_features
+from .models import MultimodalModel
+from .nn import FusedRepresentation, ProjectedFeatureRepresentation, get_query_form
+from .suggestions import suggest
+from .typing import BoolTensor, FloatTensor
 
-__all__ = ["Target", "predict_new_entities", "score_new_entities"]
+__all__ = ["Absent", "Target", "predict_new_entities", "represent_new_entities", "score_new_entities"]
 
 #: What to predict for new entities: the tails of triples which they are the heads of, or the heads.
 Target: TypeAlias = Literal["head", "tail"]
+
+#: What to fuse instead of what new entities do not have: what is to be expected, or nothing.
+Absent: TypeAlias = Literal["average", "left-out"]
 
 
 def predict_new_entities(
@@ -81,6 +98,54 @@ def predict_new_entities(
 
 
 @torch.no_grad()
+def represent_new_entities(
+    model: Model,
+    features: Mapping[str, FloatTensor],
+    presence: Mapping[str, BoolTensor] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    absent: Absent = "average",
+) -> FloatTensor:
+    """Represent new entities by their features alone.
+
+    :param model: A model of multi-modal features.
+    :param features: shape of each: ``(num_new, feature_dim)``, the features by modality.
+    :param presence: shape of each: ``(num_new,)``, which entities have the modality. Defaults to all.
+    :param names: What to call the entities in messages.
+    :param absent: What to fuse instead of what new entities do not have.
+    :returns: shape: ``(num_new, *shape)``, representations such as those of known entities.
+    :raises ValueError: if the model has no modalities that could be fused, there is no such modality, the features have
+        another dimension than those that the model was trained with, or an entity has no modality
+    """
+    if absent not in ("average", "left-out"):
+        raise ValueError(f"absent must be 'average' or 'left-out', but is {absent!r}")
+    fused = _check_model(model).fused
+    num_new = _check_features(fused, features)
+    given, takes_part = [], []
+    columns: dict[str, FloatTensor] = {}
+    for name, base in fused.bases.items():
+        mask = torch.full((num_new,), name in features)
+        if presence is not None and name in presence:
+            mask &= presence[name].cpu()
+        x = _expect(base) if absent == "average" and not bool(mask.all()) else None
+        given.append(mask)
+        takes_part.append(mask if x is None else torch.ones_like(mask))
+        # not of the type of features, which may be another one
+        weight = base.projection.weight if isinstance(base, ProjectedFeatureRepresentation) else next(base.parameters())
+        columns[name] = weight.new_zeros(num_new, fused.fusion.dims[name]) if x is None else x.repeat(num_new, 1)
+        if bool(mask.any()):
+            assert isinstance(base, ProjectedFeatureRepresentation)
+            columns[name][mask] = base.project(features[name][mask])
+    nobody = ~torch.stack(given).any(dim=0)
+    if bool(nobody.any()):
+        first = int(nobody.nonzero()[0])
+        shown = first if names is None else repr(names[first])
+        raise ValueError(f"The new entity {shown} has no features of any modality. Leave it out.")
+    presence_of_new = torch.stack(takes_part, dim=-1).to(fused.device)
+    return fused.fuse(columns, fused.participation(None, presence=presence_of_new))
+
+
+@torch.no_grad()
 def score_new_entities(model: Model, representations: FloatTensor, relation: int, target: Target) -> FloatTensor:
     """Score triples of new entities with all known ones, in evaluation mode.
 
@@ -93,8 +158,7 @@ def score_new_entities(model: Model, representations: FloatTensor, relation: int
     :returns: shape: ``(num_new, num_entities)``, the scores.
     :raises ValueError: if the model has no modalities that could be fused
     """
-    get_fused(model.eval())
-    assert isinstance(model, QueryScoringModel)
+    model = _check_model(model)
     known = model.represent_all()
     is_head = target == "tail" or model.use_inverse_triples
     index = torch.tensor([[relation]])
@@ -112,6 +176,44 @@ def score_new_entities(model: Model, representations: FloatTensor, relation: int
         pairs = [(x, others) if is_head else (others, x) for x in representations.unsqueeze(dim=1)]
         scores = torch.stack([model.interaction(h=h, r=r, t=t) for h, t in pairs])
     return scores.sigmoid() if model.predict_with_sigmoid else scores
+
+
+def _check_model(model: Model) -> MultimodalModel:
+    """Return a model in evaluation mode, or raise a ``ValueError`` if its entities are not fused from modalities."""
+    if isinstance(model, MultimodalModel):
+        return model.eval()
+    raise ValueError(
+        f"{type(model).__name__} cannot predict anything for entities that it was not trained with. Use a model that "
+        f"fuses features, such as AdaMF."
+    )
+
+
+def _check_features(fused: FusedRepresentation, features: Mapping[str, FloatTensor]) -> int:
+    """Check the features of new entities, and return the number of these."""
+    dims = {name: x.features.dim for name, x in fused.bases.items() if isinstance(x, ProjectedFeatureRepresentation)}
+    if not features or not set(features) <= set(dims):
+        raise ValueError(f"Features of new entities must be of some of {list(dims)}, but are of {list(features)}.")
+    for name, x in features.items():
+        if x.ndim != 2 or x.shape[1] != dims[name]:
+            raise ValueError(
+                f"The {name} features of new entities have the shape {tuple(x.shape)}, but the model was trained with "
+                f"{dims[name]} numbers for each entity. Use the same encoder."
+            )
+    lengths = {name: len(x) for name, x in features.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"There must be one row for each new entity, but the numbers of rows are {lengths}.")
+    return next(iter(lengths.values()))
+
+
+def _expect(base: nn.Module) -> FloatTensor | None:
+    """Return the embedding of a modality that an entity does not have, shape: ``(dim,)``; or None if it has no part."""
+    if isinstance(base, ProjectedFeatureRepresentation) and base.missing != "random":
+        return base.absent() if base.missing == "zero" else None
+    embeddings: FloatTensor = base(None)
+    if isinstance(base, ProjectedFeatureRepresentation) and base.features.num_present:
+        # the others are random
+        embeddings = embeddings[base.presence]
+    return embeddings.mean(dim=0)
 
 
 def _find_relation(relation: str | int, triples_factory: TriplesFactory) -> int:
