@@ -18,8 +18,8 @@ from emojikg_methods import BUDGET, CONTENDERS, Budget, train
 from pykeen.datasets import Dataset
 
 from pykeen_adamf.datasets import EagerMultimodalDataset, EmojiKG
-from pykeen_adamf.evaluation.measuring import METRICS
-from pykeen_adamf.experiments.results import describe_environment, summarize, write_json
+from pykeen_adamf.evaluation.measuring import METRICS, collect_metrics
+from pykeen_adamf.experiments.results import describe_environment, write_json
 from pykeen_adamf.features import ModalityFeatures
 
 
@@ -47,8 +47,8 @@ def run(seed: int, name: str, shuffled: bool, budget: Budget) -> dict[str, Any]:
     if shuffled:
         dataset = shuffle_features(dataset, seed)
     result, curve = train(CONTENDERS[name], dataset, budget, seed=seed, device="cpu")
-    summary = summarize(result)
-    sides = {side: summary[side] for side in ("both", "head", "tail")}
+    metrics = collect_metrics(result.metric_results)
+    sides = {side: {name: kinds["realistic"][name] for name in METRICS} for side, kinds in metrics.items()}
     return {"seed": seed, **sides, "validation_curve": curve.points}
 
 

@@ -22,8 +22,8 @@ from pykeen.datasets import Dataset
 from timing import describe_machine
 
 from pykeen_adamf.datasets import EagerMultimodalDataset, EmojiKG
-from pykeen_adamf.evaluation.measuring import METRICS
-from pykeen_adamf.experiments.results import summarize, write_json
+from pykeen_adamf.evaluation.measuring import METRICS, collect_metrics
+from pykeen_adamf.experiments.results import write_json
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.new_entities import represent_new_entities, score_new_entities
@@ -260,7 +260,10 @@ def run(seed: int, share: float, budget: Budget) -> dict[str, Any]:
         result, _ = train(CONTENDERS[name], split.dataset, budget, seed=seed, device="cpu")
         for way, metrics in evaluate(split, result.model).items():
             results[f"{name}, {way}"] = metrics
-        known[name] = {"test metrics": summarize(result)["both"], **evaluate_known(split, result.model)}
+        known[name] = {
+            "test metrics": collect_metrics(result.metric_results)["both"]["realistic"],
+            **evaluate_known(split, result.model),
+        }
     return {"seed": seed, "counts": split.counts, "new entities": results, "known entities": known}
 
 
