@@ -1,9 +1,8 @@
 """What differences between models amount to, triple by triple."""
 
 from .bootstrap import Interval, bootstrap_means
-from .breakdown import COVERAGE_CLASSES, classify_coverage
-from .comparison import METRICS, compare_ranks, rank_metrics
-from .ranks import RankFileError, Ranks, read_ranks
+from .comparison import COVERAGE_CLASSES, classify_coverage, compare_ranks
+from .ranks import METRICS, RankFileError, Ranks, rank_metrics, read_ranks
 
 __all__ = [
     "COVERAGE_CLASSES",

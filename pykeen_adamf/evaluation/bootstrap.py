@@ -16,15 +16,11 @@ MAX_DRAWS: Final = 2**22
 
 
 class Interval(NamedTuple):
-    """Means with confidence intervals, all of shape ``(num_columns,)``."""
+    """Means, their percentile intervals, and two-sided p-values of zero, all of shape ``(num_columns,)``."""
 
     mean: NumpyArray
-
-    #: the bounds of the percentile interval
     low: NumpyArray
     high: NumpyArray
-
-    #: two-sided, of the hypothesis that the mean is zero
     p_value: NumpyArray
 
 
@@ -36,10 +32,8 @@ def bootstrap_means(
     The interval is the percentile interval. The p-value is twice the smaller part of the resamples that have a mean of
     at most, or at least, zero, each counted with the actual sample, such that it is never zero.
 
-    :param values: shape: ``(num_rows, num_columns)``
-        The values. Rows are independent, and what belongs together is in one.
-    :param num_resamples: >0
-        The number of resamples, the same ones for all columns.
+    :param values: shape: ``(num_rows, num_columns)``; rows are independent, and what belongs together is in one.
+    :param num_resamples: >0, the number of resamples, the same ones for all columns.
     :param confidence: The level of confidence, between 0 and 1.
     :param seed: The random seed, for a generator of its own.
     :returns: Means, intervals, and p-values, for each column.
@@ -51,24 +45,19 @@ def bootstrap_means(
         raise ValueError(f"The number of resamples must be positive, but is {num_resamples}.")
     if not 0 < confidence < 1:
         raise ValueError(f"The level of confidence must be between 0 and 1, but is {confidence}.")
-    means = _resample(values, num_resamples, numpy.random.default_rng(seed))
-    tail = (1 - confidence) / 2
-    low, high = numpy.quantile(means, [tail, 1 - tail], axis=0)
-    less, more = ((part.sum(axis=0) + 1) / (num_resamples + 1) for part in (means <= 0, means >= 0))
-    return Interval(
-        mean=values.mean(axis=0), low=low, high=high, p_value=numpy.minimum(1.0, 2 * numpy.minimum(less, more))
-    )
-
-
-def _resample(values: NumpyArray, num_resamples: int, rng: numpy.random.Generator) -> NumpyArray:
-    """Return the means of resamples, shape: ``(num_resamples, num_columns)``."""
-    num = len(values)
+    # scipy.stats.bootstrap draws the same resamples, but takes 3.5 times as long for 20,000 rows of four columns, since
+    # it copies the rows of each, and refuses a single row
+    rng, num = numpy.random.default_rng(seed), len(values)
     size = max(1, MAX_DRAWS // num)
-    means = []
+    parts = []
     for start in range(0, num_resamples, size):
         rows = min(size, num_resamples - start)
         drawn = rng.integers(num, size=(rows, num)) + num * numpy.arange(rows)[:, None]
         # how often each row is drawn, rather than a copy of it each time
         counts = numpy.bincount(drawn.ravel(), minlength=rows * num).reshape(rows, num)
-        means.append(counts @ values / num)
-    return numpy.concatenate(means)
+        parts.append(counts @ values / num)
+    means = numpy.concatenate(parts)
+    tail = (1 - confidence) / 2
+    low, high = numpy.quantile(means, [tail, 1 - tail], axis=0)
+    less, more = ((part.sum(axis=0) + 1) / (num_resamples + 1) for part in (means <= 0, means >= 0))
+    return Interval(values.mean(axis=0), low, high, p_value=numpy.minimum(1.0, 2 * numpy.minimum(less, more)))

@@ -1,6 +1,6 @@
-"""Paired comparisons of two models on the same test triples."""
+"""Paired comparisons of two models on the same test triples, and on groups of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy
@@ -8,37 +8,12 @@ import pandas
 
 from ..typing import NumpyArray
 from .bootstrap import DEFAULT_RESAMPLES, bootstrap_means
-from .ranks import RankFileError, Ranks
+from .ranks import METRICS, RankFileError, Ranks, rank_metrics
 
-__all__ = ["METRICS", "compare_ranks", "rank_metrics"]
+__all__ = ["COVERAGE_CLASSES", "classify_coverage", "compare_ranks"]
 
-#: The metrics that are compared.
-METRICS: Final = ("MRR", "Hits@1", "Hits@3", "Hits@10")
-
-
-def rank_metrics(ranks: Ranks, metrics: Iterable[str] = METRICS) -> NumpyArray:
-    """Calculate metrics of each triple, as averages of both sides.
-
-    Their averages over triples are PyKEEN's filtered, realistic metrics of both sides.
-
-    :param ranks: The ranks.
-    :param metrics: The names of the metrics: ``MRR``, or ``Hits@k`` for any k.
-    :returns: shape: ``(num_triples, num_metrics)``
-        The metrics of each triple.
-    :raises ValueError: if a metric is unknown
-    """
-    both = numpy.stack([ranks.head_rank, ranks.tail_rank])
-    columns = []
-    for metric in metrics:
-        name, _, k = metric.partition("@")
-        if metric == "MRR":
-            values = 1 / both
-        elif name == "Hits" and k.isdecimal():
-            values = (both <= int(k)).astype(float)
-        else:
-            raise ValueError(f"{metric!r} is no metric of ranks. Choose MRR, or Hits@k, e.g., Hits@10.")
-        columns.append(values.mean(axis=0))
-    return numpy.stack(columns, axis=1)
+#: What there is of the modalities of head and tail: all of both; not all, but some of each; or nothing of at least one.
+COVERAGE_CLASSES: Final = ("all", "some", "none")
 
 
 def compare_ranks(
@@ -46,7 +21,7 @@ def compare_ranks(
     second: Sequence[Ranks],
     *,
     groups: NumpyArray | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Collection[str] = METRICS,
     num_resamples: int = DEFAULT_RESAMPLES,
     confidence: float = 0.95,
     seed: int = 0,
@@ -64,8 +39,7 @@ def compare_ranks(
         different groups with different random seeds, it counts in each of them, with the seeds for which it is there;
         this needs the same seeds of both models.
     :param metrics: The metrics, cf. :func:`rank_metrics`.
-    :param num_resamples: >0
-        The number of resamples.
+    :param num_resamples: >0, the number of resamples.
     :param confidence: The level of confidence.
     :param seed: The random seed.
     :returns: One row for each group, in the order of their names, and metric, with the columns ``group`` (if there are
@@ -74,57 +48,53 @@ def compare_ranks(
     :raises RankFileError: if a model has no ranks, or they are of other triples
     :raises ValueError: if there is not one group for each triple, or a parameter is out of range
     """
-    values = [_calculate(ranks, first, metrics) for ranks in (first, second)]
-    num_triples = values[0].shape[1]
-    if groups is not None:
-        _check_groups(groups, num_triples, {len(first), len(second)})
-    frames = []
-    for name in [None] if groups is None else numpy.unique(groups).tolist():
-        members = numpy.ones((1, num_triples), dtype=bool) if groups is None else numpy.atleast_2d(groups == name)
-        chosen = members.any(axis=0)
-        one, other = (_average(x, members)[chosen] for x in values)
-        interval = bootstrap_means(one - other, num_resamples=num_resamples, confidence=confidence, seed=seed)
-        frame = pandas.DataFrame(
-            {
-                "metric": list(metrics),
-                "num_triples": int(chosen.sum()),
-                "first": one.mean(axis=0),
-                "second": other.mean(axis=0),
-                "difference": interval.mean,
-                "low": interval.low,
-                "high": interval.high,
-                "p_value": interval.p_value,
-            }
-        )
-        if groups is not None:
-            frame.insert(0, "group", name)
-        frames.append(frame)
-    return pandas.concat(frames, ignore_index=True)
-
-
-def _check_groups(groups: NumpyArray, num_triples: int, nums_seeds: set[int]) -> None:
-    """Check that there is a group for each triple, or for each triple and seed."""
-    shapes = [(num_triples,), *((num, num_triples) for num in nums_seeds if len(nums_seeds) == 1)]
-    if groups.shape not in shapes:
-        raise ValueError(
-            f"There must be one group for each of {num_triples:,} triples, or for each of the seeds of both models and "
-            f"each triple, but the shape is {groups.shape}, with {sorted(nums_seeds)} seeds."
-        )
-
-
-def _calculate(ranks: Sequence[Ranks], reference: Sequence[Ranks], metrics: Sequence[str]) -> NumpyArray:
-    """Calculate metrics, shape: ``(num_seeds, num_triples, num_metrics)``."""
-    if not ranks or not reference:
+    if not first or not second:
         raise RankFileError("There are no ranks of one of the models to compare. Finish its runs first.")
-    for other in ranks:
-        if not numpy.array_equal(other.triples, reference[0].triples):
-            raise RankFileError("The ranks are of different triples. Compare models on the same ones.")
-    return numpy.stack([rank_metrics(x, metrics) for x in ranks])
+    if any(not numpy.array_equal(x.triples, first[0].triples) for x in (*first, *second)):
+        raise RankFileError("The ranks are of different triples. Compare models on the same ones.")
+    num = first[0].num_triples
+    if groups is not None and groups.shape != (num,) and not groups.shape == (len(first), num) == (len(second), num):
+        raise ValueError(
+            f"There must be one group for each of {num:,} triples, or for each of the seeds of both models and each "
+            f"triple, but the shape is {groups.shape}, with {sorted({len(first), len(second)})} seeds."
+        )
+    # of each model, shape: (num_seeds, num_triples, num_metrics)
+    values = [numpy.stack([rank_metrics(x, metrics) for x in ranks]) for ranks in (first, second)]
+    found = numpy.zeros(num) if groups is None else groups
+    frames = []
+    for name in numpy.unique(found).tolist():
+        members = numpy.atleast_2d(found == name)
+        chosen = members.any(axis=0)
+        # over the random seeds with which a triple is a member
+        one, other = (x[:, chosen].mean(axis=0, where=members[:, chosen, None]) for x in values)
+        interval = bootstrap_means(one - other, num_resamples=num_resamples, confidence=confidence, seed=seed)
+        columns = {"first": one.mean(axis=0), "second": other.mean(axis=0), "difference": interval.mean}
+        columns |= {"low": interval.low, "high": interval.high, "p_value": interval.p_value}
+        frames.append(
+            pandas.DataFrame({"group": name, "metric": list(metrics), "num_triples": int(chosen.sum()), **columns})
+        )
+    frame = pandas.concat(frames, ignore_index=True)
+    return frame.drop(columns="group") if groups is None else frame
 
 
-def _average(values: NumpyArray, members: NumpyArray) -> NumpyArray:
-    """Average over the random seeds with which each triple is a member; zero where there are none."""
-    weights = numpy.broadcast_to(members, values.shape[:2]).astype(float)
-    totals: NumpyArray = numpy.einsum("sn,snm->nm", weights, values)
-    totals /= numpy.maximum(weights.sum(axis=0), 1)[:, None]
-    return totals
+def classify_coverage(triples: NumpyArray, presence: NumpyArray) -> NumpyArray:
+    """Classify triples by the modalities that their entities have.
+
+    :param triples: shape: ``(num_triples, 3)``, the IDs of the triples.
+    :param presence: shape: ``(num_entities, num_modalities)``, which entities have which modalities.
+    :returns: shape: ``(num_triples,)``, one of :data:`COVERAGE_CLASSES` for each triple: ``"all"`` if both entities
+        have all modalities, ``"none"`` if at least one has no modality, otherwise ``"some"``.
+    :raises ValueError: if there are no modalities, or a triple has an unknown entity
+    """
+    if presence.ndim != 2 or not presence.shape[1]:
+        raise ValueError(
+            f"There must be a column for each of at least one modality, but the shape is {presence.shape}."
+        )
+    entities = triples[:, [0, 2]]
+    if len(entities) and (entities.min() < 0 or entities.max() >= len(presence)):
+        raise ValueError(
+            f"There are only {len(presence):,} entities, but triples have others. Are they of this dataset?"
+        )
+    count = presence.sum(axis=1)[entities]
+    nothing, everything = (count == 0).any(axis=1), (count == presence.shape[1]).all(axis=1)
+    return numpy.select([nothing, everything], ["none", "all"], "some")

@@ -1,7 +1,7 @@
 """What is measured of a trained model: metrics, ranks, and the weights of modalities."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy
 import torch
@@ -12,19 +12,9 @@ from pykeen.typing import LABEL_HEAD, LABEL_TAIL, RANK_REALISTIC
 
 from ..explaining.model import ModalityWeighting, get_weights, predicting
 from ..typing import NumpyArray
+from .ranks import METRICS
 
 __all__ = ["METRICS", "RankKeepingEvaluator", "collect_metrics", "weight_modalities"]
-
-#: The reported metrics by their names in PyKEEN.
-METRICS: Final[Mapping[str, str]] = {
-    "MRR": "inverse_harmonic_mean_rank",
-    "Hits@1": "hits_at_1",
-    "Hits@3": "hits_at_3",
-    "Hits@10": "hits_at_10",
-}
-
-SIDES: Final = ("both", "head", "tail")
-KINDS: Final = ("realistic", "optimistic", "pessimistic")
 
 
 class RankKeepingEvaluator(RankBasedEvaluator):
@@ -50,19 +40,18 @@ def collect_metrics(result: MetricResults[Any]) -> dict[str, dict[str, dict[str,
     """Collect metrics of PyKEEN's evaluation.
 
     :param result: The result of the rank-based evaluator.
-    :returns: The metrics by side and kind of rank: those of the paper, and the adjusted mean rank
-        index (AMRI) of realistic ranks.
+    :returns: Metrics by side and kind of rank: the paper's, and the adjusted mean rank index (AMRI) of realistic ones.
     """
-    metrics = {
+    # it has an expectation to be adjusted by for realistic ranks only
+    realistic = {**METRICS, "AMRI": "adjusted_arithmetic_mean_rank_index"}
+    names = {"realistic": realistic, "optimistic": METRICS, "pessimistic": METRICS}
+    return {
         side: {
-            kind: {name: result.get_metric(f"{side}.{kind}.{key}") for name, key in METRICS.items()} for kind in KINDS
+            kind: {name: result.get_metric(f"{side}.{kind}.{key}") for name, key in keys.items()}
+            for kind, keys in names.items()
         }
-        for side in SIDES
+        for side in ("both", "head", "tail")
     }
-    for side in SIDES:
-        # it has an expectation to be adjusted by for realistic ranks only
-        metrics[side]["realistic"]["AMRI"] = result.get_metric(f"{side}.realistic.adjusted_arithmetic_mean_rank_index")
-    return metrics
 
 
 def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[str, Any]] | None:
@@ -86,14 +75,10 @@ def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[st
     rows = []
     for i in relation.unique().tolist():
         chosen = relation == i
+        label, num = testing.relation_id_to_label[i], int(chosen.sum())
         means = ((weights[head[chosen]] + weights[tail[chosen]]) / 2).mean(dim=0)
         rows += [
-            {
-                "relation": testing.relation_id_to_label[i],
-                "modality": modality,
-                "weight": weight,
-                "num_triples": int(chosen.sum()),
-            }
+            {"relation": label, "modality": modality, "weight": weight, "num_triples": num}
             for modality, weight in zip(model.modalities, means.tolist(), strict=True)
         ]
     return rows

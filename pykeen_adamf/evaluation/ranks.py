@@ -1,8 +1,9 @@
-"""The ranks of test triples, as runs leave them behind."""
+"""The ranks of test triples, as runs leave them behind, and the metrics of each triple."""
 
 import dataclasses
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,15 @@ from typing_extensions import Self
 
 from ..typing import NumpyArray
 
-__all__ = ["RankFileError", "Ranks", "read_ranks"]
+__all__ = ["METRICS", "RankFileError", "Ranks", "rank_metrics", "read_ranks"]
 
+#: The metrics that are reported and compared, with their names in PyKEEN.
+METRICS: Final[Mapping[str, str]] = {
+    "MRR": "inverse_harmonic_mean_rank",
+    "Hits@1": "hits_at_1",
+    "Hits@3": "hits_at_3",
+    "Hits@10": "hits_at_10",
+}
 
 FIX: Final = "Remove the files of this run, and run it again."
 
@@ -37,16 +45,13 @@ class Ranks:
     def from_arrays(
         cls, triples: NumpyArray, head_rank: NumpyArray, tail_rank: NumpyArray, source: str = "The ranks"
     ) -> Self:
-        """Check and sort ranks.
+        """Check and sort ranks, such that those of any two models on the same triples have the same order.
 
-        :param triples: shape: ``(num_triples, 3)``
-            The IDs of the triples.
-        :param head_rank: shape: ``(num_triples,)``
-            The ranks of their heads.
-        :param tail_rank: shape: ``(num_triples,)``
-            The ranks of their tails.
+        :param triples: shape: ``(num_triples, 3)``, the IDs of the triples.
+        :param head_rank: shape: ``(num_triples,)``, the ranks of their heads.
+        :param tail_rank: shape: ``(num_triples,)``, the ranks of their tails.
         :param source: Where they are from, for messages.
-        :returns: The ranks, such that those of any two models on the same triples have the same order.
+        :returns: The ranks.
         :raises RankFileError: if shapes do not fit together, there are no triples, or ranks are less than one
         """
         num = len(triples)
@@ -74,11 +79,10 @@ def read_ranks(path: str | Path) -> Ranks:
     :returns: The ranks.
     :raises RankFileError: if there is no such file, or it is not readable as such
     """
-    path = Path(path)
-    names = ("triples", "head_rank", "tail_rank")
+    names = [field.name for field in dataclasses.fields(Ranks)]
     try:
         # numpy.load would take anything else for a pickle
-        with path.open("rb") as stream, NpzFile(stream) as file:
+        with Path(path).open("rb") as stream, NpzFile(stream) as file:
             arrays = {name: file[name] for name in names if name in file}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise RankFileError(f"{path} cannot be read ({error}). {FIX}") from error
@@ -86,3 +90,27 @@ def read_ranks(path: str | Path) -> Ranks:
     if missing:
         raise RankFileError(f"{path} has no {', '.join(missing)}. {FIX}")
     return Ranks.from_arrays(**arrays, source=str(path))
+
+
+def rank_metrics(ranks: Ranks, metrics: Iterable[str] = METRICS) -> NumpyArray:
+    """Calculate metrics of each triple, as averages of both sides.
+
+    Their averages over triples are PyKEEN's filtered, realistic metrics of both sides.
+
+    :param ranks: The ranks.
+    :param metrics: The names of the metrics: ``MRR``, or ``Hits@k`` for any k.
+    :returns: shape: ``(num_triples, num_metrics)``, the metrics of each triple.
+    :raises ValueError: if a metric is unknown
+    """
+    both = numpy.stack([ranks.head_rank, ranks.tail_rank])
+    columns = []
+    for metric in metrics:
+        name, _, k = metric.partition("@")
+        if metric == "MRR":
+            values = 1 / both
+        elif name == "Hits" and k.isdecimal():
+            values = (both <= int(k)).astype(float)
+        else:
+            raise ValueError(f"{metric!r} is no metric of ranks. Choose MRR, or Hits@k, e.g., Hits@10.")
+        columns.append(values.mean(axis=0))
+    return numpy.stack(columns, axis=1)

@@ -5,20 +5,24 @@ parameters of :func:`pykeen.pipeline.pipeline`. A third entry, ``data``, is this
 cf. :class:`pykeen_adamf.experiments.data.DataOptions`.
 """
 
+import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from class_resolver import ClassResolver
+from pykeen.nn import interaction_resolver
+from pykeen.pipeline import api
+from pykeen.utils import flatten_dictionary, load_configuration
+
 from ..presets import list_presets, preset_path
 from ..signatures import constructor_parameters
-from ..suggestions import suggest
+from ..suggestions import lookup, suggest
+from .data import DataOptions
 
-__all__ = ["check_configuration", "check_sections", "describe_differences", "flatten", "merge", "read_configuration"]
-
-SECTIONS: Final = ("metadata", "data", "pipeline")
+__all__ = ["check_configuration", "check_sections", "describe_differences", "merge", "read_configuration"]
 
 #: Values of parameters that all runs have in common, since metrics and ranks would be something else with others.
 FIXED: Final[Mapping[str, Any]] = {
@@ -31,8 +35,17 @@ FIXED: Final[Mapping[str, Any]] = {
     "evaluation_fallback": False,
 }
 
-#: What may be said about the evaluation, since it changes nothing but the time that it takes.
-EVALUATION_OPTIONS: Final = frozenset({"batch_size", "slice_size", "use_tqdm"})
+#: The parameters of datasets that name files, which may be relative to a configuration.
+FILES: Final = ("directory", "features", "triples")
+
+#: The parameters of the pipeline that it makes objects of, with the options in others of the same name and ``_kwargs``.
+PARTS = ("model", "loss", "regularizer", "optimizer", "lr_scheduler", "training_loop", "negative_sampler", "stopper")
+
+#: What it makes them with.
+RESOLVERS: Final[Mapping[str, ClassResolver[Any]]] = {
+    "interaction": interaction_resolver,
+    **{name: getattr(api, f"{name}_resolver") for name in PARTS},
+}
 
 
 def read_configuration(what: str | Path) -> dict[str, Any]:
@@ -42,12 +55,10 @@ def read_configuration(what: str | Path) -> dict[str, Any]:
     :returns: The configuration, in which relative paths of the dataset's files are those beside it.
     :raises ValueError: if there is no such file or preset, or it cannot be read, or anything in it is unknown
     """
-    from pykeen.utils import load_configuration
-
     path = Path(what)
     if not path.is_file():
         known = list_presets()
-        if path.suffix or str(what).lower() not in map(str.lower, known):
+        if str(what).lower() not in map(str.lower, known):
             hint = suggest(str(what), known)
             raise ValueError(f"There is no file {path}, and no preset of that name: {', '.join(known)}.{hint}")
         path = preset_path(str(what))
@@ -57,22 +68,28 @@ def read_configuration(what: str | Path) -> dict[str, Any]:
     except Exception as error:
         raise ValueError(f"{path} cannot be read: {error}. Correct the file.") from error
     check_configuration(content, path)
-    content = {name: value for name, value in deepcopy(dict(content)).items() if value is not None}
-    pipeline = content["pipeline"]
-    if pipeline.get("dataset_kwargs"):
-        pipeline["dataset_kwargs"] = _resolve_paths(pipeline["dataset_kwargs"], path.absolute().parent)
-    return content
+    kwargs = content["pipeline"].get("dataset_kwargs") or {}
+    for key in kwargs.keys() & FILES:
+        kwargs[key] = _resolve_paths(kwargs[key], path.absolute().parent)
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def _resolve_paths(value: Any, directory: Path) -> Any:
+    """Make relative paths those of a directory, as far as there are any."""
+    if isinstance(value, Mapping):
+        names = {"encoder", "encoder_kwargs"}
+        return {key: x if key in names else _resolve_paths(x, directory) for key, x in value.items()}
+    if isinstance(value, list):
+        return [_resolve_paths(x, directory) for x in value]
+    is_there = isinstance(value, str) and (directory / value).exists()
+    return str((directory / value).resolve()) if is_there else value
 
 
 def check_configuration(content: Any, path: str | Path) -> None:
-    """Check a configuration, rather than find out after hours.
+    """Check a configuration from a path, rather than find out after hours.
 
-    :param content: The configuration.
-    :param path: Where it is from, for messages.
     :raises ValueError: if anything in it is unknown, or changes what is measured; the message names the nearest
     """
-    from .data import DataOptions
-
     check_sections(content, path)
     pipeline = content["pipeline"]
     if pipeline.get("dataset") is None:
@@ -81,49 +98,56 @@ def check_configuration(content: Any, path: str | Path) -> None:
         )
     for name, value in FIXED.items():
         if pipeline.get(name, value) != value:
-            fix = (
-                'The data are a "dataset", of own files, e.g., MultimodalPath.'
-                if value is None
-                else "It would change what is measured: remove it."
-            )
+            of_data = 'The data are a "dataset", of own files, e.g., MultimodalPath.'
+            fix = of_data if value is None else "It would change what is measured: remove it."
             raise ValueError(f"{path} has {name}: {pipeline[name]} under 'pipeline'. {fix}")
     for name in pipeline.get("training_kwargs") or {}:
         if name.startswith("checkpoint"):
             raise ValueError(f"{path} has training_kwargs with {name!r}, but a run has its own checkpoint. Remove it.")
     _check_evaluation(path, pipeline)
-    _check_names(path, content.get("data") or {}, DataOptions.__dataclass_fields__, "the section 'data'")
-    _check_classes(path, pipeline)
+    data_options = [field.name for field in dataclasses.fields(DataOptions)]
+    _check_names(path, content.get("data"), data_options, "the section 'data'")
+    if pipeline.get("model") is None and pipeline.get("interaction") is None:
+        raise ValueError(f"{path} has no model. Add its name.")
+    for name, resolver in RESOLVERS.items():
+        hint = pipeline.get(name)
+        # one of model and interaction is enough
+        if hint is None and (resolver.default is None or name in {"model", "interaction"}):
+            continue
+        try:
+            cls = lookup(resolver, hint)
+        except ValueError as error:
+            raise ValueError(f"{path} has the {name} {hint!r}. {error}") from error
+        if options := pipeline.get(f"{name}_kwargs"):
+            _check_names(path, options, constructor_parameters(cls), f"{cls.__name__}, the {name},")
 
 
 def check_sections(content: Any, path: str | Path) -> None:
-    """Check the form of a configuration.
+    """Check the form of a configuration from a path.
 
-    :param content: The configuration.
-    :param path: Where it is from, for messages.
     :raises ValueError: if anything is of another type, or PyKEEN's pipeline does not have it
     """
     if not isinstance(content, Mapping) or not isinstance(content.get("pipeline"), Mapping):
         raise ValueError(f"{path} has no 'pipeline', a dictionary with the parameters of PyKEEN's pipeline. Add it.")
-    _check_names(path, content, SECTIONS, "a configuration")
-    pipeline = content["pipeline"]
-    _check_names(path, pipeline, _pipeline_parameters(), "PyKEEN's pipeline")
-    for name, value in [*pipeline.items(), ("metadata", content.get("metadata")), ("data", content.get("data"))]:
-        if (name.endswith("_kwargs") or name in {"metadata", "data"}) and not isinstance(value, Mapping | None):
+    sections, pipeline = ("metadata", "data", "pipeline"), content["pipeline"]
+    _check_names(path, content, sections, "a configuration")
+    _check_names(path, pipeline, inspect.signature(api.pipeline).parameters, "PyKEEN's pipeline")
+    for name, value in [*pipeline.items(), *content.items()]:
+        if (name.endswith("_kwargs") or name in sections) and not isinstance(value, Mapping | None):
             raise ValueError(f"{path} has {name!r}, which is no dictionary. Correct the file.")
 
 
-def _check_names(path: str | Path, given: Mapping[str, Any], known: Any, owner: str) -> None:
-    """Check that names are known."""
-    for name in given:
+def _check_names(path: str | Path, given: Mapping[str, Any] | None, known: Collection[str], owner: str) -> None:
+    for name in given or {}:
         if name not in known:
-            raise ValueError(
-                f"{path} has {name!r}, which {owner} does not have.{suggest(name, known)} Correct the file."
-            )
+            hint = suggest(name, known)
+            raise ValueError(f"{path} has {name!r}, which {owner} does not have.{hint} Correct the file.")
 
 
 def _check_evaluation(path: str | Path, pipeline: Mapping[str, Any]) -> None:
     """Check that results are those of PyKEEN's rank-based evaluator, filtered."""
-    unknown = sorted((pipeline.get("evaluation_kwargs") or {}).keys() - EVALUATION_OPTIONS)
+    # these change nothing but the time that it takes
+    unknown = sorted((pipeline.get("evaluation_kwargs") or {}).keys() - {"batch_size", "slice_size", "use_tqdm"})
     is_filtered = (pipeline.get("evaluator_kwargs") or {}) in ({}, {"filtered": True})
     name = str(pipeline.get("evaluator") or "rankbased").lower().removesuffix("evaluator").replace("-", "")
     if name not in {"rankbased", "rankkeeping"} or not is_filtered or unknown:
@@ -131,92 +155,17 @@ def _check_evaluation(path: str | Path, pipeline: Mapping[str, Any]) -> None:
         raise ValueError(f"{path} has {what}, but results are filtered ranks by the RankBasedEvaluator. Remove it.")
 
 
-def _check_classes(path: str | Path, pipeline: Mapping[str, Any]) -> None:
-    """Check that classes exist, and have the parameters that they are to be made with."""
-    from pykeen.losses import loss_resolver
-    from pykeen.lr_schedulers import lr_scheduler_resolver
-    from pykeen.models import model_resolver
-    from pykeen.nn import interaction_resolver
-    from pykeen.optimizers import optimizer_resolver
-    from pykeen.regularizers import regularizer_resolver
-    from pykeen.sampling import negative_sampler_resolver
-    from pykeen.stoppers import stopper_resolver
-    from pykeen.training import training_loop_resolver
-
-    from ..suggestions import lookup
-
-    if pipeline.get("model") is None and pipeline.get("interaction") is None:
-        raise ValueError(f"{path} has no model. Add its name.")
-    resolvers: dict[str, Any] = {
-        "model": model_resolver,
-        "interaction": interaction_resolver,
-        "loss": loss_resolver,
-        "regularizer": regularizer_resolver,
-        "optimizer": optimizer_resolver,
-        "lr_scheduler": lr_scheduler_resolver,
-        "training_loop": training_loop_resolver,
-        "negative_sampler": negative_sampler_resolver,
-        "stopper": stopper_resolver,
-    }
-    for name, resolver in resolvers.items():
-        if pipeline.get(name) is None and (resolver.default is None or name in {"model", "interaction"}):
-            continue
-        try:
-            cls = lookup(resolver, pipeline.get(name))
-        except ValueError as error:
-            raise ValueError(f"{path} has the {name} {pipeline.get(name)!r}. {error}") from error
-        options = pipeline.get(f"{name}_kwargs") or {}
-        _check_names(path, options, constructor_parameters(cls), f"{cls.__name__}, the {name},") if options else None
-
-
-@cache
-def _pipeline_parameters() -> frozenset[str]:
-    # importing PyKEEN takes seconds, which the names of models alone do not need
-    from pykeen.pipeline import pipeline
-
-    return frozenset(inspect.signature(pipeline).parameters)
-
-
-def _resolve_paths(kwargs: Mapping[str, Any], directory: Path) -> dict[str, Any]:
-    """Make relative paths of the dataset's files those beside the configuration, as far as there are any."""
-
-    def resolve(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: x if key in {"encoder", "encoder_kwargs"} else resolve(x) for key, x in value.items()}
-        if isinstance(value, list):
-            return [resolve(x) for x in value]
-        is_there = isinstance(value, str) and (directory / value).exists()
-        return str((directory / value).resolve()) if is_there else value
-
-    return {key: resolve(x) if key in {"directory", "features", "triples"} else x for key, x in kwargs.items()}
-
-
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested dictionaries.
-
-    :param base: A dictionary.
-    :param changes: What is different. Dictionaries in it are merged, everything else is replaced.
-    :returns: A new dictionary, which shares nothing with the others.
-    """
+    """Merge nested dictionaries into a new one, which shares nothing with them; everything else is replaced."""
     result = deepcopy(dict(base))
     for key, value in changes.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = merge(result[key], value)
-        else:
-            result[key] = deepcopy(value)
-    return result
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by the names of all levels, joined by dots."""
-    result: dict[str, Any] = {}
-    for name, value in values.items():
-        result |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merge(result[key], value) if both else deepcopy(value)
     return result
 
 
 def describe_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Say what is different between two configurations, or nothing."""
-    old, new = flatten(there), flatten(here)
+    """Say what is different between two nested configurations, or nothing."""
+    old, new = flatten_dictionary(there), flatten_dictionary(here)
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return "; ".join(f"{name}: {old.get(name, 'none')} there, {new.get(name, 'none')} here" for name in names)

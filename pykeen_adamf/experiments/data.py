@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import torch
 from pykeen.datasets import Dataset, dataset_resolver, get_dataset
-from pykeen.triples import CoreTriplesFactory, TriplesFactory
+from pykeen.triples import CoreTriplesFactory
 
 from ..datasets.dropping import drop_from_dataset
 from ..features.dropping import DroppingOrder
 from ..suggestions import suggest
 from ..training.configuration import describe_triples
-from ..triples import MultimodalTriplesFactory, without_features
+from ..triples import MultimodalTriplesFactory
 
 __all__ = [
     "Data",
@@ -47,22 +47,16 @@ class DataOptions:
 
 
 class Data(NamedTuple):
-    """What a run is trained on, and evaluated with."""
+    """What a run is trained on, and which test triples are ranked; the digest is as before anything was dropped."""
 
     dataset: Dataset
-
-    #: those of its test triples which are ranked
     testing: CoreTriplesFactory
-
-    #: a digest of everything in the dataset, before anything was dropped
     digest: str
 
 
 def load_data(configuration: Mapping[str, Any]) -> Data:
-    """Load the data of a run.
+    """Load the data of a run by its configuration.
 
-    :param configuration: The configuration.
-    :returns: The data.
     :raises ValueError: if there is no such dataset, or files are not what they should be
     """
     options, pipeline = DataOptions(**configuration.get("data") or {}), configuration["pipeline"]
@@ -75,10 +69,8 @@ def load_data(configuration: Mapping[str, Any]) -> Data:
 
 
 def name_dataset(name: str) -> str:
-    """Return how a dataset is called.
+    """Return the name of a benchmark, or of a dataset's class, for any spelling that PyKEEN knows.
 
-    :param name: Its name in any spelling that PyKEEN knows.
-    :returns: The name of the benchmark, or of the dataset's class.
     :raises ValueError: if there is no such dataset
     """
     try:
@@ -90,11 +82,8 @@ def name_dataset(name: str) -> str:
 
 
 def load_dataset(name: str, dataset_kwargs: Mapping[str, Any]) -> Dataset:
-    """Load a dataset; the last one is remembered.
+    """Load a dataset by its name and keyword-based parameters, as in JSON; the last one is remembered.
 
-    :param name: The name of the dataset.
-    :param dataset_kwargs: Its keyword-based parameters, as in JSON.
-    :returns: The dataset.
     :raises ValueError: if there is no such dataset, or it has no such parameters
     """
     cls = dataset_resolver.lookup(name_dataset(name))
@@ -116,12 +105,7 @@ def get_modalities(dataset: Dataset) -> list[str]:
 
 
 def sample(factory: CoreTriplesFactory, num: int | None) -> CoreTriplesFactory:
-    """Choose some triples at random, the same ones each time.
-
-    :param factory: The factory.
-    :param num: How many of its triples, or ``None`` for all.
-    :returns: A factory with these triples.
-    """
+    """Return a factory with that many random triples, the same ones each time, or for ``None`` with all."""
     if num is None or num >= factory.num_triples:
         return factory
     indices = torch.randperm(factory.num_triples, generator=torch.Generator().manual_seed(SAMPLE_SEED))[:num]
@@ -129,57 +113,47 @@ def sample(factory: CoreTriplesFactory, num: int | None) -> CoreTriplesFactory:
 
 
 def _digest_triples(factory: CoreTriplesFactory | None) -> str | None:
-    """Return a digest of triples."""
+    """Return a digest of triples alone: labels and features are those of the training triples."""
     if factory is None:
         return None
-    # features are those of the training triples
-    bare = without_features(factory) if isinstance(factory, TriplesFactory) else factory
+    bare = CoreTriplesFactory.clone_and_exchange_triples(factory, factory.mapped_triples)
     return describe_triples(bare)["training triples"]
 
 
 def digest_data(dataset: Dataset) -> str:
     """Return a digest of everything in a dataset: triples, labels, and features."""
-    content = [
-        describe_triples(dataset.training),
-        _digest_triples(dataset.testing),
-        _digest_triples(dataset.validation),
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    others = [_digest_triples(factory) for factory in (dataset.testing, dataset.validation)]
+    content = json.dumps([describe_triples(dataset.training), *others], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def describe_data(dataset: Dataset, testing: CoreTriplesFactory) -> dict[str, Any]:
-    """Describe what a model was trained on and evaluated with.
+    """Describe what a model was trained on, and evaluated with: some or all of the dataset's test triples.
 
-    :param dataset: The dataset.
-    :param testing: Those of its test triples which are ranked.
     :returns: Digests of triples and features, the numbers of triples, and how many entities have which modalities.
     """
     training = dataset.training
     digests = describe_triples(training)
-    multimodal = training if isinstance(training, MultimodalTriplesFactory) else None
-    coverage = None if multimodal is None else multimodal.coverage()
+    features, coverage = {}, None
+    if isinstance(training, MultimodalTriplesFactory):
+        features = {
+            name: {"digest": digests[f"{name} features"], "dim": value.dim, "num_present": value.num_present}
+            for name, value in training.features.items()
+        }
+        coverage = dataclasses.asdict(training.coverage())
+        del coverage["num_entities"]
+    parts = {"training": training, "validation": dataset.validation, "testing": dataset.testing, "evaluated": testing}
     return {
         "training": digests["training triples"],
         "testing": _digest_triples(dataset.testing),
         "validation": _digest_triples(dataset.validation),
         "labels": digests.get("labels of entities and relations"),
-        "features": {
-            name: {"digest": digests[f"{name} features"], "dim": value.dim, "num_present": value.num_present}
-            for name, value in (multimodal.features if multimodal is not None else {}).items()
-        },
+        "features": features,
         "counts": {
             "entities": training.num_entities,
             "relations": training.real_num_relations,
-            "training": training.num_triples,
-            "validation": 0 if dataset.validation is None else dataset.validation.num_triples,
-            "testing": dataset.testing.num_triples,
-            "evaluated": testing.num_triples,
+            **{name: 0 if factory is None else factory.num_triples for name, factory in parts.items()},
         },
-        "coverage": coverage
-        and {
-            "per_modality": dict(coverage.per_modality),
-            "num_complete": coverage.num_complete,
-            "num_none": coverage.num_none,
-        },
+        "coverage": coverage,
         "validation_split": getattr(dataset, "validation_split", None),
     }

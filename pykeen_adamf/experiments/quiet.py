@@ -1,9 +1,10 @@
-"""Leaving to the demonstration what is printed."""
+"""Leaving to a command what is printed."""
 
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 __all__ = ["quiet", "silence"]
 
@@ -20,13 +21,20 @@ def silence() -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Be silent for a while, see :func:`silence`."""
-    levels = {name: logging.getLogger(name).level for name in LOGGERS}
-    with warnings.catch_warnings():
+def quiet(log: Path | None = None) -> Iterator[None]:
+    """Be silent for a while, see :func:`silence`; what PyKEEN and this package say is written to the log, if any."""
+    with warnings.catch_warnings(), ExitStack() as stack:
+        for name in (*LOGGERS, "pykeen_adamf"):
+            stack.callback(logging.getLogger(name).setLevel, logging.getLogger(name).level)
         silence()
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+        if log is not None:
+            handler = logging.FileHandler(log, encoding="utf-8")
+            stack.callback(handler.close)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+            for logger in map(logging.getLogger, ("pykeen", "pykeen_adamf")):
+                stack.callback(setattr, logger, "propagate", logger.propagate)
+                stack.callback(logger.removeHandler, handler)
+                logger.addHandler(handler)
+                logger.setLevel(logging.INFO)
+                logger.propagate = False
+        yield

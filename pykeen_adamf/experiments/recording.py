@@ -1,75 +1,68 @@
-"""What a run writes down while it trains."""
+"""What a run writes down while it trains: the options in force, and the learning curve."""
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas
-from pykeen.datasets import Dataset
 from pykeen.evaluation import RankBasedEvaluator
-from pykeen.training import TrainingLoop
+from pykeen.sampling import negative_sampler_resolver
+from pykeen.training import SLCWATrainingLoop, TrainingLoop
 from pykeen.training.callbacks import TrainingCallback
+from pykeen.triples import CoreTriplesFactory
 
 from ..atomic import written_atomically
-from ..evaluation.measuring import METRICS
+from ..constants import STRUCTURAL
+from ..evaluation import METRICS
+from ..nn import FusedRepresentation, ProjectedFeatureRepresentation
+from ..nn.fusion import AdaptiveFusion, CrossModalFusion
+from ..nn.generator import ModalityGenerator
+from ..training.adversarial import AdversarialTrainingLoop
 from ..training.resumable import ResumableTrainingLoop
-from .effective import describe_options
+from .data import Data, describe_data
 from .folder import RunFolder
-from .results import write_json
+from .results import describe_environment, write_json
 
-__all__ = ["VALIDATION", "Recorder"]
+__all__ = ["VALIDATION", "Recorder", "describe_options"]
 
 #: The column of the learning curve.
 VALIDATION: Final = "validation MRR"
 
 
 class Recorder(TrainingCallback):
-    """Writes down what is in force as soon as training starts, and the learning curve after each epoch."""
+    """Writes down what is in force as soon as training starts, and the learning curve after each epoch.
 
-    def __init__(
-        self, folder: RunFolder, content: Mapping[str, Any], dataset: Dataset, validate_every: int | None = None
-    ) -> None:
-        """Initialize the callback.
+    It has the MRR of the validation triples every so many epochs, or never; for this, there must be some.
+    """
 
-        :param folder: The folder of the run.
-        :param content: What is known of it before.
-        :param dataset: The dataset.
-        :param validate_every: After how many epochs to measure the MRR of the validation triples, if at all.
-        """
+    def __init__(self, folder: RunFolder, data: Data, device: str, validate_every: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.folder = folder
-        self.content = dict(content)
-        self.dataset = dataset
+        self.dataset = data.dataset
         self.validate_every = validate_every
-        self._rows: list[dict[str, float]] = []
+        if validate_every and (self.dataset.validation is None or not self.dataset.validation.num_triples):
+            raise ValueError("The dataset has no validation triples: leave out validate_every, or name some.")
+        self.content: dict[str, Any] = {
+            "data_digest": data.digest,
+            "data": describe_data(data.dataset, data.testing),
+            "environment": describe_environment(device),
+        }
+        #: the learning curve, also of epochs before an interruption
+        self.rows: list[dict[Any, Any]] = []
         self._start = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Return the time of all epochs, also of those before an interruption."""
-        return sum(row["seconds"] for row in self._rows)
 
     # docstr-coverage: inherited
     def register_training_loop(self, training_loop: TrainingLoop[Any]) -> None:  # noqa: D102
         super().register_training_loop(training_loop)
         assert isinstance(training_loop, ResumableTrainingLoop)
         arguments = training_loop.arguments
-        self.content["effective"] = {
-            "options": describe_options(training_loop, arguments["triples_factory"], arguments.get("batch_size")),
-            **training_loop.describe_effective(),
-        }
+        options = describe_options(training_loop, arguments["triples_factory"], arguments.get("batch_size"))
+        self.content["effective"] = {"options": options, **training_loop.describe_effective()}
         write_json(self.folder.effective, self.content)
-        self.read(len(training_loop.losses_per_epochs))
-        self._start = time.perf_counter()
-
-    def read(self, num_epochs: int) -> None:
-        """Read the learning curve up to the epoch of the checkpoint, of which later ones are trained again.
-
-        :param num_epochs: The number of epochs that are trained.
-        """
+        # up to the epoch of the checkpoint: later ones are trained again
+        num_epochs = len(training_loop.losses_per_epochs)
         if num_epochs and self.folder.curve.is_file():
-            rows = pandas.read_csv(self.folder.curve).to_dict(orient="records")
-            self._rows = [{str(name): x for name, x in row.items()} for row in rows[:num_epochs]]
+            self.rows = pandas.read_csv(self.folder.curve, nrows=num_epochs).to_dict(orient="records")
+        self._start = time.perf_counter()
 
     # docstr-coverage: inherited
     def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:  # noqa: D102
@@ -78,19 +71,67 @@ class Recorder(TrainingCallback):
         if adversarial:
             row |= adversarial[-1]
         if self.validate_every and epoch % self.validate_every == 0:
-            row[VALIDATION] = self._validate()
-        self._rows.append(row)
+            assert self.dataset.validation is not None
+            triples, known = self.dataset.validation.mapped_triples, [self.dataset.training.mapped_triples]
+            found = RankBasedEvaluator().evaluate(self.model, triples, additional_filter_triples=known, use_tqdm=False)
+            self.model.train()
+            row[VALIDATION] = float(found.get_metric(f"both.realistic.{METRICS['MRR']}"))
+        self.rows.append(row)
         with written_atomically(self.folder.curve) as path:
-            pandas.DataFrame(self._rows).to_csv(path, index=False)
+            pandas.DataFrame(self.rows).to_csv(path, index=False)
         # neither this nor the evaluation of a stopper is part of training
         self._start = time.perf_counter()
 
-    def _validate(self) -> float:
-        """Return the MRR of the validation triples."""
-        assert self.dataset.validation is not None
-        known = [self.dataset.training.mapped_triples]
-        results = RankBasedEvaluator().evaluate(
-            self.model, self.dataset.validation.mapped_triples, additional_filter_triples=known, use_tqdm=False
+
+def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch_size: int | None) -> dict[str, Any]:
+    """Describe what reports show of a run, by name, without options that it does not have.
+
+    They are read from the objects that train, whatever was given, left out, or derived: from the training loop, as
+    training starts with the training triples.
+    """
+    model, loss, sampler = loop.model, loop.loss, None
+    if isinstance(loop, SLCWATrainingLoop):
+        sampler = negative_sampler_resolver.make(
+            loop.negative_sampler,
+            loop.negative_sampler_kwargs,
+            mapped_triples=factory.mapped_triples,
+            num_entities=factory.num_entities,
+            num_relations=factory.num_relations,
         )
-        self.model.train()
-        return float(results.get_metric(f"both.realistic.{METRICS['MRR']}"))
+    entities = next(iter(getattr(model, "entity_representations", ())), None)
+    if isinstance(entities, FusedRepresentation) and isinstance(entities.fusion, CrossModalFusion):
+        # without what the model has beside these embeddings
+        entities = entities.bases[STRUCTURAL]
+    fusions = [x.fusion for x in model.modules() if isinstance(x, FusedRepresentation)]
+    attentions = [
+        "shared" if len(x.attention) == 1 else "per-modality" for x in fusions if isinstance(x, AdaptiveFusion)
+    ]
+    features = [x for x in model.modules() if isinstance(x, ProjectedFeatureRepresentation)]
+    assert loop.optimizer is not None
+    options: dict[str, Any] = {
+        "embedding dimension": int(entities.shape[0]) if entities is not None and entities.shape else None,
+        "batch size": batch_size,
+        "negatives": None if sampler is None else int(sampler.num_negs_per_pos),
+        "learning rate": loop.optimizer.defaults.get("lr"),
+        "margin": getattr(loss, "margin", None),
+        "temperature": getattr(loss, "inverse_softmax_temperature", None),
+        "attention": next(iter(attentions), None),
+        "trained features": any(x.table.requires_grad for x in features) if features else None,
+    }
+    if isinstance(loop, AdversarialTrainingLoop):
+        generator = next(iter(loop.synthesizer.generators.values()))
+        assert isinstance(generator, ModalityGenerator)
+        margin, temperature = loop.margin, loop.adversarial_temperature
+        options |= {
+            "learning rate of the generators": loop.generators.optimizer_kwargs.get("lr", options["learning rate"]),
+            "weight λ of the adversarial loss": loop.adversarial_weight,
+            "groups L of synthetic triples": loop.num_groups,
+            "dimension of the noise": generator.noise_dim,
+            "hidden dimension of the generators": generator.hidden.out_features,
+            "weighting of synthetic triples": loop.adversarial_weighting,
+            "objective of the generators": loop.generator_objective,
+            # only if they are not those of the loss, for which nothing need be said
+            "margin of the adversarial loss": None if margin == options["margin"] else margin,
+            "temperature of the adversarial loss": None if temperature == options["temperature"] else temperature,
+        }
+    return {name: value for name, value in options.items() if value is not None}

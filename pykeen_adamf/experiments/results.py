@@ -3,38 +3,31 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas
 import torch
-from pykeen.pipeline import PipelineResult
 
 from ..atomic import written_atomically
-from ..evaluation.measuring import METRICS
+from ..evaluation import METRICS
 
-__all__ = [
-    "describe_environment",
-    "format_table",
-    "summarize",
-    "write_json",
-]
+__all__ = ["describe_environment", "format_table", "write_json"]
 
 
 def describe_environment(device: str | None = None) -> dict[str, Any]:
-    """Describe what this runs on.
-
-    :param device: The device in use, if it is known.
-    :returns: Versions and hardware.
-    """
+    """Describe what this runs on: versions and hardware, with the device in use if it is known."""
+    path = Path("/proc/cpuinfo")
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)
     return {
         **{name: version(name) for name in ("pykeen-adamf", "pykeen", "torch", "numpy")},
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "cpu": _describe_cpu(),
+        "cpu": found[1].strip() if found else platform.processor(),
         "num_cpus": os.cpu_count(),
         "device": device,
         "num_threads": torch.get_num_threads(),
@@ -42,49 +35,14 @@ def describe_environment(device: str | None = None) -> dict[str, Any]:
     }
 
 
-@cache
-def _describe_cpu() -> str:
-    """Return the name of the processor."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def summarize(result: PipelineResult) -> dict[str, Any]:
-    """Summarize the result of a pipeline: metrics of both sides, losses, times.
-
-    :param result: The result.
-    :returns: A summary that can be written as JSON.
-    """
-    summary: dict[str, Any] = {
-        side: {name: result.get_metric(f"{side}.realistic.{key}") for name, key in METRICS.items()}
-        for side in ("both", "head", "tail")
-    }
-    summary["num_parameters"] = result.model.num_parameters
-    summary["losses"] = result.losses
-    summary["adversarial_losses"] = getattr(result.training_loop, "adversarial_losses_per_epoch", None)
-    summary["training_seconds"] = result.train_seconds
-    summary["evaluation_seconds"] = result.evaluate_seconds
-    return summary
-
-
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a file such that it is always complete.
-
-    :param path: The path of the file.
-    :param data: What to write.
-    """
+    """Write a file such that it is always complete."""
     with written_atomically(path, concurrently=True) as temporary:
         temporary.write_text(json.dumps(data, indent=2))
 
 
 def format_table(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Format results as a Markdown table.
-
-    :param results: The results of runs, cf. :func:`pykeen_adamf.experiments.run.run`, by name.
-    :returns: The table.
-    """
+    """Format results of runs, cf. :func:`pykeen_adamf.experiments.run.run`, by name, as a Markdown table."""
     rows = [
         [
             name,

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from pykeen.utils import flatten_dictionary
 
-from pykeen_adamf.experiments.configuration import describe_differences, flatten, merge, read_configuration
+from pykeen_adamf.experiments.configuration import describe_differences, merge, read_configuration
 from pykeen_adamf.experiments.data import load_data
 from pykeen_adamf.presets import list_presets, preset_path
 
@@ -220,6 +221,6 @@ def test_merge():
 
 def test_differences():
     there, here = {"a": {"x": 1, "y": 2}, "b": 3}, {"a": {"x": 1, "y": 4}, "c": 5}
-    assert flatten(there) == {"a.x": 1, "a.y": 2, "b": 3}
+    assert flatten_dictionary(there) == {"a.x": 1, "a.y": 2, "b": 3}
     assert describe_differences(there, there) == ""
     assert describe_differences(there, here) == "a.y: 2 there, 4 here; b: 3 there, none here; c: none there, 5 here"

@@ -25,7 +25,7 @@ NOT_STATED: Final = "not stated"
 LEARNING_RATES: Final = "one of 0.001, 0.0001, 1e-05"
 
 #: What training costs, and what the paper says of it; the names are those of
-#: :func:`pykeen_adamf.experiments.effective.describe_options`.
+#: :func:`pykeen_adamf.experiments.recording.describe_options`.
 BUDGET: Final = {
     "epochs": NOT_STATED,
     "embedding dimension": f"{PAPER_EMBEDDING_DIM}",
