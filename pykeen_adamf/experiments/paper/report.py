@@ -8,8 +8,10 @@ from typing import Any, Final
 import pandas
 
 from ...datasets import DownloadError
+from ...evaluation import RankFileError
 from ...evaluation.bootstrap import DEFAULT_RESAMPLES
 from ...explaining.output import write_table
+from ..data import get_modalities
 from .published import CITED, PAPER
 from .reporting.comparisons import (
     MIN_TRIPLES,
@@ -18,8 +20,6 @@ from .reporting.comparisons import (
     compare_by_relation,
     compare_tuning,
     find_pairs,
-    format_comparisons,
-    format_groups,
     load_for,
 )
 from .reporting.plots import PICTURE_SUFFIX, plot
@@ -46,7 +46,7 @@ def write_report(directory: str | Path, dataset_kwargs: Mapping[str, Any] | None
 
     The same results make the same report, but for its last section, about times and machines.
 
-    :param directory: The directory of the experiment, with ``experiment.json`` and ``runs/``.
+    :param directory: The directory of the experiment, with the folders of runs in ``runs/``.
     :param dataset_kwargs: The keyword-based parameters of the dataset, if its files are elsewhere by now. Where they do
         not make the dataset of the runs, those are tried that the runs were configured with.
     :returns: The path of ``report.md``; plots, weights and the comparisons by relation are beside it.
@@ -109,16 +109,17 @@ def _describe(runs: pandas.DataFrame, draft: Path, dataset_kwargs: Mapping[str, 
             continue
         results, cited = format_results(part)
         context["datasets"][dataset] = {
-            **{"results": results, "cited": cited, "comparisons": _compare(done, stem, dataset_kwargs)},
+            **{"results": results, "cited": cited},
             **describe_settings(done),
             **_draw(done, stem),
+            **_compare(done, stem, dataset_kwargs),
         }
     return context
 
 
 def _draw(runs: pandas.DataFrame, stem: Path) -> dict[str, Any]:
     """Plot the results on a dataset, and write down what is plotted of the weights of modalities."""
-    context: dict[str, Any] = {"plot": None, "plot_problem": None, "weights": None}
+    context: dict[str, Any] = {}
     try:
         figure = plot(runs)
     except ImportError as error:
@@ -128,31 +129,32 @@ def _draw(runs: pandas.DataFrame, stem: Path) -> dict[str, Any]:
         figure.savefig(stem.with_name(context["plot"]), dpi=150)
     weights = average_weights(runs)
     if len(weights) and runs["experiment"].iloc[0] == "figure5":
-        path = write_table(weights, f"{stem}{WEIGHTS}")
-        context["weights"] = {"table": format_weights(weights, MAX_RELATIONS), "file": path.name}
+        context["weights_file"] = write_table(weights, f"{stem}{WEIGHTS}").name
+        context["weights"] = format_weights(weights, MAX_RELATIONS)
     return context
 
 
-def _compare(runs: pandas.DataFrame, stem: Path, dataset_kwargs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _compare(runs: pandas.DataFrame, stem: Path, dataset_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
     """Compare models, and write down how they compare by relation."""
-    pairs = find_pairs(runs)
-    if not pairs:
-        return None
-    frame, pairs, problems = compare(pairs)
-    context: dict[str, Any] = {"problems": problems, "table": None, "dataset_problem": None, "relations": None}
+    pairs, overall, problems = [], [], []
+    for pair in find_pairs(runs):
+        try:
+            overall.append(compare(pair))
+            pairs.append(pair)
+        except RankFileError as error:  # noqa: PERF203 - there are few pairs
+            problems.append(f"{pair.label}: {error}")
+    context: dict[str, Any] = {"comparisons": overall, "problems": problems, "tuning": compare_tuning(pairs)}
     if not pairs:
         return context
-    context |= {"table": format_comparisons(frame), "tuning": compare_tuning(pairs)}
     labels = {part["label"].iloc[0] for pair in pairs for part in (pair.first, pair.second)}
     try:
         dataset = load_for(runs[runs["label"].isin(labels)], dataset_kwargs)
-        coverage = compare_by_coverage(pairs, dataset)
+        context["coverage"] = [compare_by_coverage(pair, dataset) for pair in pairs if get_modalities(dataset)]
     except (DownloadError, OSError, ValueError) as error:
         return {**context, "dataset_problem": error}
-    context["coverage"] = None if coverage.empty else format_groups(coverage, "modalities")
     # by relation, there are too many of these
     if runs["experiment"].iloc[0] != "figure3":
-        relations = compare_by_relation(pairs, dataset)
-        path = write_table(relations, f"{stem}{RELATIONS}")
-        context["relations"] = {"table": format_groups(relations, "relation", MAX_RELATIONS), "file": path.name}
+        relations = [compare_by_relation(pair, dataset) for pair in pairs]
+        context["relations_file"] = write_table(pandas.concat(relations), f"{stem}{RELATIONS}").name
+        context["relations"] = [frame.head(MAX_RELATIONS) for frame in relations]
     return context

@@ -95,6 +95,7 @@ def test_plots(tmp_path, experiment):
     write_experiment(tmp_path, experiment, models=None, seeds=1, missing=[("TBKGC", 0)])
     report(tmp_path)
     assert (tmp_path / f"{experiment}-EmojiKG.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(tmp_path.glob("*.svg"))
 
 
 def test_without_matplotlib(tmp_path):

@@ -77,6 +77,9 @@ def test_incomplete(tmp_path):
     assert rows["IKRL"][1:] == ["0 of 2", "-", "-", "-", "-"]
     assert rows["AdaMF-MAT"][1] == "2"
     assert "NonFiniteLossError: the loss is \\| not finite" in section(text, "Failed runs")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<p><strong>This is incomplete: of 10 runs, " in page
+    assert "<td>NonFiniteLossError: the loss is | not finite</td>" in page
     comparisons = {row[0]: row[1] for row in table(section(text, "Comparisons"))[1:]}
     # with the seeds that both have
     assert comparisons == {"AdaMF-MAT vs. RotatE": "1", "AdaMF-MAT vs. AdaMF": "1"}

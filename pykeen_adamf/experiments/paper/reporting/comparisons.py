@@ -11,11 +11,10 @@ from pykeen.datasets import Dataset
 
 from ....datasets import DownloadError
 from ....datasets.dropping import drop_from_dataset
-from ....evaluation import COVERAGE_CLASSES, METRICS, RankFileError, Ranks, classify_coverage, compare_ranks, read_ranks
+from ....evaluation import COVERAGE_CLASSES, METRICS, Ranks, classify_coverage, compare_ranks, read_ranks
 from ....triples import MultimodalTriplesFactory
 from ....typing import NumpyArray
-from ...data import describe_data, get_modalities, load_dataset
-from .rendering import format_difference, format_p_value
+from ...data import describe_data, load_dataset
 from .runs import make_label
 from .settings import TUNED, get_options, get_values
 
@@ -27,8 +26,6 @@ __all__ = [
     "compare_by_relation",
     "compare_tuning",
     "find_pairs",
-    "format_comparisons",
-    "format_groups",
     "load_for",
 ]
 
@@ -91,65 +88,20 @@ def _find_labels(runs: pandas.DataFrame) -> Iterator[tuple[str, str]]:
         yield label, make_label(variant.removesuffix("-MAT"), place)
 
 
-def compare(pairs: Sequence[Pair]) -> tuple[pandas.DataFrame, list[Pair], list[str]]:
-    """Compare on all test triples.
-
-    :param pairs: What to compare.
-    :returns: The rows of :func:`pykeen_adamf.evaluation.compare_ranks`, after a column ``pair``; the pairs that are in
-        it; and why others are not, i.e., which files cannot be used.
-    """
-    frames, compared, problems = [], [], []
-    for pair in pairs:
-        try:
-            frames.append(_compare(pair, METRICS))
-            compared.append(pair)
-        except RankFileError as error:  # noqa: PERF203 - there are few pairs
-            problems.append(f"{pair.label}: {error}")
-    return _concatenate(frames), compared, problems
-
-
-def compare_by_coverage(pairs: Sequence[Pair], dataset: Dataset) -> pandas.DataFrame:
-    """Compare on the classes of :func:`pykeen_adamf.evaluation.classify_coverage`.
-
-    :param pairs: What to compare.
-    :param dataset: The dataset, before anything is dropped.
-    :returns: The same for the MRR, with a column ``group``; empty if there are no modalities.
-    :raises ValueError: if the features are not those of the runs
-    """
-    frames = []
-    for pair in pairs if get_modalities(dataset) else ():
-        runs = pair.first.loc[pair.seeds].reset_index().to_dict(orient="records")
-        presence = [_get_presence(dataset, run) for run in runs]
-
-        def classify(ranks: Sequence[Ranks], presence: Sequence[NumpyArray] = presence) -> NumpyArray:
-            return numpy.stack([classify_coverage(x.triples, y) for x, y in zip(ranks, presence, strict=True)])
-
-        frame = _compare(pair, ["MRR"], classify)
-        frames.append(frame.sort_values("group", key=lambda group: group.map(COVERAGE_CLASSES.index)))
-    return _concatenate(frames)
-
-
-def compare_by_relation(pairs: Sequence[Pair], dataset: Dataset) -> pandas.DataFrame:
-    """Compare on the test triples of each relation.
-
-    :param pairs: What to compare.
-    :param dataset: The dataset.
-    :returns: The same for the MRR, with the labels of relations in a column ``group``, those with most triples first.
-    """
-    frames = [_compare(pair, ["MRR"], lambda ranks: ranks[0].triples[:, 1]) for pair in pairs]
-    frames = [frame.sort_values(["num_triples", "group"], ascending=[False, True]) for frame in frames]
-    labels = {i: label for label, i in dataset.relation_to_id.items()}
-    return _concatenate(frames).assign(group=lambda frame: frame["group"].map(labels))
-
-
-def _concatenate(frames: Sequence[pandas.DataFrame]) -> pandas.DataFrame:
-    return pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame()
-
-
-def _compare(
-    pair: Pair, metrics: Sequence[str], find_groups: Callable[[Sequence[Ranks]], NumpyArray] | None = None
+def compare(
+    pair: Pair,
+    metrics: Sequence[str] = METRICS,
+    find_groups: Callable[[Sequence[Ranks]], NumpyArray] | None = None,
 ) -> pandas.DataFrame:
-    """Compare with the seeds that both have; groups of few triples are without intervals and p-values."""
+    """Compare the runs with the seeds that both have.
+
+    :param pair: What to compare.
+    :param metrics: The names of the metrics.
+    :param find_groups: Finds the groups of test triples from the ranks by the first model. Defaults to all in one.
+    :returns: The rows of :func:`pykeen_adamf.evaluation.compare_ranks`, after a column ``pair``; groups of few triples
+        are without intervals and p-values.
+    :raises RankFileError: if the files with ranks cannot be used
+    """
     first, second = ([read_ranks(path) for path in runs.loc[pair.seeds, "ranks"]] for runs in (pair.first, pair.second))
     groups = None if find_groups is None else find_groups(first)
     frame = compare_ranks(first, second, groups=groups, metrics=metrics)
@@ -157,6 +109,31 @@ def _compare(
         frame.loc[frame["num_triples"] < MIN_TRIPLES, ["low", "high", "p_value"]] = numpy.nan
     frame.insert(0, "pair", pair.label)
     return frame.assign(num_seeds=len(pair.seeds))
+
+
+def compare_by_coverage(pair: Pair, dataset: Dataset) -> pandas.DataFrame:
+    """Compare the MRR on the classes of :func:`pykeen_adamf.evaluation.classify_coverage`, as a column ``group``.
+
+    :param pair: What to compare.
+    :param dataset: The dataset with modalities, before anything is dropped.
+    :returns: The comparison.
+    :raises ValueError: if the features are not those of the runs
+    """
+    runs = pair.first.loc[pair.seeds].reset_index().to_dict(orient="records")
+    presence = [_get_presence(dataset, run) for run in runs]
+
+    def classify(ranks: Sequence[Ranks]) -> NumpyArray:
+        return numpy.stack([classify_coverage(x.triples, y) for x, y in zip(ranks, presence, strict=True)])
+
+    return compare(pair, ["MRR"], classify).sort_values("group", key=lambda group: group.map(COVERAGE_CLASSES.index))
+
+
+def compare_by_relation(pair: Pair, dataset: Dataset) -> pandas.DataFrame:
+    """Compare the MRR on the test triples of each relation, those with most triples first, with labels as ``group``."""
+    frame = compare(pair, ["MRR"], lambda ranks: ranks[0].triples[:, 1])
+    labels = {i: label for label, i in dataset.relation_to_id.items()}
+    frame = frame.sort_values(["num_triples", "group"], ascending=[False, True])
+    return frame.assign(group=frame["group"].map(labels))
 
 
 def compare_tuning(pairs: Sequence[Pair]) -> dict[tuple[str, tuple[tuple[str, ...], ...]], list[str]]:
@@ -176,35 +153,6 @@ def compare_tuning(pairs: Sequence[Pair]) -> dict[tuple[str, tuple[tuple[str, ..
             first, second = (str(runs["variant"].iloc[0]) for runs in both)
             models.setdefault((second, differences), {})[first] = None
     return {key: list(names) for key, names in models.items()}
-
-
-def format_comparisons(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """Format the result of :func:`compare` as a table."""
-    rows = []
-    for label, part in frame.groupby("pair", sort=False):
-        cells = [format_difference(*values) for values in part[["difference", "low", "high"]].to_numpy().tolist()]
-        p_value = part.set_index("metric")["p_value"]["MRR"]
-        rows.append([label, part["num_seeds"].iloc[0], *cells, format_p_value(p_value)])
-    return pandas.DataFrame(rows, columns=["", "seeds", *METRICS, "p (MRR)"])
-
-
-def format_groups(frame: pandas.DataFrame, name: str, limit: int | None = None) -> pandas.DataFrame:
-    """Format comparisons on groups of triples.
-
-    :param frame: The result of :func:`compare_by_coverage` or :func:`compare_by_relation`.
-    :param name: What the groups are.
-    :param limit: How many groups of each pair to show.
-    :returns: A table.
-    """
-    shown = frame if limit is None else frame.groupby("pair", sort=False).head(limit)
-    rows = []
-    for row in shown.to_dict(orient="records"):
-        means = [f"{100 * row[x]:.2f}" for x in ("first", "second")]
-        difference = format_difference(row["difference"], row["low"], row["high"])
-        count = f"{row['num_triples']:,}"
-        rows.append([row["pair"], row["group"], count, *means, difference, format_p_value(row["p_value"])])
-    header = ["", name, "test triples", "MRR of the first", "MRR of the second", "difference", "p"]
-    return pandas.DataFrame(rows, columns=header)
 
 
 def load_for(runs: pandas.DataFrame, dataset_kwargs: Mapping[str, Any] | None = None) -> Dataset:

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any, Final
 
 import pandas
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 
-__all__ = ["FILE_NAMES", "format_difference", "format_mean", "format_p_value", "render"]
+__all__ = ["FILE_NAMES", "format_mean", "render"]
 
 #: The report in Markdown, and as a page; the names of the templates are these, and a suffix.
 FILE_NAMES: Final = ("report.md", "report.html")
@@ -21,29 +21,6 @@ def format_mean(mean: float, deviation: float) -> str:
     if math.isnan(mean):
         return "-"
     return f"{mean:.2f}" if math.isnan(deviation) else f"{mean:.2f} ± {deviation:.2f}"
-
-
-def format_difference(difference: float, low: float, high: float) -> str:
-    """Format a difference of parts of one as percentage points, in bold type if its interval is without zero.
-
-    :param difference: The difference.
-    :param low: The lower bound of its interval, or NaN if there is none.
-    :param high: The upper bound.
-    :returns: The text.
-    """
-    # without negative zeros
-    values = [round(100 * x, 2) + 0.0 for x in (difference, low, high)]
-    if math.isnan(low):
-        return f"{values[0]:+.2f}"
-    text = "{:+.2f} [{:+.2f}, {:+.2f}]".format(*values)
-    return f"**{text}**" if low > 0 or high < 0 else text
-
-
-def format_p_value(p_value: float) -> str:
-    """Format a p-value, if there is any; the smallest ones depend on nothing but the number of resamples."""
-    if math.isnan(p_value):
-        return "-"
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def render(context: Mapping[str, Any]) -> dict[str, str]:
@@ -71,11 +48,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        undefined=StrictUndefined,
         extensions=["jinja2.ext.do"],
     )
     environment.filters |= {"cells": _split_row, "enumerated": _enumerate, "inline": _inline, "table": _tabulate}
-    environment.filters["thousands"] = "{:,}".format
+    environment.filters |= {"difference": _format_difference, "p_value": _format_p_value, "thousands": "{:,}".format}
     return environment
 
 
@@ -100,3 +76,20 @@ def _inline(text: object) -> Markup:
 def _enumerate(names: Sequence[str]) -> str:
     """Return a list as text."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _format_difference(row: Mapping[str, float]) -> str:
+    """Format a difference of parts of one as percentage points, in bold type if there is an interval without zero."""
+    # without negative zeros
+    difference, low, high = (round(100 * row[x], 2) + 0.0 for x in ("difference", "low", "high"))
+    if math.isnan(low):
+        return f"{difference:+.2f}"
+    text = f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return f"**{text}**" if row["low"] > 0 or row["high"] < 0 else text
+
+
+def _format_p_value(p_value: float) -> str:
+    """Format a p-value, if there is any; the smallest ones depend on nothing but the number of resamples."""
+    if math.isnan(p_value):
+        return "-"
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"

@@ -1,6 +1,5 @@
 """The runs of an experiment as a data frame."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -39,10 +38,9 @@ def read_runs(directory: Path) -> pandas.DataFrame:
     known = runs["experiment"].dropna()
     runs["experiment"] = known.iloc[0] if len(known) else "runs"
     variants = EXPERIMENTS.get(str(runs["experiment"].iloc[0]), ())
-    order = {(x.name, json.dumps(dict(x.parameters), sort_keys=True)): i for i, x in enumerate(variants)}
-    keys = zip(runs["variant"], (json.dumps(x, sort_keys=True) for x in runs["parameters"]), strict=True)
-    runs["order"] = [order.get(key, len(order)) for key in keys]
+    order = {make_label(x.name, _get_place(x.parameters)): i for i, x in enumerate(variants)}
     # what the paper does not have comes last; what comes first in the directory, first
+    runs["order"] = [order.get(label, len(order)) for label in runs["label"]]
     columns = ["dataset", "order", "label", "seed"]
     return runs.sort_values(columns, key=_get_sort_key, ignore_index=True).drop(columns="order")
 
@@ -59,7 +57,7 @@ def _read_run(folder: RunFolder) -> dict[str, Any]:
     metadata, pipeline = configuration.get("metadata") or {}, configuration["pipeline"]
     parameters = metadata.get("parameters") or {}
     variant = metadata.get("variant") or metadata.get("title") or folder.path.name
-    place = ", ".join(f"{PLACES.get(x, x)} {value}" for x, value in parameters.items() if x not in {"mat", "model"})
+    place = _get_place(parameters)
     metrics = result["metrics"]["both"]["realistic"] if result is not None else {}
     return {
         "folder": folder.path.name,
@@ -80,6 +78,11 @@ def _read_run(folder: RunFolder) -> dict[str, Any]:
         "ranks": folder.ranks,
         **{metric: 100 * float(metrics.get(metric, "nan")) for metric in METRICS},
     }
+
+
+def _get_place(parameters: Mapping[str, Any]) -> str:
+    """Return where on the axes of a figure a run is, if there is one."""
+    return ", ".join(f"{PLACES.get(x, x)} {value}" for x, value in parameters.items() if x not in {"mat", "model"})
 
 
 def _check(path: Path, result: Mapping[str, Any]) -> None:

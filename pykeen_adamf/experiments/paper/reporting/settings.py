@@ -1,7 +1,7 @@
 """What runs were trained on, with which options, how that differs from the paper, and between them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -42,18 +42,13 @@ def format_value(value: Any) -> str:
 def describe_settings(runs: pandas.DataFrame) -> dict[str, Any]:
     """Describe the data and the options of the finished runs on one dataset, for the template."""
     options, results = get_options(runs), list(runs["result"])
-    names = ["pykeen-adamf", "pykeen", "torch", "device"]
-    environments = pandas.DataFrame([x["environment"] for x in results]).reindex(columns=names).fillna("unknown")
-    versions = _find_differences(environments)
-    dropped = runs["missing_ratio"] > 0
+    facts = pandas.DataFrame(map(_get_facts, runs.to_dict(orient="records")), runs.index).join(options)
     return {
+        "different": {str(name): sorted(set(map(str, x.dropna()))) for name, x in facts.items() if x.nunique() > 1},
+        "budget": BUDGET,
         "has_ratios": any("missing_ratio" in parameters for parameters in runs["parameters"]),
         # without anything dropped, there is no order
-        "dropped_by": sorted(set(runs.loc[dropped, "missing_by"])),
-        "different_data": list(_find_differences(_get_digests(runs))),
-        "different_budgets": list(_find_differences(options[BUDGET])),
-        "devices": versions.pop("device", []),
-        "versions": versions,
+        "dropped_by": sorted(set(runs.loc[runs["missing_ratio"] > 0, "missing_by"])),
         # of what is dropped, with as few missing as there are
         "data": results[int(runs["missing_ratio"].to_numpy().argmin())]["data"],
         "benchmark": BENCHMARKS.get(runs["dataset"].iloc[0]),
@@ -66,22 +61,16 @@ def describe_settings(runs: pandas.DataFrame) -> dict[str, Any]:
     }
 
 
-def _find_differences(frame: pandas.DataFrame) -> dict[str, list[str]]:
-    """Return the values by column, of those that have several."""
-    return {str(name): sorted(set(map(str, x.dropna()))) for name, x in frame.items() if x.nunique() > 1}
-
-
-def _get_digests(runs: pandas.DataFrame) -> pandas.DataFrame:
-    """Return what decides about the data, of which all runs should have the same."""
-    rows = []
-    for data in (result["data"] for result in runs["result"]):
-        names = ("training", "validation", "testing", "labels", "features")
-        digests = {name: json.dumps(data[name], sort_keys=True) for name in names}
-        rows.append({**digests, "the number of ranked test triples": data["counts"]["evaluated"]})
-    frame = pandas.DataFrame(rows, runs.index)
+def _get_facts(run: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what all runs should have in common, beside their options."""
+    data, environment = run["result"]["data"], run["result"]["environment"]
     # of what is dropped, features are different on purpose
-    frame["features"] = frame["features"].mask(runs["missing_ratio"] > 0)
-    return frame
+    names = ("training", "validation", "testing", "labels", *([] if run["missing_ratio"] else ["features"]))
+    return {
+        **{name: json.dumps(data[name], sort_keys=True) for name in names},
+        "the number of ranked test triples": data["counts"]["evaluated"],
+        **{name: str(environment.get(name, "unknown")) for name in ("pykeen-adamf", "pykeen", "torch", "device")},
+    }
 
 
 def _find_files(results: Iterable[Any]) -> dict[str, list[str]]:
