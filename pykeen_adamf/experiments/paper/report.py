@@ -1,67 +1,44 @@
 """The report of an experiment, from the files of its runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pandas
 
 from ...datasets import DownloadError
+from ...evaluation import RankFileError
+from ...evaluation.bootstrap import DEFAULT_RESAMPLES
 from ...explaining.output import write_table
-from ...explaining.plotting import PICTURE_SUFFIXES
-from ..folder import RunFolder
-from .reporting.blocks import TEMPLATES, Block, Figure, Heading, render
-from .reporting.comparisons import compare, compare_by_coverage, compare_by_relation, format_comparisons, format_groups
-from .reporting.configurations import describe_tuning, format_configurations
-from .reporting.entities import load_for
-from .reporting.pairs import Pair, find_pairs
-from .reporting.plots import plot, write_figure
-from .reporting.points import Experiment, Point, read_points
-from .reporting.settings import describe_differences, describe_settings
-from .reporting.tables import describe_progress, format_failures, format_machines, format_results
-from .reporting.weights import format_weights, summarize_weights
+from ..data import get_modalities
+from .published import CITED, PAPER
+from .reporting.comparisons import (
+    MIN_TRIPLES,
+    compare,
+    compare_by_coverage,
+    compare_by_relation,
+    compare_tuning,
+    find_pairs,
+    load_for,
+)
+from .reporting.plots import PICTURE_SUFFIX, plot
+from .reporting.rendering import FILE_NAMES, render
+from .reporting.runs import read_runs
+from .reporting.settings import describe_settings
+from .reporting.tables import average_weights, format_machines, format_results, format_weights
 
 __all__ = ["write_report"]
-
-#: The report in Markdown, and as a page.
-FILE_NAMES: Final = ("report.md", "report.html")
 
 #: The relations with the most test triples in the report; the others are in a file.
 MAX_RELATIONS: Final = 10
 
-TITLES: Final = {
-    "table2": "Link prediction (table 2)",
-    "table3": "Ablations (table 3)",
-    "figure3": "Missing modalities (figure 3)",
-    "figure4": "Groups of synthetic triples (figure 4)",
-    "figure5": "Weights of modalities by relation (figure 5)",
-}
-
-
 #: What the names of files beside the report end with.
 RELATIONS: Final = "-relations.tsv"
 WEIGHTS: Final = "-weights.tsv"
-SUFFIXES: Final = (RELATIONS, WEIGHTS, *PICTURE_SUFFIXES)
 
 #: How often to begin anew because runs have been finished in the meantime.
 MAX_ATTEMPTS: Final = 5
-
-
-class Draft(NamedTuple):
-    """What a report is written from, and where to."""
-
-    experiment: Experiment
-
-    #: where its files are complete before they replace others
-    directory: Path
-
-    #: the keyword-based parameters of the dataset to try first
-    dataset_kwargs: Mapping[str, Any] | None
-
-    def get_path(self, dataset: str, suffix: str) -> Path:
-        """Return the path of a file beside the report."""
-        return self.directory / f"{self.experiment.name}-{dataset}{suffix}"
 
 
 def write_report(directory: str | Path, dataset_kwargs: Mapping[str, Any] | None = None) -> Path:
@@ -69,7 +46,7 @@ def write_report(directory: str | Path, dataset_kwargs: Mapping[str, Any] | None
 
     The same results make the same report, but for its last section, about times and machines.
 
-    :param directory: The directory of the experiment, with ``experiment.json`` and ``runs/``.
+    :param directory: The directory of the experiment, with the folders of runs in ``runs/``.
     :param dataset_kwargs: The keyword-based parameters of the dataset, if its files are elsewhere by now. Where they do
         not make the dataset of the runs, those are tried that the runs were configured with.
     :returns: The path of ``report.md``; plots, weights and the comparisons by relation are beside it.
@@ -77,158 +54,107 @@ def write_report(directory: str | Path, dataset_kwargs: Mapping[str, Any] | None
     :raises OSError: if the report cannot be written
     """
     directory = Path(directory)
-    experiment = read_points(directory)
+    newest = read_runs(directory)
     # several machines may be ready at the same time, and report the same
     with TemporaryDirectory(dir=directory, prefix=".report-") as temporary:
         for attempt in range(MAX_ATTEMPTS):
-            draft = Draft(experiment, Path(temporary) / str(attempt), dataset_kwargs)
-            draft.directory.mkdir()
-            blocks = _compose(draft)
-            for kind, path in zip(TEMPLATES, FILE_NAMES, strict=True):
-                text = render(kind, blocks, runs=_list_runs(directory))
-                (draft.directory / path).write_text(text, encoding="utf-8")
+            # files are complete there before they replace others
+            runs, draft = newest, Path(temporary) / str(attempt)
+            draft.mkdir()
+            for name, text in render(_describe(runs, draft, dataset_kwargs)).items():
+                (draft / name).write_text(text, encoding="utf-8")
             # with what is finished by now, another process may have written a newer report
-            experiment = read_points(directory)
-            if experiment.progress == draft.experiment.progress:
+            newest = read_runs(directory)
+            if newest[["folder", "status"]].equals(runs[["folder", "status"]]):
                 break
-        _publish(draft, directory)
+        _publish(draft, directory, {_get_stem(part) for _, part in runs.groupby("dataset")})
     return directory / FILE_NAMES[0]
 
 
-def _publish(draft: Draft, directory: Path) -> None:
+def _publish(draft: Path, directory: Path, stems: Iterable[str]) -> None:
     """Replace the files of an earlier report, and remove those that the new one does not have."""
     # the report last, since it refers to the others
-    paths = sorted(draft.directory.iterdir(), key=lambda path: (path.name in FILE_NAMES, path.name))
-    for path in paths:
-        path.replace(directory / path.name)
-    for dataset in draft.experiment.datasets:
-        for path in (draft.get_path(dataset, suffix) for suffix in SUFFIXES):
-            if path not in paths:
-                (directory / path.name).unlink(missing_ok=True)
+    names = sorted((path.name for path in draft.iterdir()), key=lambda name: (name in FILE_NAMES, name))
+    for name in names:
+        (draft / name).replace(directory / name)
+    # earlier versions had plots in another format
+    for stale in {f"{x}{y}" for x in stems for y in (RELATIONS, WEIGHTS, PICTURE_SUFFIX, ".svg")}.difference(names):
+        (directory / stale).unlink(missing_ok=True)
 
 
-def _compose(draft: Draft) -> list[Block]:
-    """Return the paragraphs of the report, and write the files beside it."""
-    experiment = draft.experiment
-    text: list[Block] = [
-        Heading(1, TITLES.get(experiment.name, experiment.name)),
-        describe_progress(experiment),
-        "An experiment as in the paper, with the data and the budget below. As far as these are not the paper's, this "
-        "is no reproduction of its figures.",
-    ]
-    for dataset in experiment.datasets:
-        text += [Heading(2, dataset), *_report_dataset(draft, dataset)]
-    failures = format_failures(experiment.points)
-    if failures is not None:
-        text += [Heading(2, "Failed runs"), failures]
-    finished = [point for point in experiment.points if point.results]
-    if finished:
-        text += [Heading(2, "Times and machines"), *format_machines(finished)]
-    return text
+def _get_stem(runs: pandas.DataFrame) -> str:
+    """Return what the names of files about a dataset begin with."""
+    return f"{runs['experiment'].iloc[0]}-{runs['dataset'].iloc[0]}"
 
 
-def _report_dataset(draft: Draft, dataset: str) -> list[Block]:
-    """Return the paragraphs about a dataset, and write the files beside them."""
-    experiment = draft.experiment
-    points = experiment.on(dataset)
-    if not points:
-        return ["No run is finished."]
-    text: list[Block] = [Heading(3, "Setting"), *describe_differences(points), describe_settings(points)]
-    text += format_configurations(points)
-    text += [Heading(3, "Results"), *format_results(experiment, dataset), *_draw(draft, points)]
-    if experiment.name == "figure5":
-        text += _tabulate_weights(draft, points)
-    pairs = [pair for pair in find_pairs(experiment.name, points) if pair.seeds]
-    if pairs:
-        text += [Heading(3, "Comparisons"), *_compare(draft, pairs)]
-    return text
+def _describe(runs: pandas.DataFrame, draft: Path, dataset_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the templates show, and write the files beside the report to a directory."""
+    links = runs.sort_values("folder").to_dict(orient="records")
+    runs = runs.drop_duplicates(["dataset", "label", "seed"], keep="last")
+    finished = runs[runs["status"] == "finished"]
+    failures = runs.loc[runs["status"] == "failed", ["dataset", "label", "seed", "error"]]
+    context: dict[str, Any] = {
+        "experiment": runs["experiment"].iloc[0],
+        "links": links,
+        "counts": {status: (runs["status"] == status).sum() for status in ("finished", "failed", "missing")},
+        "datasets": {},
+        "failures": failures.to_numpy().tolist(),
+        "machines": format_machines(finished),
+        **{"paper": PAPER, "source": CITED, "num_resamples": DEFAULT_RESAMPLES, "min_triples": MIN_TRIPLES},
+    }
+    for dataset, part in runs.groupby("dataset", sort=False):
+        done, stem = finished[finished["dataset"] == dataset], draft / _get_stem(part)
+        if done.empty:
+            context["datasets"][dataset] = None
+            continue
+        results, cited = format_results(part)
+        context["datasets"][dataset] = {
+            **{"results": results, "cited": cited},
+            **describe_settings(done),
+            **_draw(done, stem),
+            **_compare(done, stem, dataset_kwargs),
+        }
+    return context
 
 
-def _draw(draft: Draft, points: Sequence[Point]) -> list[Block]:
-    """Plot the results on a dataset."""
-    name, dataset = draft.experiment.name, points[0].dataset
+def _draw(runs: pandas.DataFrame, stem: Path) -> dict[str, Any]:
+    """Plot the results on a dataset, and write down what is plotted of the weights of modalities."""
+    context: dict[str, Any] = {}
     try:
-        figure = plot(name, points)
+        figure = plot(runs)
     except ImportError as error:
-        return [f"There is no plot. {error}"]
-    if figure is None:
-        return ["There is no plot, since none of these models weights its modalities."]
-    path = write_figure(figure, draft.directory, f"{name}-{dataset}")[0]
-    return [Figure(f"{TITLES.get(name, name)}: {dataset}", path.name)]
+        figure, context["plot_problem"] = None, error
+    if figure is not None:
+        context["plot"] = f"{stem.name}{PICTURE_SUFFIX}"
+        figure.savefig(stem.with_name(context["plot"]), dpi=150)
+    weights = average_weights(runs)
+    if len(weights) and runs["experiment"].iloc[0] == "figure5":
+        context["weights_file"] = write_table(weights, f"{stem}{WEIGHTS}").name
+        context["weights"] = format_weights(weights, MAX_RELATIONS)
+    return context
 
 
-def _tabulate_weights(draft: Draft, points: Sequence[Point]) -> list[Block]:
-    """Write down what is plotted of the weights of modalities."""
-    frame = summarize_weights(points)
-    if frame.empty:
-        return []
-    path = write_table(frame, draft.get_path(points[0].dataset, WEIGHTS))
-    return [
-        Heading(4, "Weights of modalities"),
-        "In percent, the average over the heads and tails of a relation's test triples; mean ± standard deviation over "
-        "random seeds. Where an entity has no such modality, it is the weight of what the model has in its place. "
-        f"The relations with most test triples; {path.name} has all of them.",
-        format_weights(frame, limit=MAX_RELATIONS),
-    ]
-
-
-def _compare(draft: Draft, pairs: Sequence[Pair]) -> list[Block]:
-    """Compare models."""
-    comparisons, compared, problems = compare(pairs)
-    if not compared:
-        return [f"There are no comparisons: {' '.join(problems)}"]
-    tuning = describe_tuning(compared)
-    text: list[Block] = [] if tuning is None else [tuning]
-    text += format_comparisons(comparisons)
-    text += [f"**There is no comparison of {problem}**" for problem in problems]
-    if draft.experiment.name == "table2":
-        text += ["RotatE is compared with the multi-modal model that has the best MRR on these very test triples."]
-    return [*text, *_break_down(draft, compared)]
-
-
-def _break_down(draft: Draft, pairs: Sequence[Pair]) -> list[Block]:
-    """Break comparisons down by what there is of modalities, and by relation."""
-    points = list({id(point): point for pair in pairs for point in pair}.values())
+def _compare(runs: pandas.DataFrame, stem: Path, dataset_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Compare models, and write down how they compare by relation."""
+    pairs, overall, problems = [], [], []
+    for pair in find_pairs(runs):
+        try:
+            overall.append(compare(pair))
+            pairs.append(pair)
+        except RankFileError as error:  # noqa: PERF203 - there are few pairs
+            problems.append(f"{pair.label}: {error}")
+    context: dict[str, Any] = {"comparisons": overall, "problems": problems, "tuning": compare_tuning(pairs)}
+    if not pairs:
+        return context
+    labels = {part["label"].iloc[0] for pair in pairs for part in (pair.first, pair.second)}
     try:
-        dataset = load_for(points, draft.dataset_kwargs)
-        coverage = compare_by_coverage(pairs, dataset)
+        dataset = load_for(runs[runs["label"].isin(labels)], dataset_kwargs)
+        context["coverage"] = [compare_by_coverage(pair, dataset) for pair in pairs if get_modalities(dataset)]
     except (DownloadError, OSError, ValueError) as error:
-        return [f"There is no comparison by modalities and relations, which need the dataset: {error}"]
-    text: list[Block] = [Heading(4, "By what there is of modalities"), *_format_coverage(coverage)]
+        return {**context, "dataset_problem": error}
     # by relation, there are too many of these
-    if draft.experiment.name != "figure3":
-        relations = compare_by_relation(pairs, dataset)
-        path = write_table(relations, draft.get_path(points[0].dataset, RELATIONS))
-        text += [
-            Heading(4, "By relation"),
-            f"The relations with most test triples; {path.name} has all of them.",
-            format_groups(relations, "relation", limit=MAX_RELATIONS),
-        ]
-    return text
-
-
-def _format_coverage(frame: pandas.DataFrame) -> list[Block]:
-    """Format comparisons by what there is of modalities."""
-    if frame.empty:
-        return ["The dataset has no modalities."]
-    text = (
-        "Test triples by what there is of the features of their two entities: *all* modalities of both; *none* of at "
-        "least one of the two; or *some*, i.e., anything in between. Where modalities are dropped by random seed, a "
-        "triple may be in several classes, and counts in each with the seeds for which it is there."
-    )
-    return [text, format_groups(frame, "modalities")]
-
-
-def _list_runs(directory: Path) -> list[dict[str, Any]]:
-    """List the folders of runs, for links to their files."""
-    runs = []
-    for path in sorted((directory / "runs").glob("*/configuration.json")):
-        folder = RunFolder(path.parent)
-        result = folder.read_result()
-        mrr = "-" if result is None else f"{100 * result['metrics']['both']['realistic']['MRR']:.2f}"
-        names = ("result.json", "curve.csv", "configuration.json", "effective.json", "log.txt", "error.json")
-        files = [
-            {"name": name, "path": f"runs/{path.parent.name}/{name}"} for name in names if (path.parent / name).exists()
-        ]
-        runs.append({"name": path.parent.name, "mrr": mrr, "files": files})
-    return runs
+    if runs["experiment"].iloc[0] != "figure3":
+        relations = [compare_by_relation(pair, dataset) for pair in pairs]
+        context["relations_file"] = write_table(pandas.concat(relations), f"{stem}{RELATIONS}").name
+        context["relations"] = [frame.head(MAX_RELATIONS) for frame in relations]
+    return context

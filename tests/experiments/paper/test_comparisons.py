@@ -8,8 +8,8 @@ import pytest
 from pykeen_adamf.evaluation import compare_ranks, read_ranks
 from pykeen_adamf.experiments.data import _load
 from pykeen_adamf.experiments.paper.report import write_report
-from pykeen_adamf.experiments.paper.reporting.pairs import find_pairs
-from pykeen_adamf.experiments.paper.reporting.points import read_points
+from pykeen_adamf.experiments.paper.reporting.comparisons import find_pairs
+from pykeen_adamf.experiments.paper.reporting.runs import read_runs
 from tests.datasets.cases import write_benchmark
 
 from .cases import get_variant
@@ -74,8 +74,7 @@ def test_relations(finished):
 
 def test_pairs_of_ablations(tmp_path):
     write_experiment(tmp_path, "table3", models=None, seeds=1)
-    experiment = read_points(tmp_path)
-    labels = [pair.label for pair in find_pairs("table3", experiment.on("EmojiKG"))]
+    labels = [pair.label for pair in find_pairs(read_runs(tmp_path))]
     assert len(labels) == 12
     assert sum(label.endswith("vs. AdaMF-MAT") for label in labels) == 8
     assert sum(label.endswith("vs. AdaMF (S+V+T, adaptive)") for label in labels) == 4

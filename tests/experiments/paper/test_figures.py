@@ -7,8 +7,8 @@ import pandas
 import pytest
 
 from pykeen_adamf.experiments.paper.reporting.plots import plot
-from pykeen_adamf.experiments.paper.reporting.points import read_points
-from pykeen_adamf.experiments.paper.reporting.weights import average_weights
+from pykeen_adamf.experiments.paper.reporting.runs import read_runs
+from pykeen_adamf.experiments.paper.reporting.tables import average_weights
 
 from .synthetic import report, section, table, write_experiment
 
@@ -48,7 +48,7 @@ def test_rare_entities_first(tmp_path):
     coverage = table(section(text, "By what there is of modalities"))[1:]
     none = {row[0].partition("ratio ")[2]: int(row[2]) for row in coverage if row[1] == "none"}
     assert none["0.4, dropped by degree"] != none["0.4"]
-    ax = plot("figure3", read_points(tmp_path).on("EmojiKG")).axes[0]
+    ax = plot(read_runs(tmp_path)).axes[0]
     assert [text.get_text() for text in ax.get_legend().texts] == [
         f"AdaMF w/{x} MAT, by {order}" for order in ("uniform", "degree") for x in ("", "o")
     ]
@@ -69,11 +69,12 @@ def test_groups(tmp_path):
 def test_weights(tmp_path):
     write_experiment(tmp_path, "figure5", models=None)
     text = report(tmp_path)
-    weights = average_weights(read_points(tmp_path).on("EmojiKG")[0])
-    assert weights.index.tolist() == ["has_keyword", "in_subgroup"]
-    assert weights.columns.tolist() == ["structural", "visual", "textual"]
+    weights = average_weights(read_runs(tmp_path))
+    assert weights["model"].tolist() == ["AdaMF"] * 6 + ["AdaMF-MAT"] * 6
+    assert weights["relation"].tolist()[:6] == ["has_keyword"] * 3 + ["in_subgroup"] * 3
+    assert weights["modality"].tolist() == ["structural", "visual", "textual"] * 4
     # seeds 0 and 1
-    assert weights.loc["has_keyword"].tolist() == pytest.approx([1.5 / 9, 2.5 / 9, 3.5 / 9])
+    assert weights["weight"].tolist()[:3] == pytest.approx([1.5 / 9, 2.5 / 9, 3.5 / 9])
     # the standard deviation of 1/9 and 2/9 is 1/9 divided by the root of two, which is 7.86 %
     rows = table(section(text, "Weights of modalities"))
     assert rows[0] == ["", "relation", "test triples", "structural", "visual", "textual"]
@@ -94,9 +95,7 @@ def test_plots(tmp_path, experiment):
     write_experiment(tmp_path, experiment, models=None, seeds=1, missing=[("TBKGC", 0)])
     report(tmp_path)
     assert (tmp_path / f"{experiment}-EmojiKG.png").read_bytes().startswith(b"\x89PNG")
-    svg = (tmp_path / f"{experiment}-EmojiKG.svg").read_text()
-    assert svg.startswith("<?xml")
-    assert "<dc:date>" not in svg
+    assert not list(tmp_path.glob("*.svg"))
 
 
 def test_without_matplotlib(tmp_path):

@@ -4,18 +4,17 @@ import numpy
 import pytest
 
 from pykeen_adamf.datasets.published import BENCHMARKS
-from pykeen_adamf.experiments.paper.published import (
-    CITED_MODELS,
-    TABLE_2,
-    TABLE_3,
-    TABLE_3_DATASET,
-    PublishedResult,
-    find_published,
-    is_cited,
-)
+from pykeen_adamf.evaluation import METRICS
+from pykeen_adamf.experiments.paper.published import CITED, PUBLISHED, find_published
 from tests.datasets.cases import make_matrix, write_benchmark
 
 from .synthetic import report, section, table, write_experiment
+
+
+def find_figures(experiment, variant, dataset):
+    """Return the figures of a row."""
+    row = find_published(experiment, variant, dataset)
+    return tuple(row[metric] for metric in METRICS)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +32,7 @@ from .synthetic import report, section, table, write_experiment
     ],
 )
 def test_table_2(variant, dataset, result):
-    assert TABLE_2[variant][dataset] == result
-    assert find_published("table2", variant, dataset) == PublishedResult(*result)
+    assert find_figures("table2", variant, dataset) == result
 
 
 @pytest.mark.parametrize(
@@ -49,25 +47,25 @@ def test_table_2(variant, dataset, result):
     ],
 )
 def test_table_3(variant, result):
-    assert TABLE_3[variant] == result
-    assert find_published("table3", variant, "DB15K") == PublishedResult(*result)
+    assert find_figures("table3", variant, "DB15K") == result
 
 
 def test_complete():
     """Table 2 has 21 rows for each of 3 datasets, table 3 has 9; the same model is the same in both."""
-    assert len(TABLE_2) == 21
-    assert len(TABLE_3) == 9
-    for results in TABLE_2.values():
-        assert list(results) == list(BENCHMARKS)
-    assert TABLE_3["AdaMF-MAT"] == TABLE_2["AdaMF-MAT"][TABLE_3_DATASET]
+    table2, table3 = (PUBLISHED[PUBLISHED["table"] == name] for name in ("table2", "table3"))
+    assert table2["model"].nunique() == 21
+    for _, rows in table2.groupby("model"):
+        assert rows["dataset"].tolist() == list(BENCHMARKS)
+    assert len(table3) == table3["model"].nunique() == 9
+    assert set(table3["dataset"]) == {"DB15K"}
+    assert not PUBLISHED.isna().any(axis=None)
+    assert find_figures("table3", "AdaMF-MAT", "DB15K") == find_figures("table2", "AdaMF-MAT", "DB15K")
 
 
 def test_larger_k_is_no_harder():
-    rows = [*TABLE_3.values(), *(result for results in TABLE_2.values() for result in results.values())]
-    for row in rows:
-        assert row.hits_at_1 < row.hits_at_3 < row.hits_at_10
-        assert row.hits_at_1 < row.mrr < row.hits_at_10
-    assert rows[0].by_metric() == {"MRR": 35.14, "Hits@1": 25.30, "Hits@3": 41.11, "Hits@10": 52.92}
+    for row in PUBLISHED.to_dict(orient="records"):
+        assert row["Hits@1"] < row["Hits@3"] < row["Hits@10"]
+        assert row["Hits@1"] < row["MRR"] < row["Hits@10"]
 
 
 @pytest.mark.parametrize(
@@ -86,17 +84,20 @@ def test_nothing_was_published(experiment, variant, dataset):
 def test_spelling_does_not_matter():
     assert find_published("table2", "adamf-mat", "db15k") == find_published("table2", "AdaMF-MAT", "DB15K")
     assert find_published("table2", "RotatE", "mkgw") is not None
-    for name, result in TABLE_3.items():
-        assert find_published("table3", name.replace("w/o", "without").replace(",", ""), "DB15K") == result
+    for name in PUBLISHED.loc[PUBLISHED["table"] == "table3", "model"]:
+        found = find_published("table3", name.replace("w/o", "without").replace(",", ""), "DB15K")
+        assert found["model"] == name
 
 
 def test_cited():
     """By the caption of table 2: unimodal models, its first seven rows, and both rows of MMRNS."""
-    names = list(TABLE_2)
-    assert names[:7] + [name for name in names if name.startswith("MMRNS")] == [x for x in names if x in CITED_MODELS]
-    assert is_cited("table2", "rotate")
-    assert not is_cited("table2", "RotatE (PyKEEN)")
-    assert not is_cited("table3", "RotatE")
+    names = PUBLISHED.loc[PUBLISHED["table"] == "table2", "model"].unique().tolist()
+    cited = PUBLISHED[PUBLISHED["source"] == CITED]
+    assert set(cited["table"]) == {"table2"}
+    assert names[:7] + [x for x in names if x.startswith("MMRNS")] == cited["model"].unique().tolist()
+    assert (cited.groupby("model").size() == len(BENCHMARKS)).all()
+    assert find_published("table2", "rotate", "DB15K")["source"] == CITED
+    assert find_published("table2", "RotatE (PyKEEN)", "DB15K") is None
 
 
 # --- where they are shown

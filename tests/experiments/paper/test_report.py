@@ -12,8 +12,8 @@ from pykeen_adamf.evaluation import compare_ranks, read_ranks
 from pykeen_adamf.experiments.paper import report as report_module
 from pykeen_adamf.experiments.paper.planning import plan
 from pykeen_adamf.experiments.paper.report import write_report
-from pykeen_adamf.experiments.paper.reporting.points import read_points
-from pykeen_adamf.experiments.paper.reporting.weights import average_weights
+from pykeen_adamf.experiments.paper.reporting.runs import read_runs
+from pykeen_adamf.experiments.paper.reporting.tables import average_weights
 
 from .cases import execute
 from .synthetic import get_folder, report, section, table, tiny, write_experiment
@@ -77,6 +77,9 @@ def test_incomplete(tmp_path):
     assert rows["IKRL"][1:] == ["0 of 2", "-", "-", "-", "-"]
     assert rows["AdaMF-MAT"][1] == "2"
     assert "NonFiniteLossError: the loss is \\| not finite" in section(text, "Failed runs")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<p><strong>This is incomplete: of 10 runs, " in page
+    assert "<td>NonFiniteLossError: the loss is | not finite</td>" in page
     comparisons = {row[0]: row[1] for row in table(section(text, "Comparisons"))[1:]}
     # with the seeds that both have
     assert comparisons == {"AdaMF-MAT vs. RotatE": "1", "AdaMF-MAT vs. AdaMF": "1"}
@@ -133,7 +136,7 @@ def test_deterministic(finished, tmp_path):
     assert "99.0" in other
     before, after = (x.partition("## Times and machines")[0] for x in (text, other))
     assert before == after
-    for name in ("table2-EmojiKG.png", "table2-EmojiKG.svg", "table2-EmojiKG-relations.tsv"):
+    for name in ("table2-EmojiKG.png", "table2-EmojiKG-relations.tsv"):
         assert (tmp_path / name).read_bytes() == (directory / name).read_bytes()
     assert report(tmp_path) == other
 
@@ -146,24 +149,23 @@ def test_several_at_the_same_time(tmp_path):
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [process.wait() for process in processes] == [0, 0]
     assert (tmp_path / "report.md").read_text(encoding="utf-8") == expected
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("report.html", "report.md", "runs", "table2-EmojiKG.png", "table2-EmojiKG.svg")
-    ]
+    names = ["report.html", "report.md", "runs", "table2-EmojiKG.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_newer_runs(tmp_path, monkeypatch):
     """What is finished while a report is written is in it: it might replace a newer one."""
     write_experiment(tmp_path, models=["RotatE"], seeds=1)
-    compose, calls = report_module._compose, []
+    describe, calls = report_module._describe, []
 
-    def compose_slowly(draft):
-        text = compose(draft)
-        calls.append(text)
+    def describe_slowly(*args):
+        context = describe(*args)
+        calls.append(context)
         if len(calls) == 1:
             write_experiment(tmp_path, models=["RotatE"], seeds=2)
-        return text
+        return context
 
-    monkeypatch.setattr(report_module, "_compose", compose_slowly)
+    monkeypatch.setattr(report_module, "_describe", describe_slowly)
     assert "All 2 runs are finished." in report(tmp_path)
     assert len(calls) == 2
 
@@ -171,11 +173,12 @@ def test_newer_runs(tmp_path, monkeypatch):
 def test_files_of_an_earlier_report(tmp_path):
     """They are removed if there are none any more, and no others are."""
     write_experiment(tmp_path, models=["RotatE"], seeds=1)
-    stale, others = tmp_path / "table2-EmojiKG-relations.tsv", tmp_path / "table2-DB15K-relations.tsv"
-    for path in (stale, others):
+    stale = [tmp_path / f"table2-EmojiKG{suffix}" for suffix in ("-relations.tsv", "-weights.tsv", ".svg")]
+    others = tmp_path / "table2-DB15K-relations.tsv"
+    for path in (*stale, others):
         path.touch()
     report(tmp_path)
-    assert not stale.exists()
+    assert not any(path.exists() for path in stale)
     assert others.exists()
 
 
@@ -189,8 +192,10 @@ def test_real_runs(tmp_path):
     text = report(tmp_path)
     assert "All 2 runs are finished." in text
     assert {row[0]: row[1] for row in table(section(text, "Setting"))}["ranked test triples"] == "40"
-    for point in read_points(tmp_path).points:
-        frame = compare_ranks(*[[read_ranks(point.rank_paths[0])]] * 2)
-        assert frame["first"][0] == pytest.approx(point.summarize("MRR")[0] / 100, rel=1e-6)
-        weights = average_weights(point)
-        assert torch.tensor(weights.sum(axis=1).to_numpy()).allclose(torch.ones(len(weights), dtype=torch.double))
+    found = read_runs(tmp_path)
+    for path, mrr in zip(found["ranks"], found["MRR"], strict=True):
+        frame = compare_ranks(*[[read_ranks(path)]] * 2)
+        assert frame["first"][0] == pytest.approx(mrr / 100, rel=1e-6)
+    weights = average_weights(found).groupby(["model", "relation"])["weight"].sum()
+    assert weights.index.unique("model").tolist() == ["AdaMF", "AdaMF-MAT"]
+    assert torch.tensor(weights.to_numpy()).allclose(torch.ones(len(weights), dtype=torch.double))

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 
 from pykeen_adamf.experiments.paper.contenders import CONTENDERS, load_configuration
-from pykeen_adamf.experiments.paper.reporting.options import format_value
+from pykeen_adamf.experiments.paper.reporting.settings import format_value
 
 from .cases import get_seed, get_variant
 from .synthetic import get_options, report, section, table, write_experiment

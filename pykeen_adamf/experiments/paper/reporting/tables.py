@@ -1,104 +1,115 @@
 """The tables of results: what there is, what it is, and what it took."""
 
-from collections.abc import Mapping, Sequence
-from statistics import fmean
+from collections.abc import Mapping
 from typing import Any
 
+import pandas
+
 from ....evaluation.measuring import METRICS
-from ..published import CITED, PAPER, find_published, is_cited
-from .blocks import Block, Table
-from .numbers import format_mean
-from .points import Experiment, Point
+from ..published import CITED, find_published
+from .rendering import format_mean
 
-__all__ = ["describe_progress", "format_failures", "format_machines", "format_results"]
+__all__ = ["average_weights", "format_machines", "format_results", "format_weights"]
 
 
-def describe_progress(experiment: Experiment) -> str:
-    """Say how many runs are finished, and what is not."""
-    points = experiment.points
-    total, finished, failed = (
-        sum(point.num_runs for point in points),
-        sum(len(point.results) for point in points),
-        sum(len(point.failures) for point in points),
-    )
-    if finished == total:
-        return f"All {total} runs are finished." if total > 1 else "The only run is finished."
-    text = f"**This is incomplete: of {total} runs, {finished} are finished, {failed} have failed, and "
-    return f"{text}{total - finished - failed} are missing.** Averages are over those that are finished."
-
-
-def format_results(experiment: Experiment, dataset: str) -> list[Block]:
+def format_results(runs: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]:
     """Format the results on a dataset, beside the published figures if there are any.
 
-    :param experiment: The experiment.
-    :param dataset: The name of the dataset.
-    :returns: A table, and what its columns are.
+    :param runs: The runs on the dataset.
+    :returns: A table, and the models whose published figures are not the paper's own.
     """
-    points = [point for point in experiment.points if point.dataset == dataset]
-    published = [find_published(experiment.name, point.variant, dataset) for point in points]
-    header = ["", "seeds", *METRICS]
-    if any(published):
-        header += [f"published {metric}" for metric in METRICS]
-    rows = []
-    for point, figures in zip(points, published, strict=True):
-        row = [point.label, _count(point)]
-        row += [format_mean(*point.summarize(metric)) if point.results else "-" for metric in METRICS]
-        if any(published):
-            row += ["-"] * len(METRICS) if figures is None else [f"{figures.by_metric()[x]:.2f}" for x in METRICS]
-        rows.append(row)
-    text = (
-        "Realistic metrics of heads and tails in percent, filtered by all triples for training, validation and test; "
-        "mean ± standard deviation (with n - 1) over random seeds. Without a standard deviation, there is one seed."
-    )
-    if any(published):
-        text += f" The published figures ({PAPER}) are of other features and budgets, and no target of these results."
-        cited = [point.variant for point in points if is_cited(experiment.name, point.variant)]
-        if cited:
-            text += f" Those of {', '.join(dict.fromkeys(cited))} are not the paper's own, but from {CITED}."
-    elif experiment.name in {"table2", "table3"}:
-        text += f" The paper has no figures of {dataset} for this."
-    return [text, Table(header, rows)]
+    rows, cited = [], []
+    for label, part in runs.groupby("label", sort=False):
+        experiment, variant, dataset = part[["experiment", "variant", "dataset"]].iloc[0]
+        finished, published = part["result"].notna().sum(), find_published(experiment, variant, dataset)
+        rows.append(
+            {
+                "": label,
+                "seeds": f"{finished}" if finished == len(part) else f"{finished} of {len(part)}",
+                **{metric: format_mean(part[metric].mean(), part[metric].std()) for metric in METRICS},
+                **{f"published {metric}": f"{published[metric]:.2f}" for metric in METRICS if published},
+            }
+        )
+        if published and published["source"] == CITED:
+            cited.append(variant)
+    return pandas.DataFrame(rows).fillna("-"), cited
 
 
-def _count(point: Point) -> str:
-    """Return the number of finished runs, and of all if these are more."""
-    finished = len(point.results)
-    return f"{finished}" if finished == point.num_runs else f"{finished} of {point.num_runs}"
-
-
-def format_failures(points: Sequence[Point]) -> Table | None:
-    """Format the messages of failed runs, or return ``None`` if there are none."""
-    rows = [(point.dataset, point.label, seed, message) for point in points for seed, message in point.failures.items()]
-    return Table(["dataset", "", "seed", "error"], rows) if rows else None
-
-
-def format_machines(points: Sequence[Point]) -> list[Block]:
+def format_machines(runs: pandas.DataFrame) -> list[pandas.DataFrame]:
     """Format what runs took, and on which machines and versions: all that differs from one execution to the next.
 
-    :param points: The points with results.
+    :param runs: The finished runs.
     :returns: Two tables.
     """
-    machines: dict[str, str] = {}
-    rows = []
-    for point in points:
-        numbers = []
-        for result in point.results.values():
-            machine = _describe_machine(result["environment"])
-            numbers.append(machines.setdefault(machine, str(len(machines) + 1)))
-        seconds = [result["seconds"] for result in point.results.values()]
-        means = [f"{fmean(float(x[kind]) for x in seconds):.1f}" for kind in ("training", "evaluation")]
-        rows.append((point.dataset, point.label, *means, ", ".join(sorted(set(numbers), key=int))))
-    header = ["dataset", "", "training [s]", "evaluation [s]", "machine"]
-    machine_rows = [(number, machine) for machine, number in machines.items()]
-    return [Table(header, rows), Table(["machine", ""], machine_rows)]
+    numbers, machines = pandas.factorize(runs["result"].map(lambda x: _describe_machine(x["environment"])))
+    seconds = {kind: runs["result"].map(lambda x, kind=kind: x["seconds"][kind]) for kind in ("training", "evaluation")}
+    points = runs[["dataset", "label"]].assign(**seconds, machine=numbers + 1).groupby(["dataset", "label"], sort=False)
+    table = points.agg(
+        training=("training", "mean"),
+        evaluation=("evaluation", "mean"),
+        machine=("machine", lambda x: ", ".join(map(str, sorted(set(x))))),
+    ).reset_index()
+    for kind in seconds:
+        table[kind] = table[kind].map("{:.1f}".format)
+    table.columns = pandas.Index(["dataset", "", "training [s]", "evaluation [s]", "machine"])
+    return [table, pandas.DataFrame({"machine": range(1, len(machines) + 1), "": machines})]
 
 
 def _describe_machine(environment: Mapping[str, Any]) -> str:
     """Describe a machine, and what is installed there."""
-    first = [str(environment[name]) for name in ("cpu", "machine", "device", "cuda") if environment.get(name)]
-    others = [
-        f"{name} {value}"
-        for name, value in environment.items()
-        if value is not None and name not in {"cpu", "machine", "device", "cuda"}
+    names = ("cpu", "machine", "device", "cuda")
+    first = [str(environment[name]) for name in names if environment.get(name)]
+    return "; ".join([*first, *(f"{x} {y}" for x, y in environment.items() if y is not None and x not in names)])
+
+
+# --- weights of modalities
+
+
+def average_weights(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """Average the weights of modalities by model and relation.
+
+    :param runs: The finished runs on one dataset.
+    :returns: A row for each model, relation and modality, relations with most triples first, with the columns
+        ``model``, ``relation``, ``num_triples``, ``modality``, ``weight`` (the mean over random seeds),
+        ``standard_deviation`` (NaN with one seed), and ``num_seeds``. Empty if no model weights modalities.
+    """
+    parts = [
+        pandas.DataFrame(result["modality_weights"]).assign(model=label)
+        for label, result in zip(runs["label"], runs["result"], strict=True)
+        if result["modality_weights"]
     ]
-    return "; ".join([*first, *others])
+    columns = ["model", "relation", "num_triples", "modality", "weight", "standard_deviation", "num_seeds"]
+    if not parts:
+        return pandas.DataFrame(columns=columns)
+    frame = (
+        pandas.concat(parts, ignore_index=True)
+        .groupby(["model", "relation", "modality"], sort=False)
+        .agg(
+            num_triples=("num_triples", "max"),
+            weight=("weight", "mean"),
+            standard_deviation=("weight", "std"),
+            num_seeds=("weight", "count"),
+        )
+    )
+    # models and modalities stay in their order
+    frame = frame.reset_index().sort_values(["num_triples", "relation"], ascending=[False, True], kind="stable")
+    places = {label: i for i, label in enumerate(runs["label"].unique())}
+    return frame.sort_values("model", key=lambda x: x.map(places), kind="stable", ignore_index=True)[columns]
+
+
+def format_weights(frame: pandas.DataFrame, limit: int) -> pandas.DataFrame:
+    """Format weights of modalities in percent.
+
+    :param frame: The result of :func:`average_weights`.
+    :param limit: How many relations of each model to show.
+    :returns: A table.
+    """
+    rows = []
+    for model, part in frame.groupby("model", sort=False):
+        for relation, weights in list(part.groupby("relation", sort=False))[:limit]:
+            cells = {
+                row["modality"]: format_mean(100 * row["weight"], 100 * row["standard_deviation"])
+                for row in weights.to_dict(orient="records")
+            }
+            rows.append({"": model, "relation": relation, "test triples": f"{weights['num_triples'].max():,}", **cells})
+    return pandas.DataFrame(rows).fillna("-")
