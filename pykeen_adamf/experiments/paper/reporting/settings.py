@@ -11,7 +11,7 @@ from ....datasets.published import BENCHMARKS
 
 __all__ = ["TUNED", "describe_settings", "format_value", "get_options", "get_values"]
 
-#: What the paper says of the options in :func:`pykeen_adamf.experiments.effective.describe_options`: what training
+#: What the paper says of the options in :func:`pykeen_adamf.experiments.recording.describe_options`: what training
 #: costs (``budget``), what is ``tuned`` for each model, and what only some models have.
 STATED: Final = pandas.read_csv(Path(__file__).with_name("stated.tsv"), sep="\t", index_col="option", dtype=str)
 BUDGET, TUNED = ([str(name) for name in STATED.index[STATED["kind"] == kind]] for kind in ("budget", "tuned"))
