@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import DIRECTORY, POSITIVE, device_option, directory_option, features_option, take_dataset_kwargs
+from .options import POSITIVE, device_option, directory_option, features_option, output_option, take_dataset_kwargs
 
 __all__ = ["compare"]
 
@@ -23,12 +23,7 @@ __all__ = ["compare"]
 @click.option("--test-triples", "num_test_triples", type=POSITIVE, help="Rank that many random test triples, not all.")
 @click.option("--seed", type=int, default=0, help="The random seed.")
 @device_option
-@click.option(
-    "--output",
-    type=DIRECTORY,
-    default="adamf-comparison",
-    help="The directory with a folder for each run; the same command continues what was interrupted.",
-)
+@output_option("The directory of the runs; the same command continues what was interrupted.", "adamf-comparison")
 def compare(output: Path, **options: Any) -> None:
     """Train RotatE, AdaMF and AdaMF-MAT with equal budget, and compare them.
 

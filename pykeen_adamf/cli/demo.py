@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import DIRECTORY, POSITIVE, device_option
+from .options import POSITIVE, device_option, output_option
 
 __all__ = ["demo"]
 
@@ -18,12 +18,7 @@ __all__ = ["demo"]
 )
 @click.option("--seed", type=int, default=0, help="The random seed of training and of questions.")
 @device_option
-@click.option(
-    "--output",
-    type=DIRECTORY,
-    default="adamf-demo",
-    help="The directory to write to: results.json, the trained models, and two pictures.",
-)
+@output_option("The directory to write to: results.json, the trained models, and two pictures.", "adamf-demo")
 def demo(output: Path, **options: Any) -> None:
     """Train RotatE, AdaMF and AdaMF-MAT on EmojiKG, which comes with this package.
 

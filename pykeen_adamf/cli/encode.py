@@ -48,10 +48,7 @@ def _parse_options(context: click.Context, parameter: click.Parameter, value: tu
 @click.option("--batch-size", type=POSITIVE, default=32, help="Images or texts in a batch.")
 @device_option
 @click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16"]),
-    default="float32",
-    help="The data type of the features.",
+    "--dtype", type=click.Choice(["float32", "float16"]), default="float32", help="The data type of the features."
 )
 @click.option("--dim", type=POSITIVE, help="Reduce the features to that many principal components.")
 @no_progress_option

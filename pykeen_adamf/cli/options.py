@@ -1,12 +1,12 @@
 """Types of options, and options that several commands have in common."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 __all__ = [
-    "DIRECTORY",
     "EXISTING_DIRECTORY",
     "FILE",
     "POSITIVE",
@@ -15,14 +15,16 @@ __all__ = [
     "directory_option",
     "features_option",
     "no_progress_option",
+    "output_option",
     "parse_pairs",
     "take_dataset_kwargs",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 POSITIVE: Final = click.IntRange(min=1)
 POSITIVE_FLOAT: Final = click.FloatRange(min=0, min_open=True)
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
-DIRECTORY: Final = click.Path(file_okay=False, path_type=Path)
 EXISTING_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -53,6 +55,17 @@ features_option = click.option(
 )
 device_option = click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
 no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
+
+
+def output_option(text: str, default: str | None = None) -> Callable[[F], F]:
+    """Return the option of the directory to write to, which must be given if there is no default."""
+    return click.option(
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        required=default is None,
+        help=text,
+    )
 
 
 def take_dataset_kwargs(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from .options import (
-    DIRECTORY,
     EXISTING_DIRECTORY,
     POSITIVE,
     POSITIVE_FLOAT,
     device_option,
     directory_option,
     features_option,
+    output_option,
     take_dataset_kwargs,
 )
 
@@ -79,12 +79,7 @@ def _parse_models(_: click.Context, parameter: click.Parameter, value: tuple[str
 @device_option
 @click.option("--retry", is_flag=True, help="Run again what has failed.")
 @click.option("--report-only", is_flag=True, help="Write the report of what is finished, and run nothing.")
-@click.option(
-    "--output",
-    type=DIRECTORY,
-    required=True,
-    help="The directory to write to. Several processes and machines may share it.",
-)
+@output_option("The directory to write to. Several processes and machines may share it.")
 def reproduce(experiment: str, output: Path, engine: str, report_only: bool, **options: Any) -> None:
     """Run an experiment of the AdaMF-MAT paper, or what is missing of it, and report the results.
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from .options import DIRECTORY, POSITIVE, device_option, no_progress_option
+from .options import POSITIVE, device_option, no_progress_option, output_option
 
 __all__ = ["run"]
 
 
 @click.command()
 @click.argument("what", metavar="WHAT")
-@click.option("--output", type=DIRECTORY, required=True, help="The folder of the run.")
+@output_option("The folder of the run.")
 @click.option("--seed", type=click.IntRange(min=0), help="The random seed, if not as configured (or 0).")
 @device_option
 @click.option("--bundle", is_flag=True, help="Save the trained model with all that it needs to predict, too.")

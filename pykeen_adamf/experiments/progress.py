@@ -69,5 +69,5 @@ def _describe(folder: RunFolder) -> str:
     configuration = folder.read_configuration()
     metadata, pipeline = configuration.get("metadata") or {}, configuration["pipeline"]
     name = metadata.get("variant") or metadata.get("title") or pipeline.get("model") or pipeline["interaction"]
-    points = [f"{name} {x}" for name, x in metadata.get("parameters", {}).items() if name not in {"mat", "model"}]
+    points = [f"{key} {x}" for key, x in metadata.get("parameters", {}).items() if key not in {"mat", "model"}]
     return ", ".join([name, *points, pipeline["dataset"]])
