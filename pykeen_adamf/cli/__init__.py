@@ -1,5 +1,7 @@
 """The command line, one file for each command; all logic is elsewhere."""
 
+from typing import Any
+
 import click
 
 from .. import __version__
@@ -13,7 +15,21 @@ from .run import run
 __all__ = ["main"]
 
 
-@click.group()
+class Commands(click.Group):
+    """Commands that say in a sentence what is wrong, rather than by a traceback."""
+
+    # docstr-coverage: inherited
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.Abort, click.exceptions.Exit, BrokenPipeError):
+            # no errors of ours, but errors of these types
+            raise
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"show_default": True})
 @click.version_option(__version__)
 def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""

@@ -1,10 +1,11 @@
 """The command that demonstrates everything."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .options import DIRECTORY, POSITIVE, device_option
+from .options import POSITIVE, device_option, output_option
 
 __all__ = ["demo"]
 
@@ -15,16 +16,10 @@ __all__ = ["demo"]
     type=POSITIVE,
     help="The epochs of each model. If not given, what they are configured for, on a CPU less than two minutes in all.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The random seed of training and of questions.")
+@click.option("--seed", type=int, default=0, help="The random seed of training and of questions.")
 @device_option
-@click.option(
-    "--output",
-    type=DIRECTORY,
-    default="adamf-demo",
-    show_default=True,
-    help="The directory to write to: results.json, the trained models, and two pictures.",
-)
-def demo(epochs: int | None, seed: int, device: str | None, output: Path) -> None:
+@output_option("The directory to write to: results.json, the trained models, and two pictures.", "adamf-demo")
+def demo(output: Path, **options: Any) -> None:
     """Train RotatE, AdaMF and AdaMF-MAT on EmojiKG, which comes with this package.
 
     Prints how well they predict links that were held out, and what they answer to some questions in plain words, with
@@ -36,9 +31,7 @@ def demo(epochs: int | None, seed: int, device: str | None, output: Path) -> Non
         from ..experiments.quiet import quiet
 
         with quiet():
-            run(output, epochs=epochs, seed=seed, device=device, report=click.echo)
+            run(output, report=click.echo, **options)
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted. What is trained is kept in {output}: repeat the command to go on.", err=True)
         raise SystemExit(130) from None
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error

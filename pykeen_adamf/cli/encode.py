@@ -45,14 +45,10 @@ def _parse_options(context: click.Context, parameter: click.Parameter, value: tu
     metavar="KEY=VALUE",
     help="Another option of the encoder; repeatable.",
 )
-@click.option("--batch-size", type=POSITIVE, default=32, show_default=True, help="Images or texts in a batch.")
+@click.option("--batch-size", type=POSITIVE, default=32, help="Images or texts in a batch.")
 @device_option
 @click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16"]),
-    default="float32",
-    show_default=True,
-    help="The data type of the features.",
+    "--dtype", type=click.Choice(["float32", "float16"]), default="float32", help="The data type of the features."
 )
 @click.option("--dim", type=POSITIVE, help="Reduce the features to that many principal components.")
 @no_progress_option
@@ -61,17 +57,7 @@ def _parse_options(context: click.Context, parameter: click.Parameter, value: tu
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Where to write the whole report, with everything that could not be used, as JSON.",
 )
-def encode(
-    source: Path,
-    output: Path,
-    encoder: str,
-    model: str | None,
-    options: dict[str, Any],
-    device: str | None,
-    no_progress: bool,
-    report: Path | None,
-    **kwargs: Any,
-) -> None:
+def encode(source: Path, output: Path, encoder: str, options: dict[str, Any], no_progress: bool, **kwargs: Any) -> None:
     """Encode images or texts into a feature file.
 
     SOURCE is a folder, or a tab-separated file without a header. Images in a folder are ENTITY.png (or any other
@@ -81,16 +67,14 @@ def encode(
     If it is interrupted, the same command continues where it has stopped.
     """
     # importing PyTorch takes seconds; --help should not
-    from ..encoders import EncodingError, encode_source
+    from ..encoders import encode_source
 
-    options |= {key: value for key, value in (("model", model), ("device", device)) if value is not None}
-    try:
-        result = encode_source(source, output, encoder, options, progress=not no_progress, report=report, **kwargs)
-    except EncodingError as error:
-        raise click.ClickException(str(error)) from error
+    own = {name: kwargs.pop(name) for name in ("model", "device")}
+    options |= {name: value for name, value in own.items() if value is not None}
+    result = encode_source(source, output, encoder, options, progress=not no_progress, **kwargs)
     click.echo(result.summarize(max_problems=10))
-    if report is not None:
-        click.echo(f"Wrote the report to {report}")
+    if kwargs["report"] is not None:
+        click.echo(f"Wrote the report to {kwargs['report']}")
     elif len(result.problems) > 10:
         click.echo("Use --report FILE to get all of them.")
     click.echo(f"Wrote {output}")

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from .options import FILE, POSITIVE, device_option, no_progress_option
+from .options import EXISTING_DIRECTORY, FILE, POSITIVE, device_option, no_progress_option
 
 __all__ = ["explain"]
 
 
 @click.command()
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("directory", type=EXISTING_DIRECTORY)
 @click.option("--entity", "entities", multiple=True, metavar="LABEL", help="An entity to explain; repeatable.")
 @click.option(
     "--triple",
@@ -60,29 +60,25 @@ def explain(directory: Path, output: Path | None, plot: Path | None, no_progress
     if sum(bool(options[kind]) for kind in ("entities", "triples", "relations")) > 1 and (output or plot):
         raise click.UsageError("Entities, triples and relations have tables of their own: write one at a time.")
     # importing PyKEEN takes seconds; --help should not
-    from ..datasets.download import DownloadError
     from ..experiments.quiet import quiet
     from ..explaining.directory import explain_directory
     from ..explaining.output import TABLE_SUFFIXES, check_path, format_table, write_table
     from ..explaining.plotting import PICTURE_SUFFIXES, plot_explanation, require_matplotlib
 
-    try:
-        # now rather than after everything is calculated
-        if output is not None:
-            check_path(output, TABLE_SUFFIXES)
+    # now rather than after everything is calculated
+    if output is not None:
+        check_path(output, TABLE_SUFFIXES)
+    if plot is not None:
+        check_path(plot, PICTURE_SUFFIXES)
+        require_matplotlib()
+    with quiet():
+        explanations = explain_directory(directory, progress=not no_progress, **options)
+    for title, table in explanations.items():
+        click.echo(f"{title}:")
+        if output is None:
+            click.echo(f"\n{format_table(table)}\n")
+        else:
+            click.echo(f"Wrote {write_table(table, output)}")
         if plot is not None:
-            check_path(plot, PICTURE_SUFFIXES)
-            require_matplotlib()
-        with quiet():
-            explanations = explain_directory(directory, progress=not no_progress, **options)
-        for title, table in explanations.items():
-            click.echo(f"{title}:")
-            if output is None:
-                click.echo(f"\n{format_table(table)}\n")
-            else:
-                click.echo(f"Wrote {write_table(table, output)}")
-            if plot is not None:
-                plot_explanation(table, plot)
-                click.echo(f"Wrote {plot}")
-    except (DownloadError, ImportError, OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+            plot_explanation(table, plot)
+            click.echo(f"Wrote {plot}")

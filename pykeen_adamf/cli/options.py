@@ -1,25 +1,31 @@
 """Types of options, and options that several commands have in common."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
 __all__ = [
-    "DIRECTORY",
+    "EXISTING_DIRECTORY",
     "FILE",
     "POSITIVE",
-    "collect_dataset_kwargs",
+    "POSITIVE_FLOAT",
     "device_option",
     "directory_option",
     "features_option",
     "no_progress_option",
+    "output_option",
     "parse_pairs",
+    "take_dataset_kwargs",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 POSITIVE: Final = click.IntRange(min=1)
+POSITIVE_FLOAT: Final = click.FloatRange(min=0, min_open=True)
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
-DIRECTORY: Final = click.Path(file_okay=False, path_type=Path)
+EXISTING_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def parse_pairs(parameter: click.Parameter, value: tuple[str, ...], example: str) -> dict[str, str]:
@@ -30,16 +36,14 @@ def parse_pairs(parameter: click.Parameter, value: tuple[str, ...], example: str
     return {key: text for key, _, text in pairs}
 
 
-def _parse_features(
-    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
-) -> dict[str, str | None]:
+def _parse_features(_: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str | None]:
     pairs = parse_pairs(parameter, value, "textual=name-minilm.npy")
     return {name: None if path == "missing" else path for name, path in pairs.items()}
 
 
 directory_option = click.option(
     "--directory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=EXISTING_DIRECTORY,
     help="A directory with the dataset's files. If not given, they are downloaded.",
 )
 features_option = click.option(
@@ -53,6 +57,18 @@ device_option = click.option("--device", help="The device, e.g., cpu or cuda. If
 no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
 
 
-def collect_dataset_kwargs(**options: object) -> dict[str, object]:
-    """Return the options of a dataset that were given, such that they can be written as JSON."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value}
+def output_option(text: str, default: str | None = None) -> Callable[[F], F]:
+    """Return the option of the directory to write to, which must be given if there is no default."""
+    return click.option(
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        required=default is None,
+        help=text,
+    )
+
+
+def take_dataset_kwargs(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of a dataset out, and return those that were given, such that they can be written as JSON."""
+    taken = {name: options.pop(name, None) for name in ("directory", "features", "validation")}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in taken.items() if value}

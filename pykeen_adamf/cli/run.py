@@ -1,18 +1,20 @@
 """The command for one run."""
 
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import DIRECTORY, POSITIVE, device_option, no_progress_option
+from .options import POSITIVE, device_option, no_progress_option, output_option
 
 __all__ = ["run"]
 
 
 @click.command()
 @click.argument("what", metavar="WHAT")
-@click.option("--output", type=DIRECTORY, required=True, help="The folder of the run.")
+@output_option("The folder of the run.")
 @click.option("--seed", type=click.IntRange(min=0), help="The random seed, if not as configured (or 0).")
 @device_option
 @click.option("--bundle", is_flag=True, help="Save the trained model with all that it needs to predict, too.")
@@ -21,7 +23,6 @@ __all__ = ["run"]
     "--checkpoint-minutes",
     type=click.IntRange(min=0),
     default=1,
-    show_default=True,
     help="How often to write a checkpoint; 0 for each epoch.",
 )
 @click.option(
@@ -39,15 +40,15 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
 
     If it is interrupted, the same command continues where it has stopped; if it is finished, it returns at once.
     """
+    if end_with_input:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     # importing PyKEEN takes seconds; --help should not
     import torch
 
-    from ..experiments import engines
+    from ..experiments.engines import BUSY
     from ..experiments.folder import BusyError
     from ..experiments.run import run as execute
 
-    if end_with_input:
-        engines.end_with_input()
     if threads is not None:
         torch.set_num_threads(threads)
     try:
@@ -57,6 +58,12 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
         raise
     except BusyError as error:
         click.echo(f"Error: {error}", err=True)
-        raise SystemExit(engines.BUSY) from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise SystemExit(BUSY) from error
+
+
+def _end_with_input() -> None:
+    """End this process as soon as its input does, i.e., when the one that has started it is gone."""
+    # not by a buffered reader, whose lock Python could not have at its end
+    while os.read(0, 1024):
+        pass
+    os._exit(1)

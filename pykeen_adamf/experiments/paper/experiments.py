@@ -1,22 +1,20 @@
-"""What each experiment of the paper trains: its variants of models, as changes to their configurations."""
+"""What each experiment of the paper trains: its variants of models, and the runs that these take."""
 
-import dataclasses
+import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-from ...constants import SYNTHETIC_KINDS, TEXTUAL, VISUAL
+from pykeen.stoppers import NopStopper, stopper_resolver
+
+from ...constants import TEXTUAL, VISUAL
 from ...features.dropping import DROPPING_ORDERS, DroppingOrder
-from .contenders import CONTENDERS, choose
+from ...hpo.pipeline import refuse_leaking_validation
+from ..configuration import merge
+from ..data import digest_data, get_modalities, load_dataset, name_dataset
+from .contenders import CONTENDERS, Overrides, choose, load_configuration
 
-__all__ = [
-    "EXPERIMENTS",
-    "GROUPS",
-    "MISSING_RATIOS",
-    "Variant",
-    "check_modalities",
-    "get_dropping_order",
-    "get_variants",
-]
+__all__ = ["EXPERIMENTS", "GROUPS", "MISSING_RATIOS", "Run", "Variant", "get_dropping_order", "plan"]
 
 #: The modality-missing ratios of figure 3.
 MISSING_RATIOS: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
@@ -25,147 +23,145 @@ MISSING_RATIOS: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
 GROUPS: Final = (1, 2, 4, 8)
 
 
-@dataclasses.dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """One row of a table, or one point of a figure."""
 
     #: what it is called in the report; the points of a line in a figure share it
     name: str
-
     #: one of :data:`CONTENDERS`
     contender: str
-
     #: what is different from the contender's configuration: parameters of PyKEEN's pipeline
-    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
+    changes: Mapping[str, Any] = {}
     #: what distinguishes the points of a figure
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    #: the modalities that the dataset must have
-    modalities: tuple[str, ...] = ()
-
-    @property
-    def missing_ratio(self) -> float:
-        """Return which share of the existing features is dropped."""
-        return float(self.parameters.get("missing_ratio", 0.0))
-
-    @property
-    def missing_by(self) -> DroppingOrder:
-        """Return what is dropped first."""
-        return get_dropping_order(self.parameters)
+    parameters: Mapping[str, Any] = {}
 
 
-def _compared() -> list[Variant]:
-    return [Variant(name, name) for name in CONTENDERS]
+#: What is different in each ablation, whose name begins with its model's.
+ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "AdaMF-MAT": {},
+    "AdaMF (S+V+T, adaptive)": dict(model_kwargs=dict(fusion="adaptive")),
+    "AdaMF (S+V+T, mean)": dict(model_kwargs=dict(fusion="mean")),
+    "AdaMF (S+V)": dict(model_kwargs=dict(modalities=[VISUAL])),
+    "AdaMF (S+T)": dict(model_kwargs=dict(modalities=[TEXTUAL])),
+    "AdaMF (V+T)": dict(model_kwargs=dict(use_structural=False)),
+    "AdaMF-MAT w/o (h*, r, t)": dict(training_loop_kwargs=dict(synthetic_kinds=["tail", "both"])),
+    "AdaMF-MAT w/o (h, r, t*)": dict(training_loop_kwargs=dict(synthetic_kinds=["head", "both"])),
+    "AdaMF-MAT w/o (h*, r, t*)": dict(training_loop_kwargs=dict(synthetic_kinds=["head", "tail"])),
+}
 
 
-def _ablated() -> list[Variant]:
-    both = (VISUAL, TEXTUAL)
-    kinds = dict(zip(SYNTHETIC_KINDS, ("(h*, r, t)", "(h, r, t*)", "(h*, r, t*)"), strict=True))
-    models: dict[str, dict[str, Any]] = {
-        "S+V+T, adaptive": dict(fusion="adaptive"),
-        "S+V+T, mean": dict(fusion="mean"),
-        "S+V": dict(modalities=[VISUAL]),
-        "S+T": dict(modalities=[TEXTUAL]),
-        "V+T": dict(use_structural=False),
-    }
-    return [
-        Variant("AdaMF-MAT", "AdaMF-MAT", modalities=both),
-        *(
-            Variant(f"AdaMF ({name})", "AdaMF", dict(model_kwargs=kwargs), modalities=both)
-            for name, kwargs in models.items()
-        ),
-        *(
-            Variant(
-                f"AdaMF-MAT w/o {symbol}",
-                "AdaMF-MAT",
-                dict(training_loop_kwargs=dict(synthetic_kinds=[other for other in kinds if other != kind])),
-                modalities=both,
-            )
-            for kind, symbol in kinds.items()
-        ),
-    ]
-
-
-def _with_and_without(model: str, **parameters: Any) -> list[Variant]:
-    """Return a model that is trained without and with modality adversarial training."""
-    return [
-        Variant(name, name, parameters=dict(model=model, mat=mat, **parameters))
-        for name, mat in ((model, False), (f"{model}-MAT", True))
-    ]
+def _point(model: str, mat: bool, changes: Mapping[str, Any] | None = None, **parameters: Any) -> Variant:
+    """Return a point of a figure: a model that is trained with or without modality adversarial training."""
+    name = f"{model}-MAT" if mat else model
+    return Variant(name, name, changes or {}, dict(model=model, mat=mat, **parameters))
 
 
 #: The variants of each experiment.
 EXPERIMENTS: Final[Mapping[str, Sequence[Variant]]] = {
-    "table2": _compared(),
-    "table3": _ablated(),
+    "table2": [Variant(name, name) for name in CONTENDERS],
+    "table3": [Variant(name, name.partition(" ")[0], changes) for name, changes in ABLATIONS.items()],
     "figure3": [
-        variant
+        _point(model, mat, missing_ratio=ratio)
         for model in ("AdaMF", "TBKGC", "IKRL")
         for ratio in MISSING_RATIOS
-        for variant in _with_and_without(model, missing_ratio=ratio)
+        for mat in (False, True)
     ],
-    "figure4": [
-        Variant(
-            "AdaMF-MAT",
-            "AdaMF-MAT",
-            dict(training_loop_kwargs=dict(num_groups=number)),
-            dict(model="AdaMF", mat=True, num_groups=number),
-        )
-        for number in GROUPS
-    ],
-    "figure5": _with_and_without("AdaMF"),
+    "figure4": [_point("AdaMF", True, dict(training_loop_kwargs=dict(num_groups=x)), num_groups=x) for x in GROUPS],
+    "figure5": [_point("AdaMF", mat) for mat in (False, True)],
 }
 
 
-def get_dropping_order(parameters: Mapping[str, Any]) -> DroppingOrder:
-    """Return which features are dropped first, from what distinguishes the points of a figure."""
-    order: DroppingOrder = parameters.get("missing_by", "uniform")
-    return order
+class Run(NamedTuple):
+    """A model to be trained and evaluated, in a folder of its own."""
+
+    #: what :func:`pykeen_adamf.experiments.run.run` takes
+    configuration: Mapping[str, Any]
+
+    #: a digest of the dataset's content, before anything is dropped
+    data: str
+
+    @property
+    def name(self) -> str:
+        """Return the name of its folder."""
+        metadata, pipeline = self.configuration["metadata"], self.configuration["pipeline"]
+        points = [f"{name} {x}" for name, x in metadata["parameters"].items() if name not in {"mat", "model"}]
+        text = " ".join([pipeline["dataset"], metadata["variant"], *points, f"seed {pipeline['random_seed']}"]).lower()
+        # "(h*, r, t)" and "(h, r, t*)" are two variants
+        return re.sub(r"[^a-z0-9.]+", "-", text.replace("*", "x")).strip("-")
 
 
-def get_variants(
-    experiment: str, names: Collection[str] | None = None, missing_by: DroppingOrder = "uniform"
-) -> list[Variant]:
-    """Return the variants of an experiment.
+def plan(
+    experiment: str,
+    *,
+    datasets: Sequence[str],
+    seeds: int = 5,
+    models: Collection[str] | None = None,
+    dataset_kwargs: Mapping[str, Any] | None = None,
+    configurations: str | Path | None = None,
+    overrides: Overrides | None = None,
+    num_test_triples: int | None = None,
+    missing_by: DroppingOrder = "uniform",
+) -> list[Run]:
+    """Plan the runs of an experiment.
 
     :param experiment: One of :data:`EXPERIMENTS`.
-    :param names: The names of some of its variants, or ``None`` for all.
-    :param missing_by: Which features are dropped first, if the experiment drops any: ``"uniform"`` for random ones, or
-        ``"degree"`` for those of rare entities.
-    :returns: The variants, in the experiment's order.
-    :raises ValueError: if there is no such experiment, or no such variant of it, or it drops nothing
+    :param datasets: The names of datasets.
+    :param seeds: The number of random seeds, beginning with 0.
+    :param models: The names of some of the experiment's models or variants, or ``None`` for all.
+    :param dataset_kwargs: The keyword-based parameters of the dataset.
+    :param configurations: A directory with a configuration for each model, instead of those of this package.
+    :param overrides: What is to be different from the configurations.
+    :param num_test_triples: The number of test triples to rank, or ``None`` for all.
+    :param missing_by: Which features figure 3 drops first: ``"uniform"`` for random ones, or ``"degree"`` for those of
+        rare entities.
+    :returns: The runs, seed by seed, such that there is something to compare before all are finished.
+    :raises ValueError: if there is no such experiment, variant or dataset, a dataset lacks what a variant is about, or
+        a configuration cannot be read
     """
+    variants = _choose_variants(experiment, models, missing_by)
+    names = list(dict.fromkeys(map(name_dataset, datasets)))
+    if not names:
+        raise ValueError("No dataset is chosen.")
+    if seeds < 1:
+        raise ValueError(f"There must be at least one seed, but seeds is {seeds}.")
+    if dataset_kwargs and len(names) > 1:
+        raise ValueError(f"Files can be given for one dataset at a time, but not for {' and '.join(names)} at once.")
+    dataset_kwargs, overrides = dataset_kwargs or {}, overrides or Overrides()
+    data = {} if num_test_triples is None else {"test_triples": num_test_triples}
+    runs = []
+    for name in names:
+        dataset = load_dataset(name, dataset_kwargs)
+        for variant in variants:
+            _check_modalities(experiment, variant, name, get_modalities(dataset))
+        bases = [_configure(variant, name, dataset_kwargs, configurations, overrides) for variant in variants]
+        digest = digest_data(dataset)
+        for seed in range(seeds):
+            changes = {"metadata": {"experiment": experiment}, "pipeline": {"random_seed": seed}, "data": data}
+            runs += [Run(merge(base, changes), digest) for base in bases]
+    return runs
+
+
+def _choose_variants(experiment: str, names: Collection[str] | None, missing_by: DroppingOrder) -> list[Variant]:
+    """Return the variants of an experiment, or some of them, in the experiment's order."""
     choose("experiment", [experiment], EXPERIMENTS)
     choose("order of dropping", [missing_by], DROPPING_ORDERS)
     variants = EXPERIMENTS[experiment]
     if missing_by != "uniform":
-        if not any("missing_ratio" in variant.parameters for variant in variants):
+        if not any("missing_ratio" in x.parameters for x in variants):
             raise ValueError(f"{experiment} drops no features, neither by {missing_by} nor otherwise. Choose figure3.")
-        variants = [
-            # without anything dropped, there is no order
-            dataclasses.replace(variant, parameters={**variant.parameters, "missing_by": missing_by})
-            if variant.missing_ratio
-            else variant
-            for variant in variants
-        ]
-    if names is None:
-        return list(variants)
-    chosen = choose(f"model of {experiment}", names, dict.fromkeys(variant.name for variant in variants))
+        # without anything dropped, there is no order
+        orders = [{"missing_by": missing_by} if x.parameters["missing_ratio"] else {} for x in variants]
+        variants = [x._replace(parameters={**x.parameters, **y}) for x, y in zip(variants, orders, strict=True)]
+    known = dict.fromkeys(variant.name for variant in variants)
+    chosen = choose(f"model of {experiment}", known if names is None else names, known)
     return [variant for variant in variants if variant.name in chosen]
 
 
-def check_modalities(variant: Variant, dataset: str, available: Collection[str]) -> None:
-    """Check that a dataset has the features that a variant is about.
-
-    :param variant: The variant.
-    :param dataset: The name of the dataset.
-    :param available: The names of the modalities of the dataset, without the structural one.
-    :raises ValueError: if it has not
-    """
+def _check_modalities(experiment: str, variant: Variant, dataset: str, available: Collection[str]) -> None:
+    """Check that a dataset has the features that a variant is about."""
     there = f"the modalities {', '.join(sorted(available))}" if available else "no modality at all"
     model = variant.contender.removesuffix("-MAT")
-    needed = variant.modalities or ((VISUAL,) if model == "IKRL" else ())
+    needed = [VISUAL, TEXTUAL] if experiment == "table3" else [VISUAL] if model == "IKRL" else []
     if not set(needed).issubset(available):
         raise ValueError(
             f"{variant.name} needs the modalities {' and '.join(needed)}, but {dataset} has {there}. Use another "
@@ -173,3 +169,46 @@ def check_modalities(variant: Variant, dataset: str, available: Collection[str])
         )
     if model in {"AdaMF", "TBKGC"} and not available:
         raise ValueError(f"{variant.name} needs features of entities, but {dataset} has {there}. Leave the model out.")
+
+
+def _configure(
+    variant: Variant,
+    dataset: str,
+    dataset_kwargs: Mapping[str, Any],
+    directory: str | Path | None,
+    overrides: Overrides,
+) -> dict[str, Any]:
+    """Return the configuration of a variant's runs, but for their random seeds."""
+    configuration = load_configuration(variant.contender, dataset, directory)
+    metadata, pipeline = configuration["metadata"], configuration["pipeline"]
+    metadata["overrides"] = {
+        f"{group}.{name}": pipeline.get(group, {}).get(name)
+        for group, values in overrides.as_pipeline().items()
+        for name, value in values.items()
+        if pipeline.get(group, {}).get(name) != value
+    }
+    metadata |= {"title": f"{variant.name} on {dataset}", "variant": variant.name, "parameters": variant.parameters}
+    changes = merge(overrides.as_pipeline(), variant.changes)
+    pipeline = merge(pipeline, changes)
+    if dataset_kwargs:
+        pipeline["dataset_kwargs"] = dict(dataset_kwargs)
+    # files that come from a search have options of the loop and of the sampler here, where they would win
+    for group in ("training_loop_kwargs", "negative_sampler_kwargs"):
+        for name in changes.get(group, {}):
+            pipeline.get("training_kwargs", {}).pop(name, None)
+    if stopper_resolver.lookup(pipeline.get("stopper")) is not NopStopper:
+        # nothing must be chosen by validation triples that are training or test triples
+        try:
+            refuse_leaking_validation(dataset, dataset_kwargs)
+        except ValueError as error:
+            source = metadata["source"]
+            raise ValueError(f"{source} has a stopper. {error} As an option of the command: --validation.") from error
+    ratio, order = variant.parameters.get("missing_ratio"), get_dropping_order(variant.parameters)
+    data = {"missing_ratio": ratio, "missing_by": order} if ratio else {}
+    return {"metadata": metadata, "pipeline": pipeline, "data": data}
+
+
+def get_dropping_order(parameters: Mapping[str, Any]) -> DroppingOrder:
+    """Return which features are dropped first, from what distinguishes the points of a figure."""
+    order: DroppingOrder = parameters.get("missing_by", "uniform")
+    return order

@@ -8,7 +8,7 @@ import numpy
 
 from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.paper.contenders import Overrides
-from pykeen_adamf.experiments.paper.planning import Run, plan
+from pykeen_adamf.experiments.paper.experiments import Run, plan
 from pykeen_adamf.experiments.run import run as run_in_folder
 
 from ...datasets.cases import ENTITIES, write_benchmark

@@ -14,7 +14,6 @@ from pykeen_adamf.experiments.paper.contenders import (
     CONTENDERS,
     Overrides,
     choose,
-    find_configuration,
     load_configuration,
 )
 from pykeen_adamf.experiments.paper.experiments import GROUPS
@@ -81,9 +80,9 @@ def test_norms(folder):
 
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_finding(name):
-    assert find_configuration(name, "EmojiKG").parent.name == "EmojiKG"
-    assert find_configuration(name, "emoji-kg").parent.name == "EmojiKG"
-    assert find_configuration(name, "Nations").parent.name == "default"
+    assert load_configuration(name, "EmojiKG")["metadata"]["source"].startswith("EmojiKG/")
+    assert load_configuration(name, "emoji-kg")["metadata"]["source"].startswith("EmojiKG/")
+    assert load_configuration(name, "Nations")["metadata"]["source"].startswith("default/")
     assert load_configuration(name, "Nations")["pipeline"]["dataset"] == "Nations"
 
 

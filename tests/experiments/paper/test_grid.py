@@ -24,7 +24,8 @@ MODELS = ["RotatE", "AdaMF"]
 class Nobody:
     """An engine that does nothing, such that there is only the plan."""
 
-    num_at_a_time = 1
+    def __init__(self, num_at_a_time=1):
+        self.num_at_a_time = num_at_a_time
 
     def execute(self, folders, report):
         """Do nothing."""
@@ -312,7 +313,7 @@ def test_progress(benchmark, output):
     runs, folders = plan_folders(benchmark, output, models=[*MODELS, "AdaMF-MAT"], seeds=2)
     write_result(output, runs[0], 10)
     lines = []
-    progress = Progress(folders, 2, lines.append)
+    progress = Progress(folders, Nobody(2), lines.append)
     assert lines == ["6 runs, of which 1 are finished"]
     assert progress.estimate() == 5 * 10 / 2
     progress.update(write_result(output, runs[1], 30))
@@ -326,7 +327,7 @@ def test_progress(benchmark, output):
     assert lines[5] == "[6/6] AdaMF-MAT, DB15K, seed 1: MRR 0.250, 1 s"
     assert len(lines) == 6
     again = []
-    assert not Progress(folders, 2, again.append).pending
+    assert not Progress(folders, Nobody(2), again.append).pending
     assert again == ["6 runs, of which 6 are finished (1 of them failed; --retry runs those again)"]
 
 
@@ -335,7 +336,7 @@ def test_progress_of_points(benchmark, output):
     runs, folders = plan_folders(benchmark, output, experiment="figure4", seeds=2)
     write_result(output, runs[0], 10)
     lines = []
-    progress = Progress(folders, 1, lines.append)
+    progress = Progress(folders, Nobody(), lines.append)
     progress.update(write_result(output, runs[3], 80))
     # with seed 1, L = 1 takes 10, and L = 8 takes 80; of the four others, nothing is known
     assert lines[1] == "[2/8] AdaMF-MAT, num_groups 8, DB15K, seed 0: MRR 0.250, 80 s; about 4 min left"
@@ -344,7 +345,7 @@ def test_progress_of_points(benchmark, output):
 
 def test_no_estimate(benchmark, output):
     _, folders = plan_folders(benchmark, output, models=MODELS)
-    assert Progress(folders, 1, [].append).estimate() is None
+    assert Progress(folders, Nobody(), [].append).estimate() is None
 
 
 @pytest.mark.parametrize(

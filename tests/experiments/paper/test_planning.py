@@ -8,8 +8,7 @@ import pytest
 
 from pykeen_adamf.constants import SYNTHETIC_KINDS
 from pykeen_adamf.experiments.paper.contenders import CONTENDERS, Overrides, load_configuration
-from pykeen_adamf.experiments.paper.experiments import EXPERIMENTS, GROUPS, MISSING_RATIOS
-from pykeen_adamf.experiments.paper.planning import Run
+from pykeen_adamf.experiments.paper.experiments import EXPERIMENTS, GROUPS, MISSING_RATIOS, Run
 
 from .cases import OVERRIDES, get_seed, get_variant, plan_runs, write_dataset
 

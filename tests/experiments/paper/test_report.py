@@ -10,7 +10,7 @@ import torch
 
 from pykeen_adamf.evaluation import compare_ranks, read_ranks
 from pykeen_adamf.experiments.paper import report as report_module
-from pykeen_adamf.experiments.paper.planning import plan
+from pykeen_adamf.experiments.paper.experiments import plan
 from pykeen_adamf.experiments.paper.report import write_report
 from pykeen_adamf.experiments.paper.reporting.runs import read_runs
 from pykeen_adamf.experiments.paper.reporting.tables import average_weights
