@@ -19,6 +19,9 @@ from .paper.cases import OVERRIDES, read_tables, write_dataset
 ray = pytest.importorskip("ray", reason="needs Ray: pip install pykeen-adamf[ray]")
 pytestmark = pytest.mark.slow
 
+#: On the loopback address, and without the token that some earlier cluster may have left in the home directory.
+OPEN = {"RAY_AUTH_MODE": "disabled"}
+
 
 def find_port():
     with socket.socket() as server:
@@ -30,7 +33,7 @@ def find_port():
 def start(*arguments, directory):
     """Start a node of a cluster, in a process group of its own."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--num-cpus=1", "--block"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", **OPEN}
     with (directory / "log.txt").open("ab") as log:
         process = subprocess.Popen(command, env=env, start_new_session=True, stdout=log, stderr=log)
     try:
@@ -94,8 +97,9 @@ def expected(kwargs, tmp_path_factory):
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_same_report(kwargs, expected, tmp_path, is_killed):
+def test_same_report(kwargs, expected, tmp_path, is_killed, monkeypatch):
     """Also if a node is killed while it runs something: this goes on elsewhere."""
+    monkeypatch.setenv(*next(iter(OPEN.items())))
     # paths of sockets must be short
     directory = Path(subprocess.check_output(["mktemp", "-d", "/tmp/rayXXXX"], text=True).strip())
     with start_cluster(directory) as (address, second):
