@@ -1,6 +1,5 @@
 """An own graph from files: triples, and features, or the images and texts to make them of."""
 
-import csv
 import gzip
 import hashlib
 import json
@@ -72,8 +71,10 @@ def _read_table(path: Path, separator: str | None) -> pandas.DataFrame:
     try:
         if separator is None:
             return pandas.read_parquet(path)
-        quoting = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
-        frame = pandas.read_csv(path, sep=separator, header=None, dtype=str, keep_default_na=False, quoting=quoting)
+        # with tabulators, quotation marks are part of labels
+        frame = pandas.read_csv(
+            path, sep=separator, header=None, dtype=str, keep_default_na=False, quoting=0 if separator == "," else 3
+        )
     except ImportError as error:
         raise ValueError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
     # those of pandas and PyArrow, and of what is not in UTF-8, are ValueErrors or OSErrors

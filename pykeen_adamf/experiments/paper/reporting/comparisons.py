@@ -1,7 +1,7 @@
 """Comparisons of models: overall, by what there is of modalities, and by relation."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy
@@ -90,7 +90,7 @@ def _find_labels(runs: pandas.DataFrame) -> Iterator[tuple[str, str]]:
 
 def compare(
     pair: Pair,
-    metrics: Sequence[str] = METRICS,
+    metrics: Collection[str] = METRICS,
     find_groups: Callable[[Sequence[Ranks]], NumpyArray] | None = None,
 ) -> pandas.DataFrame:
     """Compare the runs with the seeds that both have.
