@@ -12,7 +12,7 @@ import torch
 from emojikg_methods import METHODS, read_configuration, run_all
 
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.evaluation.measuring import METRICS
+from pykeen_adamf.evaluation import METRICS
 from pykeen_adamf.experiments.results import describe_environment, write_json
 from pykeen_adamf.features import ModalityFeatures, write_features
 

@@ -2,7 +2,8 @@
 
 ``python benchmarks/search.py benchmarks/searches/EmojiKG-AdaMF-MAT.json --output SEARCH``
 
-Several processes can share a search, and a search that was interrupted goes on: the trials are in ``SEARCH/study.db``.
+A search that was interrupted goes on: the trials are in ``SEARCH/study.db``. Several processes can share it, each with
+a number of trials and a seed of its own.
 The best trial is ``SEARCH/best_pipeline/pipeline_config.json``, which ``pykeen-adamf run`` trains and measures on test
 triples.
 """
@@ -38,7 +39,7 @@ def main(path: Path, output: Path, trials: int | None, epochs: int | None, seed:
     options = config["optuna"] | {"storage": storage, "study_name": path.stem, "load_if_exists": True}
     if options["sampler"] == "random":
         # what goes on does not repeat what was tried
-        options["sampler_kwargs"] = {"seed": seed + len(finished)}
+        options["sampler_kwargs"] = {"seed": seed + len(study.trials)}
     options["n_trials"] = max(0, (trials or options["n_trials"]) - len(finished))
     result = hpo_pipeline_from_config(config | {"optuna": options})
     result.save_to_directory(output)

@@ -1,12 +1,20 @@
 """The command that compares models."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import POSITIVE, device_option, directory_option, features_option, output_option, take_dataset_kwargs
+from .options import (
+    POSITIVE,
+    budget_options,
+    device_option,
+    directory_option,
+    features_option,
+    output_option,
+    take_dataset_kwargs,
+    take_overrides,
+)
 
 __all__ = ["compare"]
 
@@ -15,11 +23,7 @@ __all__ = ["compare"]
 @click.option("--dataset", default="DB15K", help="The name of a dataset.")
 @directory_option
 @features_option
-@click.option("--epochs", type=POSITIVE, default=5, help="The epochs of each model.")
-@click.option("--embedding-dim", type=POSITIVE, default=64, help="Complex numbers an embedding.")
-@click.option("--batch-size", type=POSITIVE, default=1024, help="Triples in a batch.")
-@click.option("--negatives", type=POSITIVE, default=128, help="Negatives for each triple.")
-@click.option("--learning-rate", type=float, default=1e-3, help="The learning rate of Adam.")
+@budget_options(epochs=5, embedding_dim=64, batch_size=1024, negatives=128, learning_rate=1e-3)
 @click.option("--adversarial-weight", type=float, default=0.1, help="The weight of the adversarial loss.")
 @click.option("--test-triples", "num_test_triples", type=POSITIVE, help="Rank that many random test triples, not all.")
 @click.option("--seed", type=int, default=0, help="The random seed.")
@@ -32,9 +36,7 @@ def compare(output: Path, **options: Any) -> None:
     """
     # importing PyKEEN takes seconds; --help should not
     from ..experiments.compare import compare as run
-    from ..experiments.paper.contenders import Overrides
 
-    overrides = Overrides(**{field.name: options.pop(field.name) for field in fields(Overrides)})
-    kwargs = take_dataset_kwargs(options)
+    overrides, kwargs = take_overrides(options), take_dataset_kwargs(options)
     run(dataset_kwargs=kwargs, output=output, overrides=overrides, report=click.echo, **options)
     click.echo(f"Wrote {output}")

@@ -1,6 +1,7 @@
 """Types of options, and options that several commands have in common."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,6 +12,7 @@ __all__ = [
     "FILE",
     "POSITIVE",
     "POSITIVE_FLOAT",
+    "budget_options",
     "device_option",
     "directory_option",
     "features_option",
@@ -18,6 +20,7 @@ __all__ = [
     "output_option",
     "parse_pairs",
     "take_dataset_kwargs",
+    "take_overrides",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,6 +69,33 @@ def output_option(text: str, default: str | None = None) -> Callable[[F], F]:
         required=default is None,
         help=text,
     )
+
+
+def budget_options(**defaults: Any) -> Callable[[F], F]:
+    """Return the options that override a budget, with defaults; what has none is as configured."""
+    known = {
+        "epochs": (POSITIVE, "Epochs."),
+        "embedding_dim": (POSITIVE, "Complex numbers an embedding; margins stay as they are."),
+        "batch_size": (POSITIVE, "Triples in a batch."),
+        "negatives": (POSITIVE, "Negatives for each triple."),
+        "learning_rate": (POSITIVE_FLOAT, "The learning rate of all models."),
+    }
+
+    def decorate(function: F) -> F:
+        for name, (kind, text) in reversed(known.items()):
+            default = defaults.get(name)
+            text = text if default is not None else f"{text.removesuffix('.')}, if not as configured."
+            function = click.option(f"--{name.replace('_', '-')}", type=kind, default=default, help=text)(function)
+        return function
+
+    return decorate
+
+
+def take_overrides(options: dict[str, Any]) -> Any:
+    """Take the options of :func:`budget_options` out, and return them as :class:`Overrides`."""
+    from ..experiments.paper.contenders import Overrides
+
+    return Overrides(**{field.name: options.pop(field.name) for field in fields(Overrides)})
 
 
 def take_dataset_kwargs(options: dict[str, Any]) -> dict[str, Any]:

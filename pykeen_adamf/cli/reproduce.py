@@ -1,7 +1,6 @@
 """The command that runs the experiments of the paper."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,13 @@ import click
 from .options import (
     EXISTING_DIRECTORY,
     POSITIVE,
-    POSITIVE_FLOAT,
+    budget_options,
     device_option,
     directory_option,
     features_option,
     output_option,
     take_dataset_kwargs,
+    take_overrides,
 )
 
 __all__ = ["reproduce"]
@@ -52,11 +52,7 @@ def _parse_models(_: click.Context, parameter: click.Parameter, value: tuple[str
     help="A directory with a configuration for each model, e.g., AdaMF-MAT.json, as PyKEEN reads and writes them. If "
     "not given, those of this package.",
 )
-@click.option("--epochs", type=POSITIVE, help="Epochs, if not as configured.")
-@click.option("--embedding-dim", type=POSITIVE, help="The dimension, if not as configured; margins stay as they are.")
-@click.option("--batch-size", type=POSITIVE, help="Triples in a batch, if not as configured.")
-@click.option("--negatives", type=POSITIVE, help="Negatives for each triple, if not as configured.")
-@click.option("--learning-rate", type=POSITIVE_FLOAT, help="The learning rate of all models, if not as configured.")
+@budget_options()
 @click.option("--test-triples", "num_test_triples", type=POSITIVE, help="Rank that many random test triples, not all.")
 @click.option(
     "--missing-by",
@@ -90,10 +86,8 @@ def reproduce(experiment: str, output: Path, engine: str, report_only: bool, **o
     # importing PyKEEN takes seconds; --help should not
     from ..experiments.engines import engine_resolver
     from ..experiments.paper import grid
-    from ..experiments.paper.contenders import Overrides
 
-    dataset_kwargs = take_dataset_kwargs(options)
-    overrides = Overrides(**{field.name: options.pop(field.name) for field in fields(Overrides)})
+    dataset_kwargs, overrides = take_dataset_kwargs(options), take_overrides(options)
     known = {"inline": [], "local": ["workers"], "ray": ["address", "gpus_per_run"]}
     engine_kwargs = {kind: {name: options.pop(name) for name in names} for kind, names in known.items()}[engine]
     device = options.pop("device")

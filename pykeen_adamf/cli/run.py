@@ -40,8 +40,6 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
 
     If it is interrupted, the same command continues where it has stopped; if it is finished, it returns at once.
     """
-    if end_with_input:
-        threading.Thread(target=_end_with_input, daemon=True).start()
     # importing PyKEEN takes seconds; --help should not
     import torch
 
@@ -49,6 +47,9 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
     from ..experiments.folder import BusyError
     from ..experiments.run import run as execute
 
+    if end_with_input:
+        # on Windows, nothing can be imported while a thread waits for input from a pipe
+        threading.Thread(target=_end_with_input, daemon=True).start()
     if threads is not None:
         torch.set_num_threads(threads)
     try:

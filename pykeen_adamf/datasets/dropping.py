@@ -71,6 +71,8 @@ def drop_from_dataset(
     :returns: A dataset with the same triples, and the remaining features.
     :raises ValueError: also if the features of the dataset's factories differ
     """
+    # before anything is downloaded
+    check_dropping(ratio, by)
     modalities = None if modalities is None else list(modalities)
     training = _check_features(dataset.training, "The training factory")
     dropped = drop_from_factory(training, ratio, seed, by, modalities)

@@ -33,7 +33,7 @@ class Encoder(ABC):
     #: the modality, :data:`pykeen_adamf.constants.VISUAL` or :data:`pykeen_adamf.constants.TEXTUAL`
     modality: ClassVar[str]
 
-    #: the dimension of the vectors
+    #: the dimension of the vectors, to be set by the initializer, or a property
     dim: int
 
     #: further names to find the class by, beside its own

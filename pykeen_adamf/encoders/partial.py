@@ -149,7 +149,9 @@ class PartialResult:
 
     def remove(self) -> None:
         """Remove everything from disk, and only then let other runs in."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        # without the lock, it is another run's
+        if self._lock.is_locked:
+            shutil.rmtree(self.directory, ignore_errors=True)
         self.close()
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from ..explaining.model import ModalityWeighting, get_weights, predicting
 from ..typing import NumpyArray
 from .ranks import METRICS
 
-__all__ = ["METRICS", "RankKeepingEvaluator", "collect_metrics", "weight_modalities"]
+__all__ = ["RankKeepingEvaluator", "collect_metrics", "weight_modalities"]
 
 
 class RankKeepingEvaluator(RankBasedEvaluator):

@@ -39,9 +39,18 @@ FIXED: Final[Mapping[str, Any]] = {
 FILES: Final = ("directory", "features", "triples")
 
 #: The parameters of the pipeline that it makes objects of, with the options in others of the same name and ``_kwargs``.
-PARTS = ("model", "loss", "regularizer", "optimizer", "lr_scheduler", "training_loop", "negative_sampler", "stopper")
+PARTS: Final = (
+    "model",
+    "loss",
+    "regularizer",
+    "optimizer",
+    "lr_scheduler",
+    "training_loop",
+    "negative_sampler",
+    "stopper",
+)
 
-#: What it makes them with.
+#: What it makes them with; PyKEEN is bounded above in the dependencies, since these are no public names.
 RESOLVERS: Final[Mapping[str, ClassResolver[Any]]] = {
     "interaction": interaction_resolver,
     **{name: getattr(api, f"{name}_resolver") for name in PARTS},

@@ -1,7 +1,6 @@
 """Where runs are carried out: in this process, in processes on this machine, or on a cluster of Ray."""
 
 import importlib
-import os
 import socket
 import subprocess
 import sys
@@ -100,20 +99,21 @@ class LocalEngine(Engine):
             raise ValueError(f"There must be at least one worker, but workers is {workers}.")
         super().__init__(device)
         self.num_at_a_time = workers
+        self._processes: list[subprocess.Popen[str]] = []
 
     # docstr-coverage: inherited
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:  # noqa: D102
-        # processes end with their input, hence with this one, however that ends
-        reading, writing = os.pipe()
         pool = ThreadPoolExecutor(self.num_at_a_time)
+        self._processes.clear()
+        self._is_ending = False
         try:
-            waiting = {pool.submit(self._run, folder, reading): folder for folder in folders}
+            waiting = {pool.submit(self._run, folder): folder for folder in folders}
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     folder, (code, errors) = waiting.pop(future), future.result()
                     if code == BUSY:
                         # others first
-                        waiting[pool.submit(self._run, folder, reading)] = folder
+                        waiting[pool.submit(self._run, folder)] = folder
                         continue
                     if code and not RunFolder(folder).has_ended:
                         killed = f"by signal {-code}, perhaps for lack of memory"
@@ -121,12 +121,13 @@ class LocalEngine(Engine):
                         RunFolder(folder).fail(f"The process has ended {reason.strip()}")
                     report(folder)
         finally:
-            # what is trained is kept in checkpoints
-            os.close(writing)
+            # processes end with their inputs, hence also with this one; what is trained is kept in checkpoints
+            self._is_ending = True
+            for process in self._processes:
+                process.stdin.close()  # type: ignore[union-attr]
             pool.shutdown(cancel_futures=True)
-            os.close(reading)
 
-    def _run(self, folder: Path, stdin: int) -> tuple[int, str]:
+    def _run(self, folder: Path) -> tuple[int, str]:
         """Carry out a run in a process of its own; return how that has ended, and its errors."""
         # what a process would find out, too, but it takes seconds
         if RunFolder(folder).has_ended:
@@ -138,15 +139,21 @@ class LocalEngine(Engine):
             time.sleep(INTERVAL)
             return BUSY, ""
         arguments = [*command(folder, self.device), "--threads", "1", "--no-progress", "--end-with-input"]
-        result = subprocess.run(  # noqa: S603
+        with subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "pykeen_adamf", *arguments],
-            stdin=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             errors="replace",
             # an interruption is this process' to handle
             start_new_session=True,
-        )
-        return result.returncode, result.stderr
+        ) as process:
+            self._processes.append(process)
+            assert process.stdin is not None and process.stderr is not None  # noqa: PT018
+            if self._is_ending:
+                process.stdin.close()
+            errors = process.stderr.read()
+        return process.returncode, errors
 
 
 class RayEngine(Engine):

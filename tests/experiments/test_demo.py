@@ -16,7 +16,7 @@ from PIL import Image
 from pykeen_adamf.bundle import load
 from pykeen_adamf.cli import main
 from pykeen_adamf.datasets import EmojiKG
-from pykeen_adamf.evaluation.measuring import METRICS
+from pykeen_adamf.evaluation import METRICS
 from pykeen_adamf.experiments.demo.demo import demo, get_configurations
 from pykeen_adamf.experiments.demo.questions import choose_questions, format_question
 from pykeen_adamf.experiments.recording import VALIDATION, Recorder

@@ -23,8 +23,10 @@ __all__ = ["modality_weights", "plot_answers", "plot_curves", "plot_emoji", "plo
 #: how much larger than they are emoji are shown
 SCALE = 4
 
-#: as those of modalities, colors that can be told apart with any kind of color vision
+#: the frame of the held-out answer
 RIGHT = "#009E73"
+
+#: as those of modalities, colors that can be told apart with any kind of color vision
 CURVE_COLORS = ["#999999", "#0072B2", "#D55E00"]
 
 

@@ -86,8 +86,8 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
 
     :param contender: One of :data:`CONTENDERS`.
     :param dataset: The name of the dataset.
-    :param directory: A directory with a file for each model, instead of those of this package: of the dataset's folder,
-        or else of the one for all others.
+    :param directory: A directory with a file for each model. Defaults to this package's: the dataset's folder, or else
+        the one for all others.
     :raises ValueError: if there is no such model, or no file of it in the directory, or it cannot be read
     """
     path = _find(contender, dataset, directory)

@@ -111,6 +111,26 @@ def test_beside_the_paper(tmp_path):
     assert "margin of the adversarial loss" not in rows
 
 
+@pytest.mark.parametrize(
+    ("features", "text"),
+    [
+        (["textual"], "384 dimensions"),
+        ({"textual": "/data/names.npy"}, "file names.npy, 384 dimensions"),
+        ({"textual": {"source": "/data/texts", "encoder": "descriptor"}}, "file texts, 384 dimensions"),
+    ],
+)
+def test_files_of_features(tmp_path, features, text):
+    """However datasets take them, cf. those of EmojiKG, of the benchmarks, and of an own graph."""
+
+    def change(_, result):
+        result["configuration"] = deepcopy(dict(result["configuration"]))
+        result["configuration"]["pipeline"]["dataset_kwargs"] = {"features": features}
+
+    write_experiment(tmp_path, models=["AdaMF-MAT"], seeds=1, change=change)
+    rows = {row[0]: row[1:] for row in table(section(report(tmp_path), "Setting"))}
+    assert rows["textual features"][0].startswith(text)
+
+
 def test_without_adversarial_training(tmp_path):
     write_experiment(tmp_path, models=["RotatE"], seeds=1)
     rows = [row[0] for row in table(section(report(tmp_path), "Setting"))]

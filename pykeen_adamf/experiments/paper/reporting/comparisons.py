@@ -15,6 +15,7 @@ from ....evaluation import COVERAGE_CLASSES, METRICS, Ranks, classify_coverage, 
 from ....triples import MultimodalTriplesFactory
 from ....typing import NumpyArray
 from ...data import describe_data, load_dataset
+from ..contenders import STRUCTURAL
 from .runs import make_label
 from .settings import TUNED, get_options, get_values
 
@@ -28,9 +29,6 @@ __all__ = [
     "find_pairs",
     "load_for",
 ]
-
-#: The models of table 2 without features.
-UNIMODAL: Final = ("TransE", "TransD", "DistMult", "ComplEx", "PairRE", "RotatE", "RotatE (PyKEEN)")
 
 #: The references of table 3: the full model for all, and AdaMF in full for what is left out of it.
 FULL_MODEL: Final = "AdaMF-MAT"
@@ -75,7 +73,7 @@ def find_pairs(runs: pandas.DataFrame) -> list[Pair]:
 def _find_labels(runs: pandas.DataFrame) -> Iterator[tuple[str, str]]:
     """Return the labels of what to compare, if there is both, and it is not the same."""
     experiment, points = runs["experiment"].iloc[0], runs.drop_duplicates("label").set_index("label")
-    multimodal = runs[~runs["variant"].isin(UNIMODAL)]
+    multimodal = runs[~runs["variant"].isin(STRUCTURAL)]
     if experiment == "table2" and len(multimodal):
         yield str(multimodal.groupby("label", sort=False)["MRR"].mean().idxmax()), "RotatE"
     if experiment == "table3":

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pandas
 
-from ....evaluation.measuring import METRICS
+from ....evaluation import METRICS
 from ...folder import RunFolder
 from ..experiments import EXPERIMENTS, get_dropping_order
 

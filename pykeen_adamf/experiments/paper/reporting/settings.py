@@ -78,9 +78,11 @@ def _find_files(results: Iterable[Any]) -> dict[str, list[str]]:
     files: dict[str, set[str]] = {}
     for result in results:
         kwargs = result["configuration"]["pipeline"].get("dataset_kwargs") or {}
-        for name, path in (kwargs.get("features") or {}).items():
-            # the directories differ from machine to machine
-            files.setdefault(name, set()).add(PurePath(path).name if path else "none")
+        given = kwargs.get("features")
+        for name, path in given.items() if isinstance(given, Mapping) else ():
+            # what is encoded is named by the images or texts; the directories differ from machine to machine
+            source = path.get("source") if isinstance(path, Mapping) else path
+            files.setdefault(name, set()).add(PurePath(source).name if source else "none")
     return {name: sorted(paths) for name, paths in files.items()}
 
 

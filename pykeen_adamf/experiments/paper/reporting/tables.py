@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas
 
-from ....evaluation.measuring import METRICS
+from ....evaluation import METRICS
 from ..published import CITED, find_published
 from .rendering import format_mean
 
