@@ -100,6 +100,8 @@ def _read_configuration(directory: Path) -> dict[str, Any]:
     try:
         configuration = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
+        if (directory / "bundle" / CONFIGURATION_NAME).is_file():
+            raise BundleError(f"{directory} is the folder of a run. Its bundle is {directory / 'bundle'}.") from error
         raise BundleError(
             f"{directory} has no {CONFIGURATION_NAME}, i.e., is no bundle, or an incomplete one. Was the model saved "
             f"by an earlier version of pykeen-adamf, without its training triples, or is it not of pykeen-adamf?"

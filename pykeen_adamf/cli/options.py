@@ -62,13 +62,11 @@ no_progress_option = click.option("--no-progress", is_flag=True, help="Show no p
 
 def output_option(text: str, default: str | None = None) -> Callable[[F], F]:
     """Return the option of the directory to write to, which must be given if there is no default."""
-    return click.option(
-        "--output",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=default,
-        required=default is None,
-        help=text,
-    )
+    kind: Any = click.Path(file_okay=False, path_type=Path)
+    # for click, a default of None is one
+    if default is None:
+        return click.option("--output", type=kind, required=True, help=text)
+    return click.option("--output", type=kind, default=default, help=text)
 
 
 def budget_options(**defaults: Any) -> Callable[[F], F]:

@@ -55,7 +55,10 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
     try:
         execute(what, output, progress=not no_progress, report=click.echo, **options)
     except KeyboardInterrupt:
-        click.echo(f"Interrupted. What is trained is kept in {output}: repeat the command to go on.")
+        from ..experiments.folder import RunFolder
+
+        kept = "continue from its last checkpoint" if RunFolder(output).checkpoint.exists() else "begin anew"
+        click.echo(f"Interrupted. Repeat the command to {kept} in {output}; see --checkpoint-minutes.")
         raise
     except BusyError as error:
         click.echo(f"Error: {error}", err=True)

@@ -28,7 +28,8 @@ class MultimodalDataset(Dataset):
 
     def to_directory_binary(self, path: str | Path) -> None:  # noqa: D102
         path = Path(path)
-        if path.parent == PYKEEN_DATASETS / self.get_normalized_name() / "cache":
+        # the name of the dataset is one that PyKEEN's resolver knows
+        if path.parent.name == "cache" and path.parent.parent.parent == PYKEEN_DATASETS:
             # PyKEEN caches datasets by the text of their keyword arguments. It would not notice that a feature file, an
             # array's values, or the data directory have changed, and silently use the old ones. Reading the original
             # files takes no longer than reading that cache.

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +45,7 @@ def read_labeled_triples(path: str | Path) -> NumpyArray:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There is no file {path}. Correct the path of the triples.")
+        raise ValueError(f"There is no file {path.absolute()}. Correct the path of the triples.")
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix not in {*SEPARATORS, ".nt", ".parquet"}:
         raise ValueError(f"{path} ends with {suffix!r}. Name it .tsv, .csv, .parquet or .nt, with .gz if compressed.")
@@ -174,10 +174,11 @@ class MultimodalPathDataset(LazyMultimodalDataset):
             parts = whole.split(list(self.ratios), random_state=self.random_state)
         # there need not be validation triples
         _, testing, validation, *_ = [x.mapped_triples for x in parts] + [parts[0].mapped_triples[:0]]
-        features = {name: self._get_path(name, given) for name, given in self.features.items()}
+        entities = parts[0].entity_to_id
+        features = {name: self._get_path(name, given, entities) for name, given in self.features.items()}
         self._set_splits(parts[0], testing, validation, features, self.unknown_labels)
 
-    def _get_path(self, name: str, given: str | Path | Mapping[str, Any]) -> Path:
+    def _get_path(self, name: str, given: str | Path | Mapping[str, Any], entities: Collection[str]) -> Path:
         """Return the path of the features of a modality, which are encoded if necessary."""
         if not isinstance(given, Mapping):
             return Path(given)
@@ -189,10 +190,19 @@ class MultimodalPathDataset(LazyMultimodalDataset):
         source, encoder, dim = Path(given["source"]), given["encoder"], given.get("dim")
         options = dict(given.get("encoder_kwargs") or {})
         items = read_source(source, find_encoder(encoder).modality)
+        unknown = [item.entity for item in items if item.entity not in entities]
+        if len(unknown) == len(items) or (unknown and self.unknown_labels == "raise"):
+            raise ValueError(
+                f"{source} has {len(unknown)} of {len(items)} labels that are no entities, e.g., {unknown[:1]}. "
+                f"Entities are, e.g., {sorted(entities)[:3]}. Correct or remove them, or leave them out by "
+                f"unknown_labels='ignore' in dataset_kwargs."
+            )
         key = json.dumps([str(source.absolute()), checksum_of_items(items), str(encoder), options, dim], sort_keys=True)
         path = self.cache_root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
         if not path.is_file():
-            encode_source(source, path, encoder, options, dim=dim)
+            report = encode_source(source, path, encoder, options, dim=dim)
+            if report.problems:
+                logger.warning("%s", report)
         return path
 
 

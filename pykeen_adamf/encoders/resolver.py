@@ -7,6 +7,7 @@ from typing import Any
 
 from class_resolver import ClassResolver, HintOrType
 
+from ..suggestions import suggest
 from .base import Encoder
 from .descriptor import DescriptorEncoder
 from .hugging_face import HuggingFaceEncoder
@@ -33,8 +34,9 @@ def find_encoder(encoder: HintOrType[Encoder] | Encoder) -> type[Encoder]:
     try:
         return encoder_resolver.lookup(encoder)
     except (KeyError, ValueError) as error:
+        known = ("descriptor", "huggingface", "sentence-transformers", "timm")
         raise EncodingError(
-            f"There is no encoder called {encoder!r}. Use one of: {', '.join(sorted(encoder_resolver.options))}."
+            f"There is no encoder called {encoder!r}. Use one of: {', '.join(known)}.{suggest(encoder, known)}"
         ) from error
 
 

@@ -20,6 +20,7 @@ from pykeen.utils import flatten_dictionary, load_configuration
 from ..presets import list_presets, preset_path
 from ..signatures import constructor_parameters
 from ..suggestions import lookup, suggest
+from ..training import MATTrainingLoop
 from .data import DataOptions
 
 __all__ = ["check_configuration", "check_sections", "describe_differences", "merge", "read_configuration"]
@@ -118,6 +119,11 @@ def check_configuration(content: Any, path: str | Path) -> None:
     _check_names(path, content.get("data"), data_options, "the section 'data'")
     if pipeline.get("model") is None and pipeline.get("interaction") is None:
         raise ValueError(f"{path} has no model. Add its name.")
+    _check_parts(path, pipeline)
+
+
+def _check_parts(path: str | Path, pipeline: Mapping[str, Any]) -> None:
+    """Check that classes exist, and have the parameters that they are to be made with, or trained."""
     for name, resolver in RESOLVERS.items():
         hint = pipeline.get(name)
         # one of model and interaction is enough
@@ -129,6 +135,14 @@ def check_configuration(content: Any, path: str | Path) -> None:
             raise ValueError(f"{path} has the {name} {hint!r}. {error}") from error
         if options := pipeline.get(f"{name}_kwargs"):
             _check_names(path, options, constructor_parameters(cls), f"{cls.__name__}, the {name},")
+        if name == "training_loop":
+            # each class passes what it does not know on to the next one; that of MAT takes options of the sampler, too
+            methods = [base.__dict__["train"] for base in cls.__mro__ if "train" in base.__dict__]
+            known = {x for method in methods for x in inspect.signature(method).parameters}
+            if issubclass(cls, MATTrainingLoop):
+                samplers = RESOLVERS["negative_sampler"].lookup_dict.values()
+                known = known.union(*map(constructor_parameters, samplers))
+            _check_names(path, pipeline.get("training_kwargs"), known, f"the training of {cls.__name__}")
 
 
 def check_sections(content: Any, path: str | Path) -> None:

@@ -87,10 +87,14 @@ def load_dataset(name: str, dataset_kwargs: Mapping[str, Any]) -> Dataset:
     :raises ValueError: if there is no such dataset, or it has no such parameters
     """
     cls = dataset_resolver.lookup(name_dataset(name))
-    unknown = sorted(set(dataset_kwargs).difference(inspect.signature(cls).parameters))
+    known = inspect.signature(cls).parameters
+    unknown = sorted(set(dataset_kwargs).difference(known))
     if unknown:
-        raise ValueError(f"{name} has no parameter {unknown[0]!r}: leave it out, or choose another dataset.")
-    return _load(name, json.dumps(dataset_kwargs))
+        hint = suggest(unknown[0], known)
+        raise ValueError(f"{name} has no parameter {unknown[0]!r}: leave it out, or choose another dataset.{hint}")
+    # own files may have been edited since then
+    loader = _load.__wrapped__ if "triples" in dataset_kwargs else _load
+    return loader(name, json.dumps(dataset_kwargs))
 
 
 @lru_cache(maxsize=1)

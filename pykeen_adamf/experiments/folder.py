@@ -77,16 +77,18 @@ class RunFolder:
     def plan(self, configuration: Mapping[str, Any]) -> bool:
         """Write down what is to be done here, unless it is as before.
 
-        :returns: Whether the data are the same for sure; in other places, files may have another content.
+        :returns: Whether they are from the same place, or none are used yet; in others, files may have another content.
         :raises ValueError: if the folder is another run's, of which something would be lost, or of something else
         """
         if self.configuration.exists():
-            if not self._compare(configuration):
-                return not self._compare(configuration, without=())
-            # otherwise, a mistake may be corrected
             if self._has_something:
                 self.check_configuration(configuration)
-            self.error.unlink(missing_ok=True)
+                return not self._compare(configuration, without=())
+            # nothing is lost: a mistake may be corrected
+            if not self._compare(configuration, without=()):
+                return True
+            if self._compare(configuration):
+                self.error.unlink(missing_ok=True)
         elif others := sorted(x.name for x in self.path.iterdir() if not x.name.startswith(".")):
             raise ValueError(f"{self.path} has other files, e.g., {others[0]}. Choose a new folder.")
         write_json(self.configuration, configuration)

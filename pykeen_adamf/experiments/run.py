@@ -78,6 +78,9 @@ def run(
                 return finished
             recorder, evaluator = Recorder(folder, data, device, validate_every), RankKeepingEvaluator()
             report(f"{'Continuing' if folder.checkpoint.exists() else 'Training'} in {folder.path} on {device} ...")
+            if features := recorder.content["data"]["features"]:
+                present = ", ".join(f"{name} {x['num_present']:,}" for name, x in features.items())
+                report(f"Features of {data.dataset.training.num_entities:,} entities: {present}")
             kwargs = _adapt(configuration, data)
             kwargs["training_kwargs"]["callbacks"].append(recorder)
             kwargs["training_kwargs"] |= {

@@ -298,8 +298,35 @@ def test_bad_features(triples, features, message):
         MultimodalPathDataset(triples, features)
 
 
+@pytest.mark.parametrize("by", ["name", "class"])
+def test_nothing_is_cached_by_pykeen(triples, by):
+    """Its cache is by the paths, and would not notice that a file was edited."""
+    dataset = MultimodalPathDataset if by == "class" else "MultimodalPath"
+    first = get_dataset(dataset=dataset, dataset_kwargs={"triples": str(triples)}).training
+    write_table(triples, make_triples(num=30))
+    second = get_dataset(dataset=dataset, dataset_kwargs={"triples": str(triples)}).training
+    assert second.num_triples < first.num_triples
+
+
+def test_images_of_others(triples, images, tmp_path, encoded):
+    """Images of what is no entity are refused before anything is encoded, or left out; some must be of entities."""
+    save_image(images / "stranger.png", seed=50)
+    with pytest.raises(ValueError, match=r"images has 1 of 5 labels that are no entities, e\.g\., \['stranger'\]"):
+        _ = make_dataset(triples, images, tmp_path).training
+    assert not encoded
+    visual = {"source": str(images), "encoder": "descriptor"}
+    kwargs = dict(cache_root=str(tmp_path / "cache"), unknown_labels="ignore")
+    assert MultimodalPathDataset(triples, {"visual": visual}, **kwargs).training.features["visual"].num_present == 4
+    others = tmp_path / "others"
+    others.mkdir()
+    save_image(others / "stranger.png", seed=50)
+    visual["source"] = str(others)
+    with pytest.raises(ValueError, match=r"others has 1 of 1 labels that are no entities.*Entities are, e\.g\., "):
+        _ = MultimodalPathDataset(triples, {"visual": visual}, **kwargs).training
+
+
 def test_no_such_encoder(triples, images, tmp_path):
-    with pytest.raises(ValueError, match="descripter"):
+    with pytest.raises(ValueError, match=r"There is no encoder called 'descripter'.*Did you mean 'descriptor'"):
         _ = make_dataset(triples, images, tmp_path, encoder="descripter").training
 
 

@@ -54,6 +54,8 @@ def small(**pipeline):
         (small(loss="NSSA", loss_kwargs={"margn": 5}), "'margn', which NSSALoss, the loss, .*mean 'margin'"),
         (small(stopper="early", stopper_kwargs={"patienc": 1}), "'patienc', which EarlyStopper, .*mean 'patience'"),
         (small(training_loop="MAT", training_loop_kwargs={"num_group": 1}), "'num_group', .*mean 'num_groups'"),
+        (small(training_kwargs={"num_epoch": 5}), "'num_epoch', which the training of SLCWA.*mean 'num_epochs'"),
+        (small(training_loop="MAT", training_kwargs={"generator_lrs": 5}), "'generator_lrs', .*mean 'generator_lr'"),
         (small(use_testing_data=False), r"has use_testing_data: False under 'pipeline'\. It would change what is meas"),
         (small(filter_validation_when_testing=False), "It would change what is measured: remove it"),
         (small(training="x.tsv"), "has training: x.tsv under 'pipeline'. The data are a \"dataset\", of own files"),

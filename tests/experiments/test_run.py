@@ -278,6 +278,7 @@ def test_resuming(benchmark, tmp_path, name):
     lines = []
     execute(configuration, resumed, report=lines.append)
     assert lines[0] == f"Continuing in {resumed} on cpu ..."
+    assert lines[1] == "Features of 12 entities: visual 12, textual 12"
     assert_same_runs(resumed, straight)
     assert (len(result["losses"]) < 8) is (name == "stopped")
     assert len(read_curve(resumed)) == len(result["losses"])
@@ -441,6 +442,30 @@ def test_other_data(tmp_path, state):
     assert RunFolder(path).read_error() is None
 
 
+def test_edited_data(tmp_path):
+    """An own graph that was edited in place is another one, although its configuration is the same."""
+    path = tmp_path / "triples.tsv"
+    rows = [f"{i}\tr{k}\t{(i + k) % 9}" for i in range(9) for k in range(1, 5)]
+    path.write_text("\n".join(rows))
+    pipeline = {"dataset": "MultimodalPath", "dataset_kwargs": {"triples": str(path)}, "model": "TransE"}
+    configuration = {"pipeline": {**pipeline, "training_kwargs": {"num_epochs": 1, "batch_size": 8}}}
+    first = execute(configuration, tmp_path / "first")
+    path.write_text("\n".join([*rows, "0\tr1\t7", "2\tr1\t7"]))
+    second = execute(configuration, tmp_path / "second")
+    assert first["data_digest"] != second["data_digest"]
+    assert second["data"]["counts"]["training"] > first["data"]["counts"]["training"]
+
+
+def test_corrected_configuration(benchmark, tmp_path):
+    """The folder has what was run, also if only options of files have been corrected."""
+    wrong, right = configure(benchmark, epochs=1), configure(benchmark, epochs=1)
+    wrong["pipeline"]["dataset_kwargs"] = {"directory": str(tmp_path / "nowhere")}
+    with pytest.raises((OSError, ValueError), match="nowhere"):
+        execute(wrong, tmp_path / "run")
+    result = execute(right, tmp_path / "run")
+    assert RunFolder(tmp_path / "run").read_configuration()["pipeline"] == result["configuration"]["pipeline"]
+
+
 def test_others_files(benchmark, tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(ValueError, match=r"has other files, e\.g\., thesis\.tex\. Choose a new folder"):
@@ -543,7 +568,11 @@ def test_interrupted_command(benchmark, tmp_path, monkeypatch):
     path = write_configuration(tmp_path / "small.json", configure(benchmark))
     result = invoke(path, "--output", tmp_path / "run", "--device", "cpu", "--no-progress")
     assert result.exit_code == 1
-    assert f"What is trained is kept in {tmp_path / 'run'}: repeat the command to go on." in result.output
+    # the first checkpoint is written after a minute
+    assert f"Interrupted. Repeat the command to begin anew in {tmp_path / 'run'}; see --checkpoint" in result.output
+    interrupt_after(monkeypatch, 2)
+    result = invoke(path, "--output", tmp_path / "run", "--checkpoint-minutes", 0, "--device", "cpu", "--no-progress")
+    assert "Interrupted. Repeat the command to continue from its last checkpoint in " in result.output
     assert "Traceback" not in result.output
 
 
@@ -562,6 +591,12 @@ def test_refusals(tmp_path, arguments, message):
     assert result.output.startswith("Error: ")
     assert message in " ".join(result.output.split())
     assert not (tmp_path / "run").exists()
+
+
+def test_no_output():
+    result = CliRunner().invoke(main, ["run", "DB15K"])
+    assert result.exit_code == 2
+    assert "Missing option '--output'" in result.output
 
 
 # --- killed

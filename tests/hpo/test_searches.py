@@ -30,8 +30,6 @@ def test_options(path):
                 size *= len(x["choices"])
         else:
             pipeline[name] = values
-    # options of the loop in force in each trial, which PyKEEN takes in training_kwargs
-    pipeline.pop("training_kwargs")
     check_configuration({"metadata": search["metadata"], "pipeline": pipeline}, path)
     assert search["optuna"]["n_trials"] <= size
     if search["optuna"]["sampler"] == "grid":
