@@ -1,6 +1,5 @@
 """The command line, one file for each command; all logic is elsewhere."""
 
-import os
 from typing import Any
 
 import click
@@ -27,9 +26,6 @@ class Commands(click.Group):
             # no errors of ours, but errors of these types
             raise
         except (ImportError, OSError, RuntimeError, ValueError) as error:
-            # for whoever looks for the place: PYKEEN_ADAMF_TRACEBACK=1
-            if os.environ.get("PYKEEN_ADAMF_TRACEBACK"):
-                raise
             raise click.ClickException(str(error)) from error
 
 

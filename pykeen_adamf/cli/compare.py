@@ -8,9 +8,8 @@ import click
 from .options import (
     POSITIVE,
     budget_options,
+    dataset_options,
     device_option,
-    directory_option,
-    features_option,
     output_option,
     take_dataset_kwargs,
     take_overrides,
@@ -21,8 +20,7 @@ __all__ = ["compare"]
 
 @click.command()
 @click.option("--dataset", default="DB15K", help="The name of a dataset.")
-@directory_option
-@features_option
+@dataset_options
 @budget_options(epochs=5, embedding_dim=64, batch_size=1024, negatives=128, learning_rate=1e-3)
 @click.option("--adversarial-weight", type=float, default=0.1, help="The weight of the adversarial loss.")
 @click.option("--test-triples", "num_test_triples", type=POSITIVE, help="Rank that many random test triples, not all.")

@@ -13,9 +13,8 @@ __all__ = [
     "POSITIVE",
     "POSITIVE_FLOAT",
     "budget_options",
+    "dataset_options",
     "device_option",
-    "directory_option",
-    "features_option",
     "no_progress_option",
     "output_option",
     "parse_pairs",
@@ -44,18 +43,22 @@ def _parse_features(_: click.Context, parameter: click.Parameter, value: tuple[s
     return {name: None if path == "missing" else path for name, path in pairs.items()}
 
 
-directory_option = click.option(
-    "--directory",
-    type=EXISTING_DIRECTORY,
-    help="A directory with the dataset's files. If not given, they are downloaded.",
-)
-features_option = click.option(
-    "--features",
-    multiple=True,
-    callback=_parse_features,
-    metavar="NAME=PATH",
-    help="A modality and the file with its features, or NAME=missing; repeatable. Defaults to the published features.",
-)
+def dataset_options(function: F) -> F:
+    """Add the options of a dataset's files, cf. :func:`take_dataset_kwargs`."""
+    function = click.option(
+        "--features",
+        multiple=True,
+        callback=_parse_features,
+        metavar="NAME=PATH",
+        help="A modality and the file with its features, or NAME=missing; repeatable. Defaults to the published ones.",
+    )(function)
+    return click.option(
+        "--directory",
+        type=EXISTING_DIRECTORY,
+        help="A directory with the dataset's files. If not given, they are downloaded.",
+    )(function)
+
+
 device_option = click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
 no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
 

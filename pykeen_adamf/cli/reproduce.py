@@ -10,9 +10,8 @@ from .options import (
     EXISTING_DIRECTORY,
     POSITIVE,
     budget_options,
+    dataset_options,
     device_option,
-    directory_option,
-    features_option,
     output_option,
     take_dataset_kwargs,
     take_overrides,
@@ -30,8 +29,7 @@ def _parse_models(_: click.Context, parameter: click.Parameter, value: tuple[str
 @click.command()
 @click.argument("experiment", metavar="EXPERIMENT")
 @click.option("--dataset", "datasets", multiple=True, default=["DB15K"], help="A dataset; repeatable.")
-@directory_option
-@features_option
+@dataset_options
 @click.option(
     "--validation",
     type=click.Choice(["published", "holdout"]),

@@ -88,14 +88,10 @@ class LazyMultimodalDataset(MultimodalDataset, LazyDataset):
         features: Mapping[str, FeatureSource],
         unknown_labels: UnknownLabels = "raise",
     ) -> None:
-        factory = MultimodalTriplesFactory(
-            mapped_triples=training.mapped_triples,
-            entity_to_id=training.entity_to_id,
-            relation_to_id=training.relation_to_id,
-            create_inverse_triples=self._create_inverse_triples,
-            features=features,
-            unknown_labels=unknown_labels,
+        training = training.clone_and_exchange_triples(
+            training.mapped_triples, create_inverse_triples=self._create_inverse_triples
         )
+        factory = MultimodalTriplesFactory.from_triples_factory(training, features, unknown_labels)
         # evaluation factories never have inverse triples; this is handled by the evaluation code
         self._testing, self._validation = (
             factory.clone_and_exchange_triples(triples, create_inverse_triples=False)

@@ -5,7 +5,6 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -82,7 +81,7 @@ def name_dataset(name: str) -> str:
 
 
 def load_dataset(name: str, dataset_kwargs: Mapping[str, Any]) -> Dataset:
-    """Load a dataset by its name and keyword-based parameters, as in JSON; the last one is remembered.
+    """Load a dataset by its name and keyword-based parameters.
 
     :raises ValueError: if there is no such dataset, or it has no such parameters
     """
@@ -92,14 +91,7 @@ def load_dataset(name: str, dataset_kwargs: Mapping[str, Any]) -> Dataset:
     if unknown:
         hint = suggest(unknown[0], known)
         raise ValueError(f"{name} has no parameter {unknown[0]!r}: leave it out, or choose another dataset.{hint}")
-    # own files may have been edited since then
-    loader = _load.__wrapped__ if "triples" in dataset_kwargs else _load
-    return loader(name, json.dumps(dataset_kwargs))
-
-
-@lru_cache(maxsize=1)
-def _load(name: str, dataset_kwargs: str) -> Dataset:
-    return get_dataset(dataset=name, dataset_kwargs=json.loads(dataset_kwargs))
+    return get_dataset(dataset=name, dataset_kwargs=dataset_kwargs)
 
 
 def get_modalities(dataset: Dataset) -> list[str]:

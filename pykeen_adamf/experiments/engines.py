@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed, wait
 from contextlib import suppress
@@ -30,7 +31,7 @@ def command(folder: Path, device: str | None = None) -> list[str]:
     return ["run", str(folder / "configuration.json"), "--output", str(folder), *options]
 
 
-class Engine:
+class Engine(ABC):
     """Carries out runs, each of which has its configuration in its folder, and leaves its results or an error there."""
 
     #: how many runs there are at a time, as far as it is known
@@ -47,6 +48,7 @@ class Engine:
 
         self.device = None if device is None else str(resolve_device(device))
 
+    @abstractmethod
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:
         """Carry out runs, and return when all have ended.
 
@@ -54,7 +56,6 @@ class Engine:
         :param report: Called with the folder of each run that has ended.
         :raises RuntimeError: if nothing can be carried out at all
         """
-        raise NotImplementedError
 
 
 class InlineEngine(Engine):
@@ -217,4 +218,7 @@ class RayEngine(Engine):
 
 
 #: By name: ``inline``, ``local``, ``ray``.
-engine_resolver: ClassResolver[Engine] = ClassResolver.from_subclasses(Engine, default=LocalEngine)
+engine_resolver: ClassResolver[Engine] = ClassResolver.from_subclasses(
+    Engine,  # type: ignore[type-abstract]
+    default=LocalEngine,
+)

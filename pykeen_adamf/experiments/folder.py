@@ -81,12 +81,12 @@ class RunFolder:
         :raises ValueError: if the folder is another run's, of which something would be lost, or of something else
         """
         if self.configuration.exists():
-            if self._has_something:
-                self.check_configuration(configuration)
-                return not self._compare(configuration, without=())
-            # nothing is lost: a mistake may be corrected
             if not self._compare(configuration, without=()):
                 return True
+            if self._has_something:
+                self.check_configuration(configuration)
+                return False
+            # nothing is lost: a mistake may be corrected
             if self._compare(configuration):
                 self.error.unlink(missing_ok=True)
         elif others := sorted(x.name for x in self.path.iterdir() if not x.name.startswith(".")):

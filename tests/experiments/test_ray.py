@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,8 +20,8 @@ from .paper.cases import OVERRIDES, read_tables, write_dataset
 ray = pytest.importorskip("ray", reason="needs Ray: pip install pykeen-adamf[ray]")
 pytestmark = pytest.mark.slow
 
-#: On the loopback address, and without the token that some earlier cluster may have left in the home directory.
-OPEN = {"RAY_AUTH_MODE": "disabled"}
+#: Disabled, since the token that some earlier cluster has left in the home directory is another one.
+AUTHENTICATION = "RAY_AUTH_MODE"
 
 
 def find_port():
@@ -33,7 +34,7 @@ def find_port():
 def start(*arguments, directory):
     """Start a node of a cluster, in a process group of its own."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--num-cpus=1", "--block"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", **OPEN}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", AUTHENTICATION: "disabled"}
     with (directory / "log.txt").open("ab") as log:
         process = subprocess.Popen(command, env=env, start_new_session=True, stdout=log, stderr=log)
     try:
@@ -99,10 +100,12 @@ def expected(kwargs, tmp_path_factory):
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_same_report(kwargs, expected, tmp_path, is_killed, monkeypatch):
     """Also if a node is killed while it runs something: this goes on elsewhere."""
-    monkeypatch.setenv(*next(iter(OPEN.items())))
-    # paths of sockets must be short
-    directory = Path(subprocess.check_output(["mktemp", "-d", "/tmp/rayXXXX"], text=True).strip())
-    with start_cluster(directory) as (address, second):
+    monkeypatch.setenv(AUTHENTICATION, "disabled")
+    with (
+        # paths of sockets must be short, and killed processes may still write there
+        TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as directory,
+        start_cluster(Path(directory)) as (address, second),
+    ):
         ray.init(address=address, log_to_driver=False)
         try:
             wait_for(lambda: ray.cluster_resources().get("CPU") == 2)

@@ -6,7 +6,6 @@ import pandas
 import pytest
 
 from pykeen_adamf.evaluation import compare_ranks, read_ranks
-from pykeen_adamf.experiments.data import _load
 from pykeen_adamf.experiments.paper.report import write_report
 from pykeen_adamf.experiments.paper.reporting.comparisons import find_pairs
 from pykeen_adamf.experiments.paper.reporting.runs import read_runs
@@ -125,7 +124,6 @@ def test_the_dataset_is_gone(tmp_path):
         dataset_kwargs={"directory": str(small)},
     )
     small.rename(tmp_path / "elsewhere")
-    _load.cache_clear()
     text = report(tmp_path / "x")
     assert "There is no comparison by modalities and relations" in text
     assert len(table(section(text, "Comparisons"))) == 3
@@ -151,7 +149,6 @@ def test_the_dataset_is_elsewhere(tmp_path):
         change=move,
     )
     small.rename(tmp_path / "there")
-    _load.cache_clear()
     for dataset_kwargs in (None, {"directory": str(tmp_path / "nowhere")}, {"no such parameter": 1}):
         text = write_report(tmp_path / "x", dataset_kwargs).read_text(encoding="utf-8")
         assert "#### By relation" in text
