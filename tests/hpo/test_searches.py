@@ -42,7 +42,7 @@ def test_the_best_trial_is_a_configuration(tmp_path):
     for trials in (1, 2):
         command = [sys.executable, BENCHMARKS / "search.py", BENCHMARKS / "searches" / "EmojiKG-AdaMF-MAT.json"]
         options = ["--output", tmp_path / "search", "--trials", str(trials), "--epochs", "1"]
-        subprocess.run([*command, *options], check=True, capture_output=True, timeout=500)
+        subprocess.run([*command, *options], check=True, capture_output=True, timeout=3000)
     study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path / 'search' / 'study.db'}")
     assert len(study.trials) == 2
     assert study.trials[0].params != study.trials[1].params
