@@ -91,7 +91,7 @@ def reproduce(experiment: str, output: Path, engine: str, report_only: bool, **o
     device = options.pop("device")
     try:
         if report_only:
-            path = grid.report_only(experiment, output, dataset_kwargs)
+            path = grid.report_only(experiment, output)
         else:
             path = grid.reproduce(
                 experiment,

@@ -11,10 +11,12 @@ from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from pykeen.typing import LABEL_HEAD, LABEL_TAIL, RANK_REALISTIC
 
 from ..explaining.model import ModalityWeighting, get_weights, predicting
+from ..triples import MultimodalTriplesFactory
 from ..typing import NumpyArray
+from .comparison import classify_coverage
 from .ranks import METRICS
 
-__all__ = ["RankKeepingEvaluator", "collect_metrics", "weight_modalities"]
+__all__ = ["RankKeepingEvaluator", "collect_metrics", "group_triples", "weight_modalities"]
 
 
 class RankKeepingEvaluator(RankBasedEvaluator):
@@ -52,6 +54,23 @@ def collect_metrics(result: MetricResults[Any]) -> dict[str, dict[str, dict[str,
         }
         for side in ("both", "head", "tail")
     }
+
+
+def group_triples(testing: CoreTriplesFactory, training: CoreTriplesFactory) -> dict[str, NumpyArray]:
+    """Find the groups that triples are compared by.
+
+    :param testing: The triples.
+    :param training: The training triples, with what there is of modalities.
+    :returns: By one of :data:`.ranks.GROUPS`, shape: ``(num_triples,)``: the labels of relations, and the classes of
+        :func:`classify_coverage`, if there are any modalities.
+    """
+    triples = testing.mapped_triples.numpy()
+    labels = testing.relation_id_to_label if isinstance(testing, TriplesFactory) else {}
+    groups = {"relation": numpy.array([labels.get(i, str(i)) for i in triples[:, 1].tolist()])}
+    if isinstance(training, MultimodalTriplesFactory) and training.features:
+        presence = torch.stack([x.presence for x in training.features.values()], dim=-1).numpy()
+        groups["coverage"] = classify_coverage(triples, presence)
+    return groups
 
 
 def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[str, Any]] | None:

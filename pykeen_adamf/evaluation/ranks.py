@@ -23,6 +23,9 @@ METRICS: Final[Mapping[str, str]] = {
     "Hits@10": "hits_at_10",
 }
 
+#: What triples may be grouped by: what there is of modalities, cf. :func:`.classify_coverage`, and their relations.
+GROUPS: Final = ("coverage", "relation")
+
 FIX: Final = "Remove the files of this run, and run it again."
 
 
@@ -41,9 +44,17 @@ class Ranks:
     head_rank: NumpyArray
     tail_rank: NumpyArray
 
+    #: by one of :data:`GROUPS`, as far as it is known, shape: ``(num_triples,)``
+    groups: Mapping[str, NumpyArray] = dataclasses.field(default_factory=dict)
+
     @classmethod
     def from_arrays(
-        cls, triples: NumpyArray, head_rank: NumpyArray, tail_rank: NumpyArray, source: str = "The ranks"
+        cls,
+        triples: NumpyArray,
+        head_rank: NumpyArray,
+        tail_rank: NumpyArray,
+        source: str = "The ranks",
+        **groups: NumpyArray,
     ) -> Self:
         """Check and sort ranks, such that those of any two models on the same triples have the same order.
 
@@ -51,20 +62,23 @@ class Ranks:
         :param head_rank: shape: ``(num_triples,)``, the ranks of their heads.
         :param tail_rank: shape: ``(num_triples,)``, the ranks of their tails.
         :param source: Where they are from, for messages.
+        :param groups: shape: ``(num_triples,)``, to which group of each of some :data:`GROUPS` triples belong.
         :returns: The ranks.
         :raises RankFileError: if shapes do not fit together, there are no triples, or ranks are less than one
         """
         num = len(triples)
-        if triples.shape != (num, 3) or head_rank.shape != (num,) or tail_rank.shape != (num,) or not num:
+        of_triples = (head_rank, tail_rank, *groups.values())
+        if triples.shape != (num, 3) or any(x.shape != (num,) for x in of_triples) or not num:
             raise RankFileError(
                 f"{source} must be of at least one triple, with the shapes (n, 3), (n,) and (n,), but have "
-                f"{triples.shape}, {head_rank.shape} and {tail_rank.shape}. {FIX}"
+                f"{', '.join(str(x.shape) for x in (triples, *of_triples))}. {FIX}"
             )
         # so is NaN
         if not (numpy.isfinite([head_rank, tail_rank]).all() and min(head_rank.min(), tail_rank.min()) >= 1):
             raise RankFileError(f"{source} must be at least one, and finite. {FIX}")
         order = numpy.lexsort(triples.T[::-1])
-        return cls(triples[order], head_rank[order].astype(float), tail_rank[order].astype(float))
+        ranks = (x[order].astype(float) for x in (head_rank, tail_rank))
+        return cls(triples[order], *ranks, {name: x[order] for name, x in groups.items()})
 
     @property
     def num_triples(self) -> int:
@@ -75,15 +89,16 @@ class Ranks:
 def read_ranks(path: str | Path) -> Ranks:
     """Read the ranks of a run.
 
-    :param path: The path of the ``.npz`` file with the arrays ``triples``, ``head_rank`` and ``tail_rank``.
+    :param path: The path of the ``.npz`` file with the arrays ``triples``, ``head_rank`` and ``tail_rank``, and, if they
+        are to be compared by these, :data:`GROUPS`.
     :returns: The ranks.
     :raises RankFileError: if there is no such file, or it is not readable as such
     """
-    names = [field.name for field in dataclasses.fields(Ranks)]
+    names = ("triples", "head_rank", "tail_rank")
     try:
         # numpy.load would take anything else for a pickle
         with Path(path).open("rb") as stream, NpzFile(stream) as file:
-            arrays = {name: file[name] for name in names if name in file}
+            arrays = {name: file[name] for name in (*names, *GROUPS) if name in file}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise RankFileError(f"{path} cannot be read ({error}). {FIX}") from error
     missing = [name for name in names if name not in arrays]

@@ -12,7 +12,7 @@ from pykeen.training import TrainingLoop, training_loop_resolver
 from ..bundle import save
 from ..bundle.layout import CONFIGURATION_NAME
 from ..encoders.weights import resolve_device
-from ..evaluation.measuring import RankKeepingEvaluator, collect_metrics, weight_modalities
+from ..evaluation.measuring import RankKeepingEvaluator, collect_metrics, group_triples, weight_modalities
 from ..models import QueryScoringModel
 from ..training.resumable import ResumableTrainingLoop
 from .configuration import FIXED, read_configuration
@@ -107,7 +107,8 @@ def run(
             }
             if bundle:
                 save(result.model, data.dataset.training, folder.bundle)
-            folder.finish(content, {"triples": data.testing.mapped_triples.numpy(), **evaluator.get_ranks()})
+            groups = group_triples(data.testing, data.dataset.training)
+            folder.finish(content, {"triples": data.testing.mapped_triples.numpy(), **evaluator.get_ranks(), **groups})
     metrics = content["metrics"]["both"]["realistic"]
     report(f"{'; '.join(f'{name} {metrics[name]:.4f}' for name in ('MRR', 'Hits@1', 'Hits@10'))} in {folder.path}")
     return content

@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,6 @@ def reproduce(
     experiment: str,
     *,
     output: str | Path,
-    dataset_kwargs: Mapping[str, Any] | None = None,
     engine: Engine | None = None,
     retry: bool = False,
     dry_run: bool = False,
@@ -39,7 +38,6 @@ def reproduce(
 
     :param experiment: The name of the experiment.
     :param output: The directory to write to, which several machines may share.
-    :param dataset_kwargs: The keyword-based parameters of the dataset.
     :param engine: What carries the runs out. Defaults to one after the other in this process.
     :param retry: Whether to run again what has failed, or whose files are damaged; it continues from its checkpoint.
     :param dry_run: Whether to only report the commands that carry the runs out, for other engines.
@@ -53,7 +51,7 @@ def reproduce(
     directory = Path(output)
     # before the dataset is downloaded
     _check_directory(directory, experiment)
-    runs = plan(experiment, dataset_kwargs=dataset_kwargs, **options)
+    runs = plan(experiment, **options)
     folders = [_write_plan(directory, run) for run in runs]
     if retry:
         for folder in folders:
@@ -65,15 +63,14 @@ def reproduce(
         return directory
     engine = engine or InlineEngine()
     engine.execute(pending, Progress(folders, engine, report).update)
-    return write_report(directory, dataset_kwargs)
+    return write_report(directory)
 
 
-def report_only(experiment: str, output: str | Path, dataset_kwargs: Mapping[str, Any] | None = None) -> Path:
+def report_only(experiment: str, output: str | Path) -> Path:
     """Write the report of what is finished, and run nothing.
 
     :param experiment: The name of the experiment.
     :param output: The directory.
-    :param dataset_kwargs: The keyword-based parameters of the dataset, if its files are elsewhere by now.
     :returns: The path of the report.
     :raises OSError: if the output cannot be written
     :raises ValueError: if there is no such experiment, or nothing of it in the directory
@@ -83,7 +80,7 @@ def report_only(experiment: str, output: str | Path, dataset_kwargs: Mapping[str
     if not _list_folders(directory):
         raise ValueError(f"{directory} has no results of {experiment}. Check the directory, or run the experiment.")
     _check_directory(directory, experiment)
-    return write_report(directory, dataset_kwargs)
+    return write_report(directory)
 
 
 def count_failures(output: str | Path) -> int:

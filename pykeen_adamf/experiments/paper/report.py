@@ -7,21 +7,11 @@ from typing import Any, Final
 
 import pandas
 
-from ...datasets import DownloadError
 from ...evaluation import RankFileError
 from ...evaluation.bootstrap import DEFAULT_RESAMPLES
 from ...explaining.output import write_table
-from ..data import get_modalities
 from .published import CITED, PAPER
-from .reporting.comparisons import (
-    MIN_TRIPLES,
-    compare,
-    compare_by_coverage,
-    compare_by_relation,
-    compare_tuning,
-    find_pairs,
-    load_for,
-)
+from .reporting.comparisons import MIN_TRIPLES, compare, compare_tuning, find_pairs
 from .reporting.plots import PICTURE_SUFFIX, plot
 from .reporting.rendering import FILE_NAMES, render
 from .reporting.runs import read_runs
@@ -41,14 +31,12 @@ WEIGHTS: Final = "-weights.tsv"
 MAX_ATTEMPTS: Final = 5
 
 
-def write_report(directory: str | Path, dataset_kwargs: Mapping[str, Any] | None = None) -> Path:
+def write_report(directory: str | Path) -> Path:
     """Write the report of an experiment: tables, comparisons, and plots.
 
     The same results make the same report, but for its last section, about times and machines.
 
     :param directory: The directory of the experiment, with the folders of runs in ``runs/``.
-    :param dataset_kwargs: The keyword-based parameters of the dataset, if its files are elsewhere by now. Where they do
-        not make the dataset of the runs, those are tried that the runs were configured with.
     :returns: The path of ``report.md``; plots, weights and the comparisons by relation are beside it.
     :raises ValueError: if there is no experiment, or a file in it is not readable
     :raises OSError: if the report cannot be written
@@ -61,7 +49,7 @@ def write_report(directory: str | Path, dataset_kwargs: Mapping[str, Any] | None
             # files are complete there before they replace others
             runs, draft = newest, Path(temporary) / str(attempt)
             draft.mkdir()
-            for name, text in render(_describe(runs, draft, dataset_kwargs)).items():
+            for name, text in render(_describe(runs, draft)).items():
                 (draft / name).write_text(text, encoding="utf-8")
             # with what is finished by now, another process may have written a newer report
             newest = read_runs(directory)
@@ -87,7 +75,7 @@ def _get_stem(runs: pandas.DataFrame) -> str:
     return f"{runs['experiment'].iloc[0]}-{runs['dataset'].iloc[0]}"
 
 
-def _describe(runs: pandas.DataFrame, draft: Path, dataset_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+def _describe(runs: pandas.DataFrame, draft: Path) -> dict[str, Any]:
     """Return what the templates show, and write the files beside the report to a directory."""
     links = runs.sort_values("folder").to_dict(orient="records")
     runs = runs.drop_duplicates(["dataset", "label", "seed"], keep="last")
@@ -112,7 +100,7 @@ def _describe(runs: pandas.DataFrame, draft: Path, dataset_kwargs: Mapping[str, 
             **{"results": results, "cited": cited},
             **describe_settings(done),
             **_draw(done, stem),
-            **_compare(done, stem, dataset_kwargs),
+            **_compare(done, stem),
         }
     return context
 
@@ -134,7 +122,7 @@ def _draw(runs: pandas.DataFrame, stem: Path) -> dict[str, Any]:
     return context
 
 
-def _compare(runs: pandas.DataFrame, stem: Path, dataset_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+def _compare(runs: pandas.DataFrame, stem: Path) -> dict[str, Any]:
     """Compare models, and write down how they compare by relation."""
     pairs, overall, problems = [], [], []
     for pair in find_pairs(runs):
@@ -144,17 +132,12 @@ def _compare(runs: pandas.DataFrame, stem: Path, dataset_kwargs: Mapping[str, An
         except RankFileError as error:  # noqa: PERF203 - there are few pairs
             problems.append(f"{pair.label}: {error}")
     context: dict[str, Any] = {"comparisons": overall, "problems": problems, "tuning": compare_tuning(pairs)}
-    if not pairs:
-        return context
-    labels = {part["label"].iloc[0] for pair in pairs for part in (pair.first, pair.second)}
-    try:
-        dataset = load_for(runs[runs["label"].isin(labels)], dataset_kwargs)
-        context["coverage"] = [compare_by_coverage(pair, dataset) for pair in pairs if get_modalities(dataset)]
-    except (DownloadError, OSError, ValueError) as error:
-        return {**context, "dataset_problem": error}
-    # by relation, there are too many of these
-    if runs["experiment"].iloc[0] != "figure3":
-        relations = [compare_by_relation(pair, dataset) for pair in pairs]
-        context["relations_file"] = write_table(pandas.concat(relations), f"{stem}{RELATIONS}").name
-        context["relations"] = [frame.head(MAX_RELATIONS) for frame in relations]
+    by_coverage, by_relation = (
+        [frame for pair in pairs if len(frame := compare(pair, ["MRR"], by))] for by in ("coverage", "relation")
+    )
+    context["coverage"] = by_coverage
+    # there are too many pairs of figure 3
+    if by_relation and runs["experiment"].iloc[0] != "figure3":
+        context["relations_file"] = write_table(pandas.concat(by_relation), f"{stem}{RELATIONS}").name
+        context["relations"] = [frame.head(MAX_RELATIONS) for frame in by_relation]
     return context

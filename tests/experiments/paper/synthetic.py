@@ -12,6 +12,7 @@ from pykeen.pipeline import pipeline as pykeens_pipeline
 from pykeen.training.callbacks import TrainingCallback
 
 from pykeen_adamf.evaluation import METRICS, Ranks, rank_metrics
+from pykeen_adamf.evaluation.measuring import group_triples
 from pykeen_adamf.experiments.data import describe_data, load_data
 from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.paper.contenders import Overrides
@@ -38,6 +39,7 @@ def write_experiment(
     failed: Collection[tuple[str, int]] = (),
     missing: Collection[tuple[str, int]] = (),
     change: Change | None = None,
+    has_groups: bool = True,
     **kwargs: Any,
 ) -> list[Run]:
     """Write the folders of an experiment's runs, in which some models have better ranks."""
@@ -52,7 +54,8 @@ def write_experiment(
             result, ranks = make_result(run, is_better=get_variant(run) in better)
             if change is not None:
                 change(run, result)
-            folder.finish(result, {name: getattr(ranks, name) for name in ("triples", "head_rank", "tail_rank")})
+            arrays = {name: getattr(ranks, name) for name in ("triples", "head_rank", "tail_rank")}
+            folder.finish(result, {**arrays, **(ranks.groups if has_groups else {})})
     return runs
 
 
@@ -69,7 +72,8 @@ def make_result(run: Run, is_better: bool) -> tuple[dict[str, Any], Ranks]:
     hardness = numpy.random.default_rng(0).integers(2, 40, size=(2, data.testing.num_triples))
     noise = numpy.random.default_rng(seed).integers(0, 3, size=hardness.shape)
     head, tail = numpy.maximum(1, hardness // (3 if is_better else 1) - noise).astype(float)
-    ranks = Ranks.from_arrays(data.testing.mapped_triples.numpy(), head, tail)
+    groups = group_triples(data.testing, data.dataset.training)
+    ranks = Ranks.from_arrays(data.testing.mapped_triples.numpy(), head, tail, **groups)
     metrics = dict(zip(METRICS, rank_metrics(ranks).mean(axis=0).tolist(), strict=True))
     pipeline = run.configuration["pipeline"]
     content = {
