@@ -24,10 +24,11 @@ from pykeen.models import Model
 from pykeen.triples import TriplesFactory
 from torch import nn
 
+from .explaining.labels import resolve
+from .explaining.model import check_model
 from .features import FeatureSource, ModalityFeatures, as_features
 from .models import MultimodalModel
 from .nn import FusedRepresentation, ProjectedFeatureRepresentation, get_query_form
-from .suggestions import suggest
 from .typing import BoolTensor, FloatTensor
 
 __all__ = ["Absent", "Target", "predict_new_entities", "represent_new_entities", "score_new_entities"]
@@ -73,14 +74,8 @@ def predict_new_entities(
         raise ValueError(f"target must be 'head' or 'tail', but is {target!r}")
     if k is not None and k < 1:
         raise ValueError(f"k must be positive, but is {k}")
-    for name in ("num_entities", "num_relations"):
-        known, other = getattr(model, name), getattr(triples_factory, name)
-        if known != other:
-            raise ValueError(
-                f"The model has {name}={known}, but the triples factory {name}={other}. Use the one that the model was "
-                f"trained on."
-            )
-    relation_id = _find_relation(relation, triples_factory)
+    check_model(_check_model(model), triples_factory)
+    relation_id = int(resolve([relation], triples_factory, "relation"))
     names, aligned = _align(features, labels)
     matrices = {name: modality.matrix for name, modality in aligned.items()}
     presence = {name: modality.presence for name, modality in aligned.items()}
@@ -214,16 +209,6 @@ def _expect(base: nn.Module) -> FloatTensor | None:
         # the others are random
         embeddings = embeddings[base.presence]
     return embeddings.mean(dim=0)
-
-
-def _find_relation(relation: str | int, triples_factory: TriplesFactory) -> int:
-    """Return the ID of a relation."""
-    if isinstance(relation, str) and relation in triples_factory.relation_to_id:
-        return triples_factory.relation_to_id[relation]
-    if not isinstance(relation, str) and 0 <= relation < triples_factory.real_num_relations:
-        return relation
-    hint = suggest(relation, triples_factory.relation_to_id)
-    raise ValueError(f"There is no relation {relation!r} in the triples that the model was trained on.{hint}")
 
 
 def _align(

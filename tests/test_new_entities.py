@@ -295,10 +295,13 @@ VISUAL = torch.rand(2, DIMS["visual"])
         (dict(relation="r 0"), "no relation 'r 0' .* Did you mean 'r0'"),
         (dict(absent="random"), "absent must be 'average' or 'left-out', but is 'random'"),
         (dict(k=0), "k must be positive, but is 0"),
-        (dict(relation=4), "no relation 4"),
-        (dict(relation=-1), "no relation -1"),
+        (dict(relation=4), "no relation with the ID 4: IDs are at least 0 and less than 4"),
+        (dict(relation=-1), "no relation with the ID -1"),
         (dict(target="relation"), "target must be 'head' or 'tail', but is 'relation'"),
-        (dict(triples_factory=make_factory(num_entities=21)), "num_entities=20, but the triples factory"),
+        (
+            dict(triples_factory=make_factory(num_entities=21)),
+            "has 20 entities and 4 relations, but the triples factory 21 entities",
+        ),
         (
             dict(model=LpRotatE(triples_factory=make_factory(), embedding_dim=4, random_seed=0)),
             "LpRotatE cannot predict anything for entities that it was not trained with",

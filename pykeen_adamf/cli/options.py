@@ -76,7 +76,7 @@ def budget_options(**defaults: Any) -> Callable[[F], F]:
     """Return the options that override a budget, with defaults; what has none is as configured."""
     known = {
         "epochs": (POSITIVE, "Epochs."),
-        "embedding_dim": (POSITIVE, "Complex numbers an embedding; margins stay as they are."),
+        "embedding_dim": (POSITIVE, "Complex numbers an embedding; margins of moduli stay as they are."),
         "batch_size": (POSITIVE, "Triples in a batch."),
         "negatives": (POSITIVE, "Negatives for each triple."),
         "learning_rate": (POSITIVE_FLOAT, "The learning rate of all models."),

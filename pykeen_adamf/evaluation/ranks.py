@@ -89,8 +89,8 @@ class Ranks:
 def read_ranks(path: str | Path) -> Ranks:
     """Read the ranks of a run.
 
-    :param path: The path of the ``.npz`` file with the arrays ``triples``, ``head_rank`` and ``tail_rank``, and, if they
-        are to be compared by these, :data:`GROUPS`.
+    :param path: The path of the ``.npz`` file with the arrays ``triples``, ``head_rank`` and ``tail_rank``, and some of
+        :data:`GROUPS`, if they are to be compared by these.
     :returns: The ranks.
     :raises RankFileError: if there is no such file, or it is not readable as such
     """

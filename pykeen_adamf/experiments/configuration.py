@@ -23,7 +23,7 @@ from ..suggestions import lookup, suggest
 from ..training import MATTrainingLoop
 from .data import DataOptions
 
-__all__ = ["check_configuration", "check_sections", "describe_differences", "merge", "read_configuration"]
+__all__ = ["check_configuration", "describe_differences", "merge", "read_configuration", "read_sections"]
 
 #: Values of parameters that all runs have in common, since metrics and ranks would be something else with others.
 FIXED: Final[Mapping[str, Any]] = {
@@ -72,11 +72,7 @@ def read_configuration(what: str | Path) -> dict[str, Any]:
             hint = suggest(str(what), known)
             raise ValueError(f"There is no file {path}, and no preset of that name: {', '.join(known)}.{hint}")
         path = preset_path(str(what))
-    try:
-        content = load_configuration(path)
-    # YAML's errors are none of Python's own
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read: {error}. Correct the file.") from error
+    content = read_sections(path)
     check_configuration(content, path)
     kwargs = content["pipeline"].get("dataset_kwargs") or {}
     for key in kwargs.keys() & FILES:
@@ -95,12 +91,11 @@ def _resolve_paths(value: Any, directory: Path) -> Any:
     return str((directory / value).resolve()) if is_there else value
 
 
-def check_configuration(content: Any, path: str | Path) -> None:
+def check_configuration(content: Mapping[str, Any], path: str | Path) -> None:
     """Check a configuration from a path, rather than find out after hours.
 
     :raises ValueError: if anything in it is unknown, or changes what is measured; the message names the nearest
     """
-    check_sections(content, path)
     pipeline = content["pipeline"]
     if pipeline.get("dataset") is None:
         raise ValueError(
@@ -145,11 +140,16 @@ def _check_parts(path: str | Path, pipeline: Mapping[str, Any]) -> None:
             _check_names(path, pipeline.get("training_kwargs"), known, f"the training of {cls.__name__}")
 
 
-def check_sections(content: Any, path: str | Path) -> None:
-    """Check the form of a configuration from a path.
+def read_sections(path: Path) -> dict[str, Any]:
+    """Read a configuration, of which only the form is checked.
 
-    :raises ValueError: if anything is of another type, or PyKEEN's pipeline does not have it
+    :raises ValueError: if it cannot be read, anything is of another type, or PyKEEN's pipeline does not have it
     """
+    try:
+        content = load_configuration(path)
+    # YAML's errors are none of Python's own
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read: {error}. Correct the file.") from error
     if not isinstance(content, Mapping) or not isinstance(content.get("pipeline"), Mapping):
         raise ValueError(f"{path} has no 'pipeline', a dictionary with the parameters of PyKEEN's pipeline. Add it.")
     sections, pipeline = ("metadata", "data", "pipeline"), content["pipeline"]
@@ -158,6 +158,7 @@ def check_sections(content: Any, path: str | Path) -> None:
     for name, value in [*pipeline.items(), *content.items()]:
         if (name.endswith("_kwargs") or name in sections) and not isinstance(value, Mapping | None):
             raise ValueError(f"{path} has {name!r}, which is no dictionary. Correct the file.")
+    return dict(content)
 
 
 def _check_names(path: str | Path, given: Mapping[str, Any] | None, known: Collection[str], owner: str) -> None:

@@ -2,32 +2,21 @@
 
 import dataclasses
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from pykeen.datasets import Dataset, dataset_resolver, get_dataset
+from pykeen.datasets import Dataset
 from pykeen.triples import CoreTriplesFactory
 
 from ..datasets.dropping import drop_from_dataset
+from ..datasets.lookup import load_dataset
 from ..features.dropping import DroppingOrder
-from ..suggestions import suggest
 from ..training.configuration import describe_triples
 from ..triples import MultimodalTriplesFactory
 
-__all__ = [
-    "Data",
-    "DataOptions",
-    "describe_data",
-    "digest_data",
-    "get_modalities",
-    "load_data",
-    "load_dataset",
-    "name_dataset",
-    "sample",
-]
+__all__ = ["Data", "DataOptions", "describe_data", "digest_data", "get_modalities", "load_data", "sample"]
 
 #: The random seed of the choice of test triples, the same for all runs, such that they can be compared one by one.
 SAMPLE_SEED = 0
@@ -65,33 +54,6 @@ def load_data(configuration: Mapping[str, Any]) -> Data:
         # with the same seed, what is dropped at a ratio is also dropped at higher ones
         dataset = drop_from_dataset(dataset, options.missing_ratio, pipeline["random_seed"], options.missing_by)
     return Data(dataset, sample(dataset.testing, options.test_triples), digest)
-
-
-def name_dataset(name: str) -> str:
-    """Return the name of a benchmark, or of a dataset's class, for any spelling that PyKEEN knows.
-
-    :raises ValueError: if there is no such dataset
-    """
-    try:
-        cls = dataset_resolver.lookup(name)
-    except (KeyError, ValueError) as error:
-        hint = suggest(dataset_resolver.normalize(name), dataset_resolver.lookup_dict)
-        raise ValueError(f"There is no dataset {name!r}.{hint} `pykeen ls datasets` lists them all.") from error
-    return getattr(cls, "benchmark_name", cls.__name__)
-
-
-def load_dataset(name: str, dataset_kwargs: Mapping[str, Any]) -> Dataset:
-    """Load a dataset by its name and keyword-based parameters.
-
-    :raises ValueError: if there is no such dataset, or it has no such parameters
-    """
-    cls = dataset_resolver.lookup(name_dataset(name))
-    known = inspect.signature(cls).parameters
-    unknown = sorted(set(dataset_kwargs).difference(known))
-    if unknown:
-        hint = suggest(unknown[0], known)
-        raise ValueError(f"{name} has no parameter {unknown[0]!r}: leave it out, or choose another dataset.{hint}")
-    return get_dataset(dataset=name, dataset_kwargs=dataset_kwargs)
 
 
 def get_modalities(dataset: Dataset) -> list[str]:

@@ -64,11 +64,11 @@ class InlineEngine(Engine):
     # docstr-coverage: inherited
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:  # noqa: D102
         for folder in folders:
-            carry_out(folder, self.device)
+            carry_out(folder, self.device, progress=True)
             report(folder)
 
 
-def carry_out(folder: Path, device: str | None) -> None:
+def carry_out(folder: Path, device: str | None, progress: bool = False) -> None:
     """Carry out a run in this process; its folder has what goes wrong, and one bad run must not stop others."""
     # it needs PyKEEN, which takes seconds to be imported
     from .run import run
@@ -78,7 +78,7 @@ def carry_out(folder: Path, device: str | None) -> None:
         # others may have carried it out in the meantime, or do so now
         while not files.has_ended:
             with suppress(BusyError):
-                run(files.configuration, folder, device=device, progress=False)
+                run(files.configuration, folder, device=device, progress=progress)
                 return
             time.sleep(INTERVAL)
     except Exception as error:

@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import pandas
 import torch
-from pykeen.datasets import dataset_resolver, get_dataset
 from pykeen.triples import TriplesFactory
 
 from ..bundle import load
-from ..suggestions import suggest
+from ..datasets.lookup import load_dataset
+from ..datasets.path import read_labeled_triples
 from ..typing import LongTensor
 from .explanations import explain_entities, explain_relations, explain_triples
 from .labels import resolve_triples
 
-__all__ = ["EvaluationTriples", "choose_triples", "explain_directory", "read_labeled_triples"]
+__all__ = ["EvaluationTriples", "choose_triples", "explain_directory"]
 
 
 class EvaluationTriples(NamedTuple):
@@ -44,7 +44,8 @@ def explain_directory(
     :param entities: The labels of entities.
     :param triples: The labels of triples.
     :param relations: The labels of relations.
-    :param path: A file with the triples to average over, cf. :func:`read_labeled_triples`.
+    :param path: A file with the triples to average over, cf.
+        :func:`pykeen_adamf.datasets.path.read_labeled_triples`.
     :param dataset: The name of a dataset, over whose test triples to average. If there is no file either, these are
         the training triples.
     :param device: The device. Defaults to a GPU, if there is one.
@@ -79,11 +80,11 @@ def choose_triples(
     """Take the triples of a file, or the test triples of a dataset, or else those that the model was trained on.
 
     :param training: The triples that the model was trained on.
-    :param path: The file, cf. :func:`read_labeled_triples`.
+    :param path: The file, cf. :func:`pykeen_adamf.datasets.path.read_labeled_triples`.
     :param dataset: The name of the dataset, whose validation triples are known, too.
     :returns: The triples.
-    :raises ValueError: if both are given, there is no such dataset, the model knows other entities or relations, or as
-        :func:`read_labeled_triples`
+    :raises ValueError: if both are given, there is no such dataset or file, or the model knows other entities or
+        relations
     """
     if path is not None and dataset is not None:
         raise ValueError("There can be triples of either a file or a dataset, not both.")
@@ -98,12 +99,7 @@ def choose_triples(
 
 
 def _choose_test_triples(training: TriplesFactory, name: str) -> EvaluationTriples:
-    try:
-        cls = dataset_resolver.lookup(name)
-    except KeyError as error:
-        hint = suggest(dataset_resolver.normalize(name), dataset_resolver.lookup_dict)
-        raise ValueError(f"There is no dataset {name!r}.{hint or ' See: pykeen ls datasets'}") from error
-    dataset = get_dataset(dataset=cls)
+    dataset = load_dataset(name)
     testing = resolve_triples(dataset.testing, training)
     description = f"the {len(testing):,} test triples of {name}"
     if dataset.validation is None:
@@ -111,30 +107,3 @@ def _choose_test_triples(training: TriplesFactory, name: str) -> EvaluationTripl
     validation = resolve_triples(dataset.validation, training)
     description = f"{description}; its {len(validation):,} validation triples are known, too"
     return EvaluationTriples(testing, torch.cat([testing, validation]), description)
-
-
-def read_labeled_triples(path: str | Path) -> list[tuple[str, ...]]:
-    """Read triples from a tab-separated file in UTF-8 with head, relation and tail in each line, without a header.
-
-    :param path: The path of the file.
-    :returns: The triples. Labels are taken as they are; blank lines are ignored.
-    :raises ValueError: if it is not in UTF-8, a line has another number of fields, or there is none
-    """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not in UTF-8. Convert it, e.g.: iconv -f LATIN1 -t UTF-8") from error
-    triples = []
-    for number, line in enumerate(lines, start=1):
-        fields = line.removesuffix("\r").split("\t")
-        if len(fields) == 3:
-            triples.append(tuple(fields))
-        elif fields != [""]:
-            raise ValueError(
-                f"{path}, line {number}: there must be three fields, head, relation and tail, separated by tabs, but "
-                f"there {'is one' if len(fields) == 1 else f'are {len(fields)}'}."
-            )
-    if not triples:
-        raise ValueError(f"{path} is empty. Each line must have a head, a relation and a tail, separated by tabs.")
-    return triples

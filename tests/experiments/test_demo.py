@@ -119,7 +119,7 @@ def test_pictures(run, directory, name):
     with Image.open(directory / name) as picture:
         picture.load()
         assert picture.format == "PNG"
-        assert 1000 < picture.width < 2000
+        assert 800 < picture.width < 2000
         assert 400 < picture.height < 1200
         # it is not empty
         assert len(picture.convert("RGB").getcolors(maxcolors=1 << 20)) > 50

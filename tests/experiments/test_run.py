@@ -17,9 +17,10 @@ from pykeen.training import LCWATrainingLoop, SLCWATrainingLoop
 from pykeen_adamf.bundle import load
 from pykeen_adamf.cli import main
 from pykeen_adamf.datasets.dropping import drop_from_dataset
+from pykeen_adamf.datasets.lookup import load_dataset
 from pykeen_adamf.evaluation import METRICS, Ranks, rank_metrics
 from pykeen_adamf.evaluation import read_ranks as read_ranks_file
-from pykeen_adamf.experiments.data import describe_data, load_dataset
+from pykeen_adamf.experiments.data import describe_data
 from pykeen_adamf.experiments.engines import BUSY
 from pykeen_adamf.experiments.folder import BusyError, RunFolder
 from pykeen_adamf.experiments.paper.experiments import MISSING_RATIOS
@@ -178,11 +179,18 @@ def test_ranks(benchmark, tmp_path, variant):
     result, ranks = execute_planned(get_planned(benchmark, variant), tmp_path / "run")
     dataset = get_dataset(dataset="DB15K", dataset_kwargs=dict(directory=str(benchmark)))
     assert numpy.array_equal(ranks["triples"], dataset.testing.mapped_triples.numpy())
-    assert {key: (value.dtype, value.shape) for key, value in ranks.items()} == {
-        "triples": (numpy.int64, (9, 3)),
-        "head_rank": (numpy.float64, (9,)),
-        "tail_rank": (numpy.float64, (9,)),
+    assert {key: (value.dtype.kind, value.shape) for key, value in ranks.items()} == {
+        "triples": ("i", (9, 3)),
+        "head_rank": ("f", (9,)),
+        "tail_rank": ("f", (9,)),
+        "relation": ("U", (9,)),
+        "coverage": ("U", (9,)),
     }
+    assert ranks["relation"].tolist() == [
+        dataset.testing.relation_id_to_label[i] for i in dataset.testing.mapped_triples[:, 1].tolist()
+    ]
+    # each entity of this benchmark has features of both modalities
+    assert set(ranks["coverage"]) == {"all"}
     both = numpy.concatenate([ranks["head_rank"], ranks["tail_rank"]])
     for side, values in (("head", ranks["head_rank"]), ("tail", ranks["tail_rank"]), ("both", both)):
         metrics = result["metrics"][side]["realistic"]

@@ -7,8 +7,9 @@ import pandas
 import pytest
 from pykeen.datasets import EagerDataset
 
+from pykeen_adamf.datasets.path import read_labeled_triples
 from pykeen_adamf.explaining import directory, explain_entities, explain_relations, explain_triples
-from pykeen_adamf.explaining.directory import choose_triples, read_labeled_triples
+from pykeen_adamf.explaining.directory import choose_triples
 from pykeen_adamf.explaining.output import check_path, format_table, write_table
 
 from .cases import make_case
@@ -98,18 +99,18 @@ def test_reading_triples(tmp_path, content):
     """Labels are taken as they are, whatever the line ends."""
     path = tmp_path / "triples.tsv"
     path.write_bytes(content.encode())
-    assert read_labeled_triples(path) == [("a", "r", "b"), ("NA", "1984", "c d")]
+    assert read_labeled_triples(path).tolist() == [["a", "r", "b"], ["NA", "1984", "c d"]]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty. Each line must have"),
-        (b"\n\n", "is empty"),
-        (b"a\tr\tb\n\na\tr\n", "line 3: .* but there are 2"),
-        (b"a r b", "line 1: .* but there is one"),
-        (b"a\tr\tb\t\n", "line 1: .* but there are 4"),
-        (b"M\xfcnchen\tr\tb\n", "not in UTF-8"),
+        (b"", "No columns"),
+        (b"\n\n", "No columns"),
+        (b"a\tr\tb\n\na\tr\n", "has a row without three labels, but with 'a', 'r'"),
+        (b"a r b", "has 1 columns. Triples have three"),
+        (b"a\tr\tb\t\n", "has 4 columns. Triples have three"),
+        (b"M\xfcnchen\tr\tb\n", "'utf-8' codec can't decode byte 0xfc"),
     ],
 )
 def test_bad_triples(tmp_path, content, message):
@@ -125,14 +126,14 @@ def test_datasets_that_do_not_fit():
         choose_triples(factory, dataset="EmojiKG")
     with pytest.raises(ValueError, match=r"There is no dataset 'EmojiGK'. Did you mean 'emojikg'"):
         choose_triples(factory, dataset="EmojiGK")
-    with pytest.raises(ValueError, match=r"There is no dataset '#'. See: pykeen ls datasets"):
+    with pytest.raises(ValueError, match=r"There is no dataset '#'. `pykeen ls datasets` lists them all"):
         choose_triples(factory, dataset="#")
 
 
 def test_datasets_without_validation(monkeypatch):
     """Only their test triples are known."""
     _, factory = make_case()
-    monkeypatch.setattr(directory, "get_dataset", lambda dataset: EagerDataset(training=factory, testing=factory))
+    monkeypatch.setattr(directory, "load_dataset", lambda name: EagerDataset(training=factory, testing=factory))
     triples = choose_triples(factory, dataset="EmojiKG")
     assert triples.known is triples.triples
     assert triples.description == f"the {factory.num_triples} test triples of EmojiKG"

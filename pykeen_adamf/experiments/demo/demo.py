@@ -14,7 +14,6 @@ from pykeen.models import Model
 from ...bundle import load
 from ...datasets import EmojiKG
 from ...encoders.weights import resolve_device
-from ...models import MultimodalModel
 from ...presets import load_preset
 from ..configuration import merge
 from ..paper.contenders import load_configuration
@@ -94,7 +93,7 @@ def demo(
     if importlib.util.find_spec("matplotlib") is None:
         report('\nThere are no pictures without matplotlib: pip install "pykeen-adamf[plots]"')
     else:
-        _write_pictures(models, dataset, output)
+        _write_pictures(results, output)
         written = "the results, the models and the pictures"
     report(f"\nWrote {written} to {output}. It took {seconds:.0f} seconds.")
     return content
@@ -121,15 +120,11 @@ def _answer_questions(
     return content
 
 
-def _write_pictures(models: Mapping[str, Model], dataset: EmojiKG, output: Path) -> None:
+def _write_pictures(results: Mapping[str, Mapping[str, Any]], output: Path) -> None:
     """Write what matplotlib, an optional dependency, draws."""
-    from .pictures import modality_weights, plot_curves, plot_weights
+    from ...explaining.plotting import plot_weights
+    from .pictures import plot_curves
 
-    weights = {
-        name: modality_weights(model, dataset)
-        for name, model in models.items()
-        if isinstance(model, MultimodalModel) and model.modality_weights() is not None
-    }
-    plot_weights(weights).savefig(output / "modality_weights.png", dpi=150)
-    curves = {name: pandas.read_csv(output / name / "curve.csv") for name in models}
+    plot_weights(pandas.DataFrame(results["AdaMF-MAT"]["modality_weights"]), output / "modality_weights.png")
+    curves = {name: pandas.read_csv(output / name / "curve.csv") for name in results}
     plot_curves(curves).savefig(output / "learning_curves.png", dpi=150)

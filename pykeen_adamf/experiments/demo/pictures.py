@@ -12,13 +12,11 @@ from matplotlib.patches import Patch
 from PIL import Image, ImageOps
 
 from ...datasets import EmojiKG
-from ...explaining.plotting import COLORS, draw_weights
-from ...models import MultimodalModel
-from ...triples import labels_by_id
+from ...explaining.plotting import COLORS
 from ..recording import VALIDATION
 from .questions import Answer, Question, format_question
 
-__all__ = ["modality_weights", "plot_answers", "plot_curves", "plot_emoji", "plot_weights"]
+__all__ = ["plot_answers", "plot_curves", "plot_emoji"]
 
 #: how much larger than they are emoji are shown
 SCALE = 4
@@ -86,38 +84,6 @@ def _draw_weights(ax: Axes, weights: Mapping[str, float]) -> None:
     ax.set(xlim=(0, 1), ylim=(-0.8, 0.8), xticks=[], yticks=[])
     ax.set_xlabel("weights in %", fontsize=9, color="#666666")
     ax.spines[:].set_visible(False)
-
-
-def modality_weights(model: MultimodalModel, dataset: EmojiKG) -> pandas.DataFrame:
-    """Average the weights of modalities by the type of entity, and by the relation whose heads entities are.
-
-    :param model: The model.
-    :param dataset: The dataset.
-    :returns: One row for each type and relation, with the columns ``by`` (``"entity type"`` or ``"relation"``), ``of``,
-        and one for each modality. Each head counts as often as it has test triples.
-    """
-    weighted = model.modality_weights()
-    assert weighted is not None
-    weights = pandas.DataFrame(weighted.cpu().numpy(), columns=list(model.modalities))
-    types = [label.partition(":")[0] for label in labels_by_id(dataset.entity_to_id)]
-    triples = dataset.testing.tensor_to_df(dataset.testing.mapped_triples)
-    by_relation = weights.iloc[triples["head_id"]].groupby(triples["relation_label"].to_numpy())
-    frames = {"entity type": weights.groupby(types, sort=False).mean(), "relation": by_relation.mean()}
-    return pandas.concat(frames, names=["by", "of"]).reset_index()
-
-
-def plot_weights(weights: Mapping[str, pandas.DataFrame]) -> Figure:
-    """Plot the results of :func:`modality_weights` by the name of the model."""
-    figure = Figure(figsize=(9, 1.2 + 2.1 * len(weights)), layout="constrained")
-    axes = figure.subplots(len(weights), 2, squeeze=False, sharex=True)
-    for row, (name, frame) in zip(axes, weights.items(), strict=True):
-        for ax, (by, part) in zip(row, frame.groupby("by"), strict=True):
-            draw_weights(ax, part["of"], part.drop(columns=["by", "of"]))
-            ax.set_title(f"{name}, by {by}", fontsize=10)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.suptitle("Modality weights")
-    return figure
 
 
 def plot_curves(curves: Mapping[str, pandas.DataFrame]) -> Figure:

@@ -12,11 +12,10 @@ from typing import Any, Final
 from pykeen.datasets import dataset_resolver
 from pykeen.models import model_resolver
 from pykeen.training import training_loop_resolver
-from pykeen.utils import load_configuration as load_configuration_file
 
-from ..configuration import check_configuration, check_sections
+from ..configuration import check_configuration, read_sections
 
-__all__ = ["CONFIGURATIONS", "CONTENDERS", "Overrides", "choose", "load_configuration"]
+__all__ = ["CONFIGURATIONS", "CONTENDERS", "DEFAULT", "Overrides", "choose", "load_configuration"]
 
 #: The directory of the configurations: one folder for each dataset, and one for all others.
 CONFIGURATIONS: Final = Path(__file__).parent / "configurations"
@@ -40,7 +39,7 @@ class Overrides:
     """What is to be different from the configurations; ``None`` leaves it as it is there."""
 
     epochs: int | None = None
-    #: margins stay as they are
+    #: margins stay as they are, but for the one of RotatE (PyKEEN), whose distances depend on it
     embedding_dim: int | None = None
     #: the number of triples in a batch
     batch_size: int | None = None
@@ -91,7 +90,7 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
     :raises ValueError: if there is no such model, or no file of it in the directory, or it cannot be read
     """
     path = _find(contender, dataset, directory)
-    content, expected = _read(path), _read(DEFAULT / path.name)
+    content, expected = read_sections(path), read_sections(DEFAULT / path.name)
     kept = {name: x for name, x in content["pipeline"].items() if x is not None and name not in DECIDED}
     titles = {"title": f"{contender} on {dataset}", "source": f"{path.parent.name}/{path.name}"}
     metadata, pipeline = (content.get("metadata") or {}) | titles, kept | {"dataset": dataset}
@@ -123,12 +122,3 @@ def _find(contender: str, dataset: str, directory: str | Path | None) -> Path:
             f"leave the model out."
         )
     return path
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = load_configuration_file(path)
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}. Correct the file.") from error
-    check_sections(content, path)
-    return dict(content)

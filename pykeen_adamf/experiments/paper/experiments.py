@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 from pykeen.stoppers import NopStopper, stopper_resolver
 
 from ...constants import TEXTUAL, VISUAL
+from ...datasets.lookup import load_dataset, name_dataset
 from ...features.dropping import DROPPING_ORDERS, DroppingOrder
 from ...hpo.pipeline import refuse_leaking_validation
 from ..configuration import merge
-from ..data import digest_data, get_modalities, load_dataset, name_dataset
+from ..data import digest_data, get_modalities
 from .contenders import CONTENDERS, Overrides, choose, load_configuration
 
 __all__ = ["EXPERIMENTS", "GROUPS", "MISSING_RATIOS", "Run", "Variant", "get_dropping_order", "plan"]
@@ -190,6 +191,11 @@ def _configure(
     metadata |= {"title": f"{variant.name} on {dataset}", "variant": variant.name, "parameters": variant.parameters}
     changes = merge(overrides.as_pipeline(), variant.changes)
     pipeline = merge(pipeline, changes)
+    if variant.contender == "RotatE (PyKEEN)" and overrides.embedding_dim is not None:
+        # the 2-norm of d coordinates of similar modulus is 1 / sqrt(d) of their sum, which the others use
+        scale = (configuration["pipeline"]["model_kwargs"]["embedding_dim"] / overrides.embedding_dim) ** 0.5
+        loss = pipeline["loss_kwargs"]
+        loss |= {"margin": scale * loss["margin"], "adversarial_temperature": loss["adversarial_temperature"] / scale}
     if dataset_kwargs:
         pipeline["dataset_kwargs"] = dict(dataset_kwargs)
     # files that come from a search have options of the loop and of the sampler here, where they would win

@@ -1,6 +1,6 @@
 """The report of an experiment, from the files of its runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
