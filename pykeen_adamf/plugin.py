@@ -67,8 +67,12 @@ REGISTRATIONS: Sequence[Registration] = (
         "nn",
         ["FusedRepresentation", "PhaseRepresentation", "ProjectedFeatureRepresentation", "StructuralEmbedding"],
     ),
+    Registration("pykeen.losses", "loss_resolver", "losses", ["EntropyGuidedLoss"]),
     Registration(
-        "pykeen.models", "model_resolver", "models", ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "Structural", "TBKGC"]
+        "pykeen.models",
+        "model_resolver",
+        "models",
+        ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "Structural", "TBKGC"],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
     Registration(

@@ -48,6 +48,7 @@ FIRST = [
 RESOLVE_ALL = """
 from pykeen.pipeline import pipeline
 from pykeen.datasets import dataset_resolver
+from pykeen.losses import loss_resolver
 from pykeen.models import model_resolver
 from pykeen.nn import interaction_resolver, representation_resolver
 from pykeen.sampling import negative_sampler_resolver
@@ -55,7 +56,8 @@ from pykeen.training import training_loop_resolver
 
 for resolver, names in (
     (dataset_resolver, ["DB15K", "MKG-W", "MKG-Y", "mkgw", "mkgy"]),
-    (model_resolver, ["AdaMF", "AdaMFRotatE", "LpRotatE", "Structural"]),
+    (loss_resolver, ["EntropyGuided"]),
+    (model_resolver, ["AdaMF", "AdaMFRotatE", "LpRotatE", "MoCME", "Structural"]),
     (training_loop_resolver, ["MAT", "OneVsAll", "OneVsAllMAT"]),
     (negative_sampler_resolver, ["FilteredBernoulli"]),
     (interaction_resolver, ["LpRotatE"]),

@@ -77,8 +77,8 @@ class Ranks:
         if not (numpy.isfinite([head_rank, tail_rank]).all() and min(head_rank.min(), tail_rank.min()) >= 1):
             raise RankFileError(f"{source} must be at least one, and finite. {FIX}")
         order = numpy.lexsort(triples.T[::-1])
-        ranks = (x[order].astype(float) for x in (head_rank, tail_rank))
-        return cls(triples[order], *ranks, {name: x[order] for name, x in groups.items()})
+        head_rank, tail_rank = (x[order].astype(float) for x in (head_rank, tail_rank))
+        return cls(triples[order], head_rank, tail_rank, {name: x[order] for name, x in groups.items()})
 
     @property
     def num_triples(self) -> int:

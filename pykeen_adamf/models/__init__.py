@@ -2,6 +2,7 @@
 
 from .adamf import AdaMF, AdaMFRotatE
 from .ikrl import IKRL
+from .mocme import MoCME
 from .multimodal import MultimodalModel
 from .query import QueryScoringModel
 from .structural import LpRotatE, Structural
@@ -14,6 +15,7 @@ __all__ = [
     "AdaMF",
     "AdaMFRotatE",
     "LpRotatE",
+    "MoCME",
     "MultimodalModel",
     "QueryScoringModel",
     "Structural",

@@ -8,6 +8,7 @@ from pykeen.nn import Embedding
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.nn import FusedRepresentation, ProjectedFeatureRepresentation, fusion_resolver
 from pykeen_adamf.nn.fusion import FUSIONS
+from pykeen_adamf.nn.fusion.complementarity import complementarity
 
 NUM, DIM = 12, 6
 LABELS = [str(i) for i in range(NUM)]
@@ -34,6 +35,41 @@ def cross_modal(parts, mask, with_sum):
     return numpy.concatenate([normalize(x) for x in (structural, other, structural + other)[: 2 + with_sum]], axis=-1)
 
 
+def find_complementarity(vectors, measure):
+    """What each of several vectors of one entity adds to the others."""
+    result = []
+    for i, x in enumerate(vectors):
+        others = [y for j, y in enumerate(vectors) if j != i]
+        if measure == "cosine":
+            total = sum((y / numpy.linalg.norm(y) for y in others), numpy.zeros_like(x))
+            result.append(1 - (x / numpy.linalg.norm(x)) @ total / max(numpy.linalg.norm(total), 1e-8))
+        elif others:
+            p, *rest = (softmax(y, 1) for y in (x, *others))
+            result.append((p * numpy.log(p / numpy.mean(rest, axis=0))).sum())
+        else:
+            result.append(0.0)
+    return numpy.array(result)
+
+
+def weigh(vectors, measure, temperature):
+    """The mean of vectors, with weights by what they add, or equal ones without a measure."""
+    logits = numpy.zeros(len(vectors)) if measure is None else find_complementarity(vectors, measure) / temperature
+    return softmax(logits, 1) @ numpy.array(vectors)
+
+
+def complement(parts, mask, experts=None, measure="cosine", temperature=1.0, intra=True, inter=True, as_sum=False):
+    """Entity by entity, modality by modality, view by view."""
+    rows = []
+    for x, m in zip(parts, mask, strict=True):
+        united = []
+        for i in numpy.flatnonzero(m):
+            views = [x[i]] if experts is None else [expert @ x[i] for expert in experts[i]]
+            united.append(weigh(views, measure if intra else None, temperature))
+        row = weigh(united, measure if inter else None, temperature)
+        rows.append(row * len(united) if as_sum else row)
+    return numpy.stack(rows)
+
+
 #: for each fusion and option: the name, keyword-based parameters, and the formula, of parts ``(n, dim)`` and a mask
 CASES = {
     "adaptive": (
@@ -57,6 +93,27 @@ CASES = {
         "concatenation",
         {},
         lambda f, x, m: (x * m[..., None]).reshape(len(x), -1) @ f["linear.weight"].T + f["linear.bias"],
+    ),
+    "complementarity": ("complementarity", {}, lambda f, x, m: complement(x, m, f["experts"])),
+    "complementarity, by information": (
+        "complementarity",
+        dict(num_views=2, measure="information", temperature=0.3),
+        lambda f, x, m: complement(x, m, f["experts"], "information", 0.3),
+    ),
+    "complementarity, without views": (
+        "complementarity",
+        dict(num_views=None, as_sum=True),
+        lambda f, x, m: complement(x, m, as_sum=True),
+    ),
+    "complementarity, with equal views": (
+        "complementarity",
+        dict(intra_modal=False),
+        lambda f, x, m: complement(x, m, f["experts"], intra=False),
+    ),
+    "complementarity, with equal modalities": (
+        "complementarity",
+        dict(inter_modal=False),
+        lambda f, x, m: complement(x, m, f["experts"], inter=False),
     ),
     "cross-modal": ("crossmodal", {}, lambda f, x, m: cross_modal(x.swapaxes(0, 1), m, False)),
     "cross-modal, with sum": (
@@ -186,6 +243,37 @@ def test_weights(case):
     torch.testing.assert_close(fused.modality_weights(indices), weights[indices])
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("complementarity")])
+def test_weights_of_modalities(case):
+    """They are those of what views have been united to."""
+    fused = make_fused(case)
+    weights = fused.modality_weights()
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(NUM, dtype=torch.float64))
+    assert (weights[ABSENT, 1] == 0).all()
+    embeddings, mask = list(fused.embed().values()), fused.participation(None)
+    united = fused.fusion._unite_views(embeddings)
+    expected = (weights.unsqueeze(dim=-1) * united).sum(dim=1)
+    if fused.fusion.as_sum:
+        expected *= mask.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(fused(), expected)
+    if fused.fusion.inter_modal:
+        assert weights.std(dim=0).max() > 0.01
+
+
+@pytest.mark.parametrize("measure", ["cosine", "information"])
+def test_what_is_the_same_adds_nothing(measure):
+    """And something new among what is the same adds most; vectors that are not there change nothing."""
+    x = torch.tensor([[1.0, 2.0, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 1.0], [9.0, 9.0, 9.0, 9.0]])
+    there = torch.tensor([True, True, True, False])
+    values = complementarity(x, there, measure)
+    torch.testing.assert_close(values[:3], complementarity(x[:3], None, measure))
+    assert values[2] > values[0]
+    torch.testing.assert_close(values[0], values[1])
+    torch.testing.assert_close(complementarity(x[:2], None, measure), torch.zeros(2), atol=1e-6, rtol=0)
+    alone = complementarity(x, torch.tensor([True, False, False, False]), measure)
+    assert alone.isfinite().all()
+
+
 @pytest.mark.parametrize("case", ["sum", "gated", "concatenation", "cross-modal"])
 def test_no_weights(case):
     assert make_fused(case).modality_weights() is None
@@ -210,7 +298,7 @@ def test_shapes():
 
 def test_unequal_dimensions():
     bases = {"a": Embedding(NUM, shape=4), "b": Embedding(NUM, shape=6)}
-    for name in ("adaptive", "mean", "sum", "gated"):
+    for name in ("adaptive", "mean", "sum", "gated", "complementarity"):
         with pytest.raises(ValueError, match=r"same dimension.*'a': 4, 'b': 6.*fusion='concatenation'"):
             FusedRepresentation(NUM, bases=bases, fusion=name)
     fused = FusedRepresentation(NUM, bases=bases, fusion="concatenation", fusion_kwargs=dict(dim=7))
@@ -228,6 +316,9 @@ def test_unequal_dimensions():
         (dict(bases={"a": Embedding(NUM, shape=5)}, is_complex=True), "must be even"),
         (dict(shape=(3, 2)), "do not fit to the shape"),
         (dict(fusion="sum", fusion_kwargs=dict(initial_scale={"b": 2.0})), r"scales of \['b'\]"),
+        (dict(fusion="complementarity", fusion_kwargs=dict(num_views=1)), "num_views is 1. Use at least 2, or None"),
+        (dict(fusion="complementarity", fusion_kwargs=dict(measure="cos")), "measure must be one of .* but is 'cos'"),
+        (dict(fusion="complementarity", fusion_kwargs=dict(temperature=0)), "temperature must be positive, but is 0"),
         (dict(fusion="crossmodal"), "must add up to that of the structural one"),
     ],
 )

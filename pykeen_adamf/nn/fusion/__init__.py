@@ -6,6 +6,7 @@ from class_resolver import ClassResolver
 
 from .adaptive import AdaptiveFusion
 from .base import Fusion
+from .complementarity import ComplementarityFusion
 from .concatenation import ConcatenationFusion
 from .cross_modal import CrossModalFusion
 from .gated import GatedFusion
@@ -15,6 +16,7 @@ from .sum import SumFusion
 __all__ = [
     "FUSIONS",
     "AdaptiveFusion",
+    "ComplementarityFusion",
     "ConcatenationFusion",
     "CrossModalFusion",
     "Fusion",
@@ -25,7 +27,14 @@ __all__ = [
 ]
 
 #: The fusions for any interaction. :class:`CrossModalFusion` is one for those of IKRL and TBKGC alone.
-FUSIONS: Final[tuple[type[Fusion], ...]] = (AdaptiveFusion, MeanFusion, SumFusion, GatedFusion, ConcatenationFusion)
+FUSIONS: Final[tuple[type[Fusion], ...]] = (
+    AdaptiveFusion,
+    MeanFusion,
+    SumFusion,
+    GatedFusion,
+    ConcatenationFusion,
+    ComplementarityFusion,
+)
 
 #: A resolver for fusions
 fusion_resolver: ClassResolver[Fusion] = ClassResolver(

@@ -1,0 +1,96 @@
+"""What systems must be able to learn, whatever they compute: links that follow from features alone."""
+
+import numpy
+import pytest
+import torch
+from pykeen.models import model_resolver
+from pykeen.pipeline import pipeline
+from pykeen.triples import TriplesFactory
+
+from pykeen_adamf.features import ModalityFeatures
+from pykeen_adamf.triples import MultimodalTriplesFactory
+
+NUM_ITEMS, NUM_CLASSES = 48, 4
+
+#: The systems, with what each is trained with.
+SYSTEMS = {
+    "AdaMFRotatE": dict(model_kwargs=dict(embedding_dim=16), loss="NSSA", loss_kwargs=dict(margin=4)),
+    "MoCME": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
+}
+
+
+def make_graph(order=None):
+    """Make a graph of items, whose features tell their class; the class of every third one is held out.
+
+    Who has no link to its class has one to another item, at random.
+    """
+    rng = numpy.random.default_rng(0)
+    labels = [f"item {i}" for i in range(NUM_ITEMS)] + [f"class {i}" for i in range(NUM_CLASSES)]
+    classes = rng.integers(NUM_CLASSES, size=NUM_ITEMS)
+    matrix = numpy.zeros((len(labels), 2 * NUM_CLASSES), dtype=numpy.float32)
+    matrix[numpy.arange(NUM_ITEMS), classes] = 1
+    matrix[numpy.arange(NUM_ITEMS, len(labels)), NUM_CLASSES + numpy.arange(NUM_CLASSES)] = 1
+    matrix += 0.05 * rng.standard_normal(matrix.shape).astype(numpy.float32)
+    links = [(f"item {i}", "is a", f"class {k}") for i, k in enumerate(classes)]
+    others = [(f"item {i}", "is near", f"item {j}") for i, j in enumerate(rng.integers(NUM_ITEMS, size=NUM_ITEMS))]
+    order = range(len(labels)) if order is None else order
+    ids = {labels[old]: new for new, old in enumerate(order)}
+    features = {"textual": ModalityFeatures.from_matrix(matrix, labels)}
+    training = TriplesFactory.from_labeled_triples(
+        numpy.array([*(x for i, x in enumerate(links) if i % 3), *others]), entity_to_id=ids
+    )
+    testing = TriplesFactory.from_labeled_triples(
+        numpy.array(links[::3]), entity_to_id=ids, relation_to_id=training.relation_to_id
+    )
+    return MultimodalTriplesFactory.from_triples_factory(training, features), testing
+
+
+def rank_classes(model, **kwargs):
+    """Train, and return the mean reciprocal rank of the classes that were held out."""
+    training, testing = make_graph()
+    result = pipeline(
+        model=model,
+        training=training,
+        testing=testing,
+        optimizer_kwargs=dict(lr=0.02),
+        negative_sampler="FilteredBernoulli",
+        negative_sampler_kwargs=dict(num_negs_per_pos=16),
+        training_kwargs=dict(num_epochs=60, batch_size=32, use_tqdm=False),
+        evaluation_kwargs=dict(use_tqdm=False, batch_size=32),
+        random_seed=0,
+        device="cpu",
+        **kwargs,
+    )
+    return result.metric_results.get_metric("tail.realistic.inverse_harmonic_mean_rank")
+
+
+@pytest.fixture(scope="module")
+def structural():
+    """Return what structure alone is able to find."""
+    return rank_classes("TransE", training_loop="sLCWA", model_kwargs=dict(embedding_dim=32))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_links_that_follow_from_features(name, structural):
+    mrr = rank_classes(name, training_loop="sLCWA", **SYSTEMS[name])
+    assert mrr > 1.5 * structural
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_entity_ids_do_not_matter(name):
+    """With the same parameters, the same triples have the same scores, whatever the IDs."""
+    order = torch.randperm(NUM_ITEMS + NUM_CLASSES, generator=torch.Generator().manual_seed(0))
+    (first, _), (second, _) = make_graph(), make_graph(order.tolist())
+    kwargs = SYSTEMS[name]["model_kwargs"]
+    one, other = (
+        model_resolver.make(name, kwargs, triples_factory=factory, random_seed=0).double().eval()
+        for factory in (first, second)
+    )
+    state, num = other.state_dict(), len(order)
+    for key, value in one.state_dict().items():
+        # what has a row for each entity
+        state[key].copy_(value[order] if value.ndim and len(value) == num else value)
+    other.load_state_dict(state)
+    triples = second.label_triples(second.mapped_triples)
+    ids = torch.tensor([[first.entity_to_id[h], first.relation_to_id[r], first.entity_to_id[t]] for h, r, t in triples])
+    torch.testing.assert_close(one.predict_hrt(ids), other.predict_hrt(second.mapped_triples))
