@@ -72,7 +72,7 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.models",
         "model_resolver",
         "models",
-        ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "Structural", "TBKGC"],
+        ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "Structural", "TBKGC", "VBKGC"],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
     Registration(

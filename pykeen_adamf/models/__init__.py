@@ -8,10 +8,12 @@ from .query import QueryScoringModel
 from .structural import LpRotatE, Structural
 from .synthetic import SyntheticScoringModel, supports_synthetic_scoring
 from .tbkgc import TBKGC
+from .vbkgc import VBKGC
 
 __all__ = [
     "IKRL",
     "TBKGC",
+    "VBKGC",
     "AdaMF",
     "AdaMFRotatE",
     "LpRotatE",

@@ -15,6 +15,9 @@ NUM_ITEMS, NUM_CLASSES = 48, 4
 #: The systems, with what each is trained with.
 SYSTEMS = {
     "AdaMFRotatE": dict(model_kwargs=dict(embedding_dim=16), loss="NSSA", loss_kwargs=dict(margin=4)),
+    "IKRL": dict(model_kwargs=dict(embedding_dim=32, modalities=["textual"]), loss_kwargs=dict(margin=6)),
+    "TBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=8)),
+    "VBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=6)),
     "MoCME": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
 }
 

@@ -14,9 +14,11 @@ import pykeen_adamf.models
 from pykeen_adamf.models import (
     IKRL,
     TBKGC,
+    VBKGC,
     AdaMF,
     AdaMFRotatE,
     LpRotatE,
+    MoCME,
     MultimodalModel,
     QueryScoringModel,
     Structural,
@@ -53,9 +55,11 @@ MODELS = {
     "AdaMF-frozen": (AdaMFRotatE, dict(trainable_features=False)),
     "AdaMF-S+V": (AdaMFRotatE, dict(modalities=["visual"])),
     "AdaMF-V+T": (AdaMFRotatE, dict(use_structural=False)),
+    "MoCME": (MoCME, {}),
     "IKRL": (IKRL, {}),
     "IKRL-textual": (IKRL, dict(modalities=["textual"], missing="zero")),
     "TBKGC": (TBKGC, {}),
+    "VBKGC": (VBKGC, {}),
     "TBKGC-frozen": (TBKGC, dict(trainable_features=False)),
     "AdaMF-regularized": (AdaMFRotatE, dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1))),
 }
