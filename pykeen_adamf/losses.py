@@ -20,8 +20,8 @@ def entropy_of_belief(scores: FloatTensor, margin: float = 0.0) -> FloatTensor:
     :param margin: The margin $\gamma$.
     :returns: The same shape; at most $\log 2$, where the score is minus the margin.
     """
-    # the same for a logit and its negative; for the negative one, nothing is lost by subtraction
-    x = (scores + margin).abs()
+    # the same for a logit and its negative; for the negative one, nothing is lost by subtraction, nor if it is infinite
+    x = (scores + margin).abs().clamp(max=1e4)
     return F.softplus(-x) + x * (-x).sigmoid()
 
 
@@ -40,7 +40,9 @@ class EntropyGuidedLoss(NSSALoss):
 
     where $H$ is the entropy of a yes-or-no question, cf. :func:`entropy_of_belief`. Self-adversarial weights are the
     larger, the more a negative is believed; these here are largest where the model does not know, and small again for
-    what it takes for true: this may well be true. With one-to-N training, all entities but the answers are negatives.
+    what it takes for true: this may well be true. As there, means are halved. With one-to-N training, all entities but
+    the answers in the labels are negatives. Modality adversarial training takes the margin from here, and 1 for the
+    temperature, if nothing else is said.
 
     ---
     name: Entropy-guided (our reading of MoCME)
@@ -78,7 +80,7 @@ class EntropyGuidedLoss(NSSALoss):
             ~is_negative, float("-inf")
         )
         # a row may have none
-        return logits.softmax(dim=-1).nan_to_num(0.0)
+        return logits.softmax(dim=-1).masked_fill(~is_negative, 0.0)
 
     def _combine(
         self, positive_scores: FloatTensor, negative_scores: FloatTensor, is_negative: BoolTensor

@@ -90,6 +90,9 @@ def test_uncertain_negatives_count_most():
     torch.testing.assert_close(weights[0, 1], weights[0, 2])
     torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
     assert loss.process_slcwa_scores(torch.zeros(1, 1), negative).isfinite()
+    # one that is ruled out already changes nothing of the others
+    ruled_out = loss._weigh(torch.tensor([[-2.0, float("-inf"), -7.0]]), torch.ones(1, 3, dtype=torch.bool))
+    torch.testing.assert_close(ruled_out[0, [0, 2]], weights[0, :2] / weights[0, :2].sum())
 
 
 @settings(deadline=None)

@@ -32,7 +32,7 @@ def load_dataset(name: str, dataset_kwargs: Mapping[str, Any] | None = None) -> 
     cls = dataset_resolver.lookup(name_dataset(name))
     known = inspect.signature(cls).parameters
     unknown = sorted(set(dataset_kwargs or {}).difference(known))
-    if unknown:
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         hint = suggest(unknown[0], known)
         raise ValueError(f"{name} has no parameter {unknown[0]!r}: leave it out, or choose another dataset.{hint}")
     return get_dataset(dataset=name, dataset_kwargs=dataset_kwargs)

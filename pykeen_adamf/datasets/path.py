@@ -57,10 +57,12 @@ def read_labeled_triples(path: str | Path) -> NumpyArray:
             f"{path} has {len(chosen)} columns. Triples have three, or a header with {', '.join(COLUMNS)}."
         )
     result: NumpyArray = frame[chosen].fillna("").astype(str).to_numpy(dtype=str)
-    incomplete = result[(result == "").any(axis=1)]
+    incomplete = numpy.flatnonzero((result == "").any(axis=1))
     if len(incomplete):
-        found = ", ".join(repr(str(label)) for label in incomplete[0] if label) or "none"
-        raise ValueError(f"{path} has a row without three labels, but with {found}. Complete or remove it.")
+        found = ", ".join(repr(str(label)) for label in result[incomplete[0]] if label) or "none"
+        raise ValueError(
+            f"{path}, triple {incomplete[0] + 1}: this row has not three labels, but {found}. Complete or remove it."
+        )
     if not len(result):
         raise ValueError(f"{path} has no triples.")
     return result
@@ -77,7 +79,9 @@ def _read_table(path: Path, separator: str | None) -> pandas.DataFrame:
         )
     except ImportError as error:
         raise ValueError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
-    # those of pandas and PyArrow, and of what is not in UTF-8, are ValueErrors or OSErrors
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8. Convert it, e.g.: iconv -f LATIN1 -t UTF-8") from error
+    # those of pandas and PyArrow are ValueErrors or OSErrors
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from error
     first = [name.strip().lower() for name in frame.iloc[0]]

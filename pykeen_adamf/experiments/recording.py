@@ -114,7 +114,9 @@ def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch
         "negatives": None if sampler is None else int(sampler.num_negs_per_pos),
         "learning rate": loop.optimizer.defaults.get("lr"),
         "margin": getattr(loss, "margin", None),
-        "temperature": getattr(loss, "inverse_softmax_temperature", None),
+        # losses that weight negatives in another way have one, too, but not as an option
+        "temperature": getattr(loss, "inverse_softmax_temperature", None) if not hasattr(loss, "focus") else None,
+        "focus of the entropies": getattr(loss, "focus", None),
         "attention": next(iter(attentions), None),
         "trained features": any(x.table.requires_grad for x in features) if features else None,
     }

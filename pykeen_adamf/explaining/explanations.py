@@ -78,9 +78,9 @@ def explain_triples(
     """Explain triples by the weights of modalities, and by what changes without each of them.
 
     Without a modality means that it is left out of the fusion of *every* entity, such that all candidates are treated
-    alike: the other modalities' weights are renormalized. Only entities that have nothing else keep it. The model is
-    not trained anew; it has learned to rely on what is taken from it. Scores of all other triples change, too: whether
-    a triple is predicted rather than others is what its ranks tell.
+    alike: the weights are those of the other modalities alone. Only entities that have nothing else keep it. The model
+    is not trained anew; it has learned to rely on what is taken from it. Scores of all other triples change, too:
+    whether a triple is predicted rather than others is what its ranks tell.
 
     Ranks are PyKEEN's *realistic* ones (the mean of optimistic and pessimistic rank) among all entities but those
     which make up *another* known triple.

@@ -9,6 +9,7 @@ from pykeen.models import Model
 from torch.optim import Adam, Adamax, AdamW
 
 from ..optimizers import LazyAdam
+from ..signatures import constructor_parameters
 
 __all__ = ["add_default_ranges", "is_ours"]
 
@@ -44,7 +45,8 @@ def add_default_ranges(model: type[Model], kwargs: MutableMapping[str, Any]) -> 
     loss, optimizer = kwargs.get("loss"), kwargs.get("optimizer")
     loss_cls = model.loss_default if loss is None else loss_resolver.lookup(loss)
     if issubclass(loss_cls, NSSALoss):
-        _add_ranges(kwargs, "loss_kwargs", LOSS_RANGES)
+        known = constructor_parameters(loss_cls)
+        _add_ranges(kwargs, "loss_kwargs", {name: x for name, x in LOSS_RANGES.items() if name in known})
     if issubclass(optimizer_resolver.lookup(optimizer), Adam | AdamW | Adamax | LazyAdam):
         _add_ranges(kwargs, "optimizer_kwargs", OPTIMIZER_RANGES)
     missing, name = model.hpo_default.get("missing"), "use_structural"

@@ -10,7 +10,7 @@ from pykeen.triples import KGInfo
 from pykeen.typing import Hint, Initializer
 
 from ..constants import ATTENTIONS, MISSING, STRUCTURAL
-from ..nn.fusion import FUSIONS, Fusion, fusion_resolver
+from ..nn.fusion import Fusion, fusion_resolver
 from ..suggestions import lookup
 from .geometry import Geometry
 from .multimodal import MultimodalModel, fused_entities, select_features
@@ -38,7 +38,8 @@ class AdaMF(MultimodalModel):
 
     hpo_default: ClassVar[Mapping[str, Any]] = dict(
         embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
-        fusion=dict(type="categorical", choices=[fusion_resolver.normalize_cls(cls) for cls in FUSIONS]),
+        # a study can only go on with the same choices
+        fusion=dict(type="categorical", choices=["adaptive", "mean", "sum", "gated", "concatenation"]),
         missing=dict(type="categorical", choices=list(MISSING)),
         batch_norm=dict(type="categorical", choices=[False, True]),
         entity_dropout=dict(type=float, low=0.0, high=0.5, q=0.1),
@@ -89,8 +90,8 @@ class AdaMF(MultimodalModel):
         :param interaction: The interaction, its class or its name: any of PyKEEN's or this package's that takes one
             vector for each entity.
         :param interaction_kwargs: Keyword-based parameters of the interaction. Dimensions need not be among them.
-        :param fusion: The fusion, its class or its name: ``"adaptive"``, ``"mean"``, ``"sum"``, ``"gated"`` or
-            ``"concatenation"``, cf. :mod:`pykeen_adamf.nn.fusion`.
+        :param fusion: The fusion, its class or its name: ``"adaptive"``, ``"mean"``, ``"sum"``, ``"gated"``,
+            ``"concatenation"`` or ``"complementarity"``, cf. :mod:`pykeen_adamf.nn.fusion`.
         :param fusion_kwargs: Keyword-based parameters of the fusion.
         :param batch_norm: Whether to normalize known entities and queries, as TuckER does, cf.
             :class:`pykeen_adamf.nn.RegularizedInteraction`. Needs inverse relations.

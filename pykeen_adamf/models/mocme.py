@@ -22,8 +22,9 @@ class MoCME(AdaMF):
 
     Views and modalities are weighted by what they add to others
     (:class:`pykeen_adamf.nn.fusion.ComplementarityFusion`), and negatives by how uncertain the model is of them
-    (:class:`pykeen_adamf.losses.EntropyGuidedLoss`). What the abstract does not say is as in AdaMF-MAT: triples are
-    scored as in RotatE, with sampled negatives. It is :class:`AdaMF` with other defaults.
+    (:class:`pykeen_adamf.losses.EntropyGuidedLoss`). What the abstract does not say is as in AdaMF: triples are scored
+    as in RotatE, with sampled negatives, features are not fine-tuned, and a modality that an entity misses has no part
+    in the fusion. It is :class:`AdaMF` with other defaults.
     ---
     citation:
         author: Li
@@ -33,9 +34,9 @@ class MoCME(AdaMF):
 
     hpo_default: ClassVar[Mapping[str, Any]] = dict(
         embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
-        num_views=dict(type=int, low=2, high=4),
+        num_views=dict(type=int, low=3, high=5),
         measure=dict(type="categorical", choices=["cosine", "information"]),
-        temperature=dict(type="categorical", choices=[0.1, 0.3, 1.0]),
+        temperature=dict(type="categorical", choices=[0.03, 0.1, 0.3]),
         as_sum=dict(type="categorical", choices=[False, True]),
         missing=dict(type="categorical", choices=list(MISSING)),
     )
@@ -51,7 +52,7 @@ class MoCME(AdaMF):
         interaction: str = "LpRotatE",
         num_views: int | None = 3,
         measure: str = "cosine",
-        temperature: float = 1.0,
+        temperature: float = 0.1,
         intra_modal: bool = True,
         inter_modal: bool = True,
         as_sum: bool = False,

@@ -14,7 +14,17 @@ from pykeen.regularizers import LpRegularizer
 from pykeen.training import training_loop_resolver
 
 from pykeen_adamf.features import ModalityFeatures
-from pykeen_adamf.models import IKRL, TBKGC, AdaMF, AdaMFRotatE, LpRotatE, QueryScoringModel, Structural
+from pykeen_adamf.models import (
+    IKRL,
+    TBKGC,
+    VBKGC,
+    AdaMF,
+    AdaMFRotatE,
+    LpRotatE,
+    MoCME,
+    QueryScoringModel,
+    Structural,
+)
 from pykeen_adamf.nn.fusion import GatedFusion
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
@@ -114,8 +124,35 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
         ),
         "regularizer": dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1)),
     },
+    MoCME: {
+        "defaults": {},
+        "every option": dict(
+            interaction="ComplEx",
+            num_views=2,
+            measure="information",
+            temperature=0.5,
+            intra_modal=False,
+            inter_modal=False,
+            as_sum=True,
+            missing="zero",
+            loss="entropy-guided",
+            loss_kwargs=dict(margin=2.0, focus=0.5, reduction="sum"),
+        ),
+    },
     IKRL: CROSS_MODAL,
     TBKGC: CROSS_MODAL,
+    # the same with another interaction
+    VBKGC: {
+        "every option": dict(
+            modalities=["textual"],
+            missing="zero",
+            trainable_features=True,
+            sparse=True,
+            compute_dtype="bfloat16",
+            **CROSS_MODAL["initializers"],
+        ),
+        "regularizer": CROSS_MODAL["regularizer"],
+    },
 }
 
 #: All of them.

@@ -116,9 +116,9 @@ def test_without_pyarrow(tmp_path):
         (
             "x.tsv",
             b"a\tr\tb\na\tr\n",
-            r"x\.tsv has a row without three labels, but with 'a', 'r'\. Complete or remove it",
+            r"x\.tsv, triple 2: this row has not three labels, but 'a', 'r'\. Complete or remove it",
         ),
-        ("x.tsv", "a\tr\tü\n".encode("latin-1"), r"x\.tsv cannot be read as a table"),
+        ("x.tsv", "a\tr\tü\n".encode("latin-1"), r"x\.tsv is not in UTF-8\. Convert it, e\.g\.: iconv"),
         ("x.tsv.gz", b"a\tr\tb\n", r"x\.tsv\.gz cannot be read as a table"),
     ],
 )

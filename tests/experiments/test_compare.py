@@ -69,6 +69,23 @@ def test_bad_input(arguments, message):
     assert message in result.output
 
 
+def test_failures(benchmark, tmp_path, monkeypatch):
+    """They are told, and the same command tries again."""
+    features = ("--features", f"textual={benchmark / 'names.npy'}", "--test-triples", 5)
+    options = ("--directory", benchmark, *features, "--output", tmp_path / "x", "--epochs", 1, "--embedding-dim", 4)
+
+    def fail(**kwargs):
+        raise RuntimeError("no memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pykeen_adamf.experiments.run.pipeline", fail)
+        result = run(*options)
+    assert result.exit_code == 1
+    assert "failed: RuntimeError: no memory" in result.output
+    assert "4 runs have failed, see the end of the report. The same command tries again." in result.output
+    assert run(*options).exit_code == 0
+
+
 def test_unwritable_output(tmp_path):
     """It is refused before anything is downloaded or trained."""
     (tmp_path / "file").touch()

@@ -107,10 +107,10 @@ def test_reading_triples(tmp_path, content):
     [
         (b"", "No columns"),
         (b"\n\n", "No columns"),
-        (b"a\tr\tb\n\na\tr\n", "has a row without three labels, but with 'a', 'r'"),
+        (b"a\tr\tb\n\na\tr\n", "triple 2: this row has not three labels, but 'a', 'r'"),
         (b"a r b", "has 1 columns. Triples have three"),
         (b"a\tr\tb\t\n", "has 4 columns. Triples have three"),
-        (b"M\xfcnchen\tr\tb\n", "'utf-8' codec can't decode byte 0xfc"),
+        (b"M\xfcnchen\tr\tb\n", "is not in UTF-8. Convert it, e.g.: iconv"),
     ],
 )
 def test_bad_triples(tmp_path, content, message):

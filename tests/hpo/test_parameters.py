@@ -283,3 +283,11 @@ def test_study_from_a_file(tmp_path):
     study = hpo_pipeline_from_path(path, **make_splits()).study
     assert study.user_attrs["negative_sampler"] == "basic"
     assert {trial.params["training.num_negs_per_pos"] for trial in study.trials} <= {2, 3}
+
+
+def test_another_loss():
+    """What it does not have is not tuned."""
+    (trial,) = tune(model="MoCME", model_kwargs=dict(embedding_dim=4)).study.trials
+    assert trial.state is TrialState.COMPLETE
+    assert trial.params["loss.margin"] in GRID["loss.margin"]
+    assert "loss.adversarial_temperature" not in trial.params

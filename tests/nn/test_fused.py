@@ -274,6 +274,18 @@ def test_what_is_the_same_adds_nothing(measure):
     assert alone.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("measure", ["cosine", "information"])
+def test_extreme_vectors(measure, dtype):
+    """What differs most adds most, and zeros have finite gradients, in any precision."""
+    x = torch.tensor([[20.0, 0.0], [0.0, 0.0], [0.0, 20.0]], dtype=dtype, requires_grad=True)
+    values = complementarity(x, None, measure)
+    assert (values >= 0).all()
+    assert values.detach()[0] > 0.5
+    (gradient,) = torch.autograd.grad(values.sum(), x)
+    assert gradient.abs().max() < 1e5
+
+
 @pytest.mark.parametrize("case", ["sum", "gated", "concatenation", "cross-modal"])
 def test_no_weights(case):
     assert make_fused(case).modality_weights() is None

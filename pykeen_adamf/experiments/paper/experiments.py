@@ -182,20 +182,22 @@ def _configure(
     """Return the configuration of a variant's runs, but for their random seeds."""
     configuration = load_configuration(variant.contender, dataset, directory)
     metadata, pipeline = configuration["metadata"], configuration["pipeline"]
+    wanted = overrides.as_pipeline()
+    dim, loss = pipeline.get("model_kwargs", {}).get("embedding_dim"), pipeline.get("loss_kwargs", {})
+    if variant.contender == "RotatE (PyKEEN)" and dim and overrides.embedding_dim:
+        # the 2-norm of d coordinates of similar modulus is 1 / sqrt(d) of their sum, which the others use
+        scale = (dim / overrides.embedding_dim) ** 0.5
+        factors = {"margin": scale, "adversarial_temperature": 1 / scale}
+        wanted["loss_kwargs"] = {name: x * loss[name] for name, x in factors.items() if name in loss}
     metadata["overrides"] = {
         f"{group}.{name}": pipeline.get(group, {}).get(name)
-        for group, values in overrides.as_pipeline().items()
+        for group, values in wanted.items()
         for name, value in values.items()
         if pipeline.get(group, {}).get(name) != value
     }
     metadata |= {"title": f"{variant.name} on {dataset}", "variant": variant.name, "parameters": variant.parameters}
-    changes = merge(overrides.as_pipeline(), variant.changes)
+    changes = merge(wanted, variant.changes)
     pipeline = merge(pipeline, changes)
-    if variant.contender == "RotatE (PyKEEN)" and overrides.embedding_dim is not None:
-        # the 2-norm of d coordinates of similar modulus is 1 / sqrt(d) of their sum, which the others use
-        scale = (configuration["pipeline"]["model_kwargs"]["embedding_dim"] / overrides.embedding_dim) ** 0.5
-        loss = pipeline["loss_kwargs"]
-        loss |= {"margin": scale * loss["margin"], "adversarial_temperature": loss["adversarial_temperature"] / scale}
     if dataset_kwargs:
         pipeline["dataset_kwargs"] = dict(dataset_kwargs)
     # files that come from a search have options of the loop and of the sampler here, where they would win

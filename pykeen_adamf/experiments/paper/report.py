@@ -132,12 +132,17 @@ def _compare(runs: pandas.DataFrame, stem: Path) -> dict[str, Any]:
         except RankFileError as error:  # noqa: PERF203 - there are few pairs
             problems.append(f"{pair.label}: {error}")
     context: dict[str, Any] = {"comparisons": overall, "problems": problems, "tuning": compare_tuning(pairs)}
-    by_coverage, by_relation = (
-        [frame for pair in pairs if len(frame := compare(pair, ["MRR"], by))] for by in ("coverage", "relation")
-    )
-    context["coverage"] = by_coverage
-    # there are too many pairs of figure 3
-    if by_relation and runs["experiment"].iloc[0] != "figure3":
+    # by relation, there are too many pairs of figure 3
+    groups = ["coverage"] if runs["experiment"].iloc[0] == "figure3" else ["coverage", "relation"]
+    frames = {by: [compare(pair, ["MRR"], by) for pair in pairs] for by in groups}
+    has_modalities = any(result["data"]["features"] for result in runs["result"])
+    context["without_groups"] = [
+        pair.label
+        for i, pair in enumerate(pairs)
+        if any(frames[by][i].empty for by in groups if by == "relation" or has_modalities)
+    ]
+    context["coverage"], by_relation = ([x for x in frames.get(by, []) if len(x)] for by in ("coverage", "relation"))
+    if by_relation:
         context["relations_file"] = write_table(pandas.concat(by_relation), f"{stem}{RELATIONS}").name
         context["relations"] = [frame.head(MAX_RELATIONS) for frame in by_relation]
     return context

@@ -18,6 +18,9 @@ __all__ = ["ComplementarityFusion", "complementarity"]
 Measure: TypeAlias = Literal["cosine", "information"]
 MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 
+#: Shorter vectors have no direction, also in half precision.
+EPSILON: Final = 1e-4
+
 
 def complementarity(x: FloatTensor, mask: BoolTensor | None = None, measure: Measure = "cosine") -> FloatTensor:
     r"""Measure how much each of several vectors adds to the others.
@@ -40,14 +43,15 @@ def complementarity(x: FloatTensor, mask: BoolTensor | None = None, measure: Mea
     :returns: shape: ``(*batch_dims, n)``, finite also where there are no others, which is the same for all then.
     """
     there = x.new_ones(x.shape[:-1]) if mask is None else mask.to(x.dtype)
-    y = F.normalize(x, dim=-1) if measure == "cosine" else x.softmax(dim=-1)
-    y = y * there.unsqueeze(dim=-1)
-    others = y.sum(dim=-2, keepdim=True) - y
+    y = F.normalize(x, dim=-1, eps=EPSILON) if measure == "cosine" else x.softmax(dim=-1)
+    # which others each is compared with; the difference of all and one would lose digits
+    pairs = there.unsqueeze(dim=-2) * (1 - torch.eye(x.shape[-2], dtype=x.dtype, device=x.device))
+    others = pairs @ y
     if measure == "cosine":
-        return 1 - F.cosine_similarity(y, others, dim=-1)
-    num_others = (there.sum(dim=-1, keepdim=True) - there).clamp(min=1).unsqueeze(dim=-1)
+        return 1 - (y * F.normalize(others, dim=-1, eps=EPSILON)).sum(dim=-1)
+    count = pairs.sum(dim=-1, keepdim=True)
     # where there are no others, each is compared with itself
-    others = torch.where(others > 0, others / num_others, y)
+    others = torch.where(count > 0, others / count.clamp(min=1), y)
     smallest = torch.finfo(x.dtype).tiny
     return (y * (y.clamp(min=smallest).log() - others.clamp(min=smallest).log())).sum(dim=-1)
 
@@ -86,7 +90,7 @@ class ComplementarityFusion(Fusion):
         dims: Mapping[str, int],
         num_views: int | None = 3,
         measure: Measure = "cosine",
-        temperature: float = 1.0,
+        temperature: float = 0.1,
         intra_modal: bool = True,
         inter_modal: bool = True,
         as_sum: bool = False,
@@ -97,7 +101,8 @@ class ComplementarityFusion(Fusion):
         :param num_views: >1, the number of experts of each modality, and hence of views. Without any, i.e., with
             ``None``, an embedding is its only view.
         :param measure: How to measure complementarity: ``"cosine"`` or ``"information"``.
-        :param temperature: >0, the smaller, the more those are preferred that add most.
+        :param temperature: >0, the smaller, the more those are preferred that add most. In the beginning, views differ
+            little: with 1, weights are nearly equal.
         :param intra_modal: Whether views are weighted by complementarity, or equally.
         :param inter_modal: Whether modalities are weighted by complementarity, or equally.
         :param as_sum: Whether the weights of modalities add up to their number rather than to one.
@@ -123,7 +128,7 @@ class ComplementarityFusion(Fusion):
         if self.num_views is not None:
             with torch.no_grad():
                 # different enough to become experts of something, and near enough to pass on what there is
-                nn.init.normal_(self.experts, std=0.5 * self.dim**-0.5).add_(torch.eye(self.dim))
+                nn.init.normal_(self.experts, std=0.5 * self.dim**-0.5).add_(torch.eye(self.dim).to(self.experts))
 
     def _weigh(self, x: FloatTensor, mask: BoolTensor | None, by_complementarity: bool) -> FloatTensor:
         """Return the weights of vectors, shapes: ``(*batch_dims, n, dim)`` to ``(*batch_dims, n)``."""

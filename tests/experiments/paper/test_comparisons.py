@@ -125,5 +125,6 @@ def test_ranks_without_groups(tmp_path):
     write_experiment(tmp_path, models=["AdaMF", "AdaMF-MAT"], seeds=1, has_groups=False)
     text = report(tmp_path)
     assert len(table(section(text, "Comparisons"))) == 2
-    assert section(text, "By what there is of modalities").strip() == "The ranks of these runs are without it."
+    assert "**Not by modalities or relations: AdaMF-MAT vs. AdaMF**, since runs were made by hand" in text
+    assert section(text, "By what there is of modalities").strip() == "None of these comparisons."
     assert "By relation" not in text
