@@ -26,11 +26,12 @@ DECIDED: Final = frozenset({"dataset", "dataset_kwargs", "device", "metadata", "
 
 STRUCTURAL: Final = ("TransE", "TransD", "DistMult", "ComplEx", "PairRE", "RotatE (PyKEEN)", "RotatE")
 MULTIMODAL: Final = ("IKRL", "TBKGC", "AdaMF")
+OTHERS: Final = ("VBKGC", "MoCME")
 
-#: The files' names without suffix by the name of the model, in the order of the paper's table 2.
+#: The files' names without suffix by the name of the model, structural ones first, and those of the paper last.
 CONTENDERS: Final[Mapping[str, str]] = {
     name: name.replace(" (", "-").rstrip(")")
-    for name in (*STRUCTURAL, *MULTIMODAL, *(f"{model}-MAT" for model in MULTIMODAL))
+    for name in (*STRUCTURAL, *OTHERS, *MULTIMODAL, *(f"{model}-MAT" for model in MULTIMODAL))
 }
 
 

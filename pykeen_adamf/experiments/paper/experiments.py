@@ -13,7 +13,7 @@ from ...features.dropping import DROPPING_ORDERS, DroppingOrder
 from ...hpo.pipeline import refuse_leaking_validation
 from ..configuration import merge
 from ..data import digest_data, get_modalities
-from .contenders import CONTENDERS, Overrides, choose, load_configuration
+from .contenders import CONTENDERS, STRUCTURAL, Overrides, choose, load_configuration
 
 __all__ = ["EXPERIMENTS", "GROUPS", "MISSING_RATIOS", "Run", "Variant", "get_dropping_order", "plan"]
 
@@ -168,7 +168,7 @@ def _check_modalities(experiment: str, variant: Variant, dataset: str, available
             f"{variant.name} needs the modalities {' and '.join(needed)}, but {dataset} has {there}. Use another "
             f"dataset, or give its modalities these names."
         )
-    if model in {"AdaMF", "TBKGC"} and not available:
+    if model not in STRUCTURAL and not available:
         raise ValueError(f"{variant.name} needs features of entities, but {dataset} has {there}. Leave the model out.")
 
 
