@@ -57,7 +57,7 @@ def weigh(vectors, measure, temperature):
     return softmax(logits, 1) @ numpy.array(vectors)
 
 
-def complement(parts, mask, experts=None, measure="cosine", temperature=1.0, intra=True, inter=True, as_sum=False):
+def complement(parts, mask, experts=None, measure="cosine", temperature=0.1, intra=True, inter=True, as_sum=False):
     """Entity by entity, modality by modality, view by view."""
     rows = []
     for x, m in zip(parts, mask, strict=True):

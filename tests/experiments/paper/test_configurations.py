@@ -153,7 +153,7 @@ def test_nothing_is_refused(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", r"RotatE\.json is no JSON: .*Correct the file"),
+        ("{", r"RotatE\.json cannot be read: .*Correct the file"),
         ([], r"RotatE\.json has no 'pipeline'"),
         (dict(metadata={}), r"RotatE\.json has no 'pipeline'"),
         (dict(metadata=["x"], pipeline=dict(model="RotatE")), "has 'metadata', which is no dictionary"),
