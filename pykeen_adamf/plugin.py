@@ -65,14 +65,20 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.nn",
         "representation_resolver",
         "nn",
-        ["FusedRepresentation", "PhaseRepresentation", "ProjectedFeatureRepresentation", "StructuralEmbedding"],
+        [
+            "AutoencodedRepresentation",
+            "FusedRepresentation",
+            "PhaseRepresentation",
+            "ProjectedFeatureRepresentation",
+            "StructuralEmbedding",
+        ],
     ),
     Registration("pykeen.losses", "loss_resolver", "losses", ["EntropyGuidedLoss"]),
     Registration(
         "pykeen.models",
         "model_resolver",
         "models",
-        ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "Structural", "TBKGC", "VBKGC"],
+        ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "Structural", "TBKGC", "TransAE", "VBKGC"],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
     Registration(

@@ -8,6 +8,7 @@ from .query import QueryScoringModel
 from .structural import LpRotatE, Structural
 from .synthetic import SyntheticScoringModel, supports_synthetic_scoring
 from .tbkgc import TBKGC
+from .transae import TransAE
 from .vbkgc import VBKGC
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "QueryScoringModel",
     "Structural",
     "SyntheticScoringModel",
+    "TransAE",
     "supports_synthetic_scoring",
 ]

@@ -1,5 +1,6 @@
 """Building blocks: representations of features and their fusion, interactions and their queries, the generators."""
 
+from .autoencoder import AutoencodedRepresentation
 from .cross_modal import IKRLInteraction, TBKGCInteraction
 from .features import ProjectedFeatureRepresentation
 from .fused import FusedRepresentation
@@ -12,6 +13,7 @@ from .regularized import RegularizedInteraction
 from .structural import StructuralEmbedding
 
 __all__ = [
+    "AutoencodedRepresentation",
     "FusedRepresentation",
     "Fusion",
     "IKRLInteraction",

@@ -24,6 +24,7 @@ from pykeen_adamf.models import (
     MoCME,
     QueryScoringModel,
     Structural,
+    TransAE,
 )
 from pykeen_adamf.nn.fusion import GatedFusion
 from pykeen_adamf.triples import MultimodalTriplesFactory
@@ -137,6 +138,12 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
             missing="zero",
             loss="entropy-guided",
             loss_kwargs=dict(margin=2.0, focus=0.5, reduction="sum"),
+        ),
+    },
+    TransAE: {
+        "defaults": {},
+        "every option": dict(
+            hidden_dim=5, reconstruction_weight=0.5, modalities=["textual"], missing="random", compute_dtype="bfloat16"
         ),
     },
     IKRL: CROSS_MODAL,

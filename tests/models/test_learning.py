@@ -18,6 +18,7 @@ SYSTEMS = {
     "IKRL": dict(model_kwargs=dict(embedding_dim=32, modalities=["textual"]), loss_kwargs=dict(margin=6)),
     "TBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=8)),
     "VBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=6)),
+    "TransAE": dict(model_kwargs=dict(embedding_dim=32, hidden_dim=16), loss_kwargs=dict(margin=4)),
     "MoCME": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
 }
 

@@ -23,6 +23,7 @@ from pykeen_adamf.models import (
     QueryScoringModel,
     Structural,
     SyntheticScoringModel,
+    TransAE,
 )
 from pykeen_adamf.training import MATTrainingLoop
 
@@ -60,6 +61,7 @@ MODELS = {
     "IKRL-textual": (IKRL, dict(modalities=["textual"], missing="zero")),
     "TBKGC": (TBKGC, {}),
     "VBKGC": (VBKGC, {}),
+    "TransAE": (TransAE, dict(hidden_dim=5)),
     "TBKGC-frozen": (TBKGC, dict(trainable_features=False)),
     "AdaMF-regularized": (AdaMFRotatE, dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1))),
 }

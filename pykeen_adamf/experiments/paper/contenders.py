@@ -26,7 +26,7 @@ DECIDED: Final = frozenset({"dataset", "dataset_kwargs", "device", "metadata", "
 
 STRUCTURAL: Final = ("TransE", "TransD", "DistMult", "ComplEx", "PairRE", "RotatE (PyKEEN)", "RotatE")
 MULTIMODAL: Final = ("IKRL", "TBKGC", "AdaMF")
-OTHERS: Final = ("VBKGC", "MoCME")
+OTHERS: Final = ("TransAE", "VBKGC", "MoCME")
 
 #: The files' names without suffix by the name of the model, structural ones first, and those of the paper last.
 CONTENDERS: Final[Mapping[str, str]] = {
