@@ -10,7 +10,7 @@ import pandas
 from ...evaluation import RankFileError
 from ...evaluation.bootstrap import DEFAULT_RESAMPLES
 from ...explaining.output import write_table
-from .published import CITED, PAPER
+from .published import CITED, NOTES, PAPER
 from .reporting.comparisons import MIN_TRIPLES, compare, compare_tuning, find_pairs
 from .reporting.plots import PICTURE_SUFFIX, plot
 from .reporting.rendering import FILE_NAMES, render
@@ -98,6 +98,7 @@ def _describe(runs: pandas.DataFrame, draft: Path) -> dict[str, Any]:
         results, cited = format_results(part)
         context["datasets"][dataset] = {
             **{"results": results, "cited": cited},
+            "notes": {name: NOTES[name] for name in part["variant"].unique() if name in NOTES},
             **describe_settings(done),
             **_draw(done, stem),
             **_compare(done, stem),

@@ -124,7 +124,7 @@ def test_published_figures(tmp_path, small):
         tmp_path / "x",
         dataset="DB15K",
         seeds=1,
-        models=["RotatE", "AdaMF-MAT", "IKRL-MAT"],
+        models=["RotatE", "VBKGC", "AdaMF-MAT", "IKRL-MAT"],
         dataset_kwargs=kwargs,
     )
     text = report(tmp_path / "x")
@@ -132,6 +132,7 @@ def test_published_figures(tmp_path, small):
     assert rows["RotatE"][-4:] == ["29.28", "17.87", "36.12", "49.66"]
     assert rows["AdaMF-MAT"][-4:] == ["35.14", "25.30", "41.11", "52.92"]
     assert rows["IKRL-MAT"][-4:] == ["-"] * 4
+    assert "In the published figures of VBKGC, negatives are drawn as for other models, rather than as twins" in text
     assert "no target of these results. Those of RotatE are not the paper's own, but from Xu et al. (2022)." in text
     setting = {row[0]: row for row in table(section(text, "Setting"))}
     assert "not the published features" in setting["visual features"][1]
