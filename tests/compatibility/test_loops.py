@@ -109,7 +109,7 @@ def test_losses(model, loop, loss):
         assert torch.equal(parameter, before[name]) != parameter.requires_grad, name
 
 
-@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"nssa", "crossentropy", "bcewithlogits"}))
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"nssa", "entropyguided", "crossentropy", "bcewithlogits"}))
 def test_losses_without_what_adversarial_training_needs(loss):
     with pytest.raises(ValueError, match="Use loss='NSSA', or pass margin to the training loop"):
         make_loop("AdaMFRotatE", "MAT", loss=loss, margin=None, adversarial_temperature=None)
