@@ -61,8 +61,7 @@ MODELS = {
     "IKRL-textual": (IKRL, dict(modalities=["textual"], missing="zero")),
     "TBKGC": (TBKGC, {}),
     "VBKGC": (VBKGC, {}),
-    # each entity counts once in the error of reconstruction, where it is represented once; cf. its own tests
-    "TransAE": (TransAE, dict(hidden_dim=5, reconstruction_weight=0.0)),
+    "TransAE": (TransAE, dict(hidden_dim=5)),
     "TBKGC-frozen": (TBKGC, dict(trainable_features=False)),
     "AdaMF-regularized": (AdaMFRotatE, dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1))),
 }
