@@ -31,7 +31,8 @@ def get_configurations(epochs: int = NUM_EPOCHS) -> dict[str, dict[str, Any]]:
     configurations = {
         "RotatE": load_configuration("RotatE", "EmojiKG"),
         "AdaMF-MAT": load_configuration("AdaMF-MAT", "EmojiKG"),
-        "AdaMF, one-to-N": load_preset("EmojiKG"),
+        # in half of its epochs, each has to do more
+        "AdaMF, one-to-N": merge(load_preset("EmojiKG"), {"pipeline": {"optimizer_kwargs": {"lr": 0.006}}}),
     }
     changes = {"pipeline": {"training_kwargs": {"num_epochs": epochs}}}
     return {name: merge(configuration, changes) for name, configuration in configurations.items()}
