@@ -200,7 +200,7 @@ def test_signal(tmp_path):
                 break
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, error
