@@ -90,7 +90,7 @@ def test_only_the_command(arguments, straight, tmp_path):
     assert is_busy(folder)
     process.kill()
     process.communicate()
-    wait(lambda: not find_workers(folder) and not is_busy(folder), seconds=20)
+    wait(lambda: not find_workers(folder) and not is_busy(folder))
     assert len(list(result_files(tmp_path))) < NUM_RUNS
     finish(start(*arguments, "--output", tmp_path))
     check(tmp_path, straight)
