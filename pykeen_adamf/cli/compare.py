@@ -44,6 +44,4 @@ def compare(output: Path, device: str | None, **options: Any) -> None:
     # the same settings whatever the dataset
     kwargs |= {"models": MODELS, "configurations": DEFAULT, "engine": InlineEngine(device), "retry": True}
     click.echo(f"Wrote {grid.reproduce('table2', output=output, report=click.echo, **kwargs)}")
-    if num_failed := grid.count_failures(output):
-        what = "1 run has" if num_failed == 1 else f"{num_failed} runs have"
-        raise click.ClickException(f"{what} failed, see the end of the report. The same command tries again.")
+    grid.raise_failures(output, "The same command tries again.")

@@ -102,15 +102,10 @@ def reproduce(experiment: str, output: Path, engine: str, report_only: bool, **o
                 report=click.echo,
                 **options,
             )
-        num_failed = grid.count_failures(output)
     except KeyboardInterrupt:
         click.echo("Interrupted. What is finished is kept: repeat the command to go on, or see it with --report-only.")
         raise
     if options["dry_run"]:
         return
     click.echo(f"Wrote {path}")
-    if num_failed:
-        what = "1 run has" if num_failed == 1 else f"{num_failed} runs have"
-        raise click.ClickException(
-            f"{what} failed, see the end of the report. The same command with --retry runs what has failed again."
-        )
+    grid.raise_failures(output, "The same command with --retry runs what has failed again.")

@@ -129,6 +129,7 @@ def fused_entities(
     fusion_kwargs: OptionalKwargs,
     projection: Mapping[str, Any],
     sparse: bool,
+    representation: type[FusedRepresentation] = FusedRepresentation,
     **kwargs: Any,
 ) -> dict[str, Any]:
     """Choose the representation of entities.
@@ -140,7 +141,8 @@ def fused_entities(
     :param fusion_kwargs: Keyword-based parameters of the fusion.
     :param projection: Keyword-based parameters of :class:`ProjectedFeatureRepresentation`, for all modalities.
     :param sparse: Whether gradients of embeddings and features are sparse.
-    :param kwargs: Keyword-based parameters of :class:`pykeen_adamf.nn.FusedRepresentation`.
+    :param representation: :class:`pykeen_adamf.nn.FusedRepresentation`, or a subclass.
+    :param kwargs: Keyword-based parameters of it.
     :returns: Keyword-based parameters of :class:`pykeen.models.ERModel`.
     """
     bases: dict[str, type[Representation]] = {}
@@ -154,7 +156,7 @@ def fused_entities(
             bases[name] = ProjectedFeatureRepresentation
             bases_kwargs[name] = {"features": features[name], **projection, **common}
     return dict(
-        entity_representations=FusedRepresentation,
+        entity_representations=representation,
         entity_representations_kwargs=dict(
             bases=bases, bases_kwargs=bases_kwargs, fusion=fusion, fusion_kwargs=fusion_kwargs, **kwargs
         ),

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..constants import MISSING
-from ..nn.autoencoder import AutoencodedRepresentation
+from ..nn.autoencoder import AutoencodedRepresentation, EncodingFusion
 from .multimodal import MultimodalModel, fused_entities, select_features
 
 __all__ = ["TransAE"]
@@ -69,29 +69,24 @@ class TransAE(MultimodalModel):
             known = [x for x in MISSING if x != "mask"]
             raise ValueError(f"TransAE has nothing else to leave a modality out for: choose missing from {known}.")
         features = select_features(triples_factory, modalities, type(self).__name__)
-        entities = fused_entities(
-            features,
-            dict.fromkeys(features, hidden_dim),
-            structural={},
-            fusion=None,
-            fusion_kwargs=None,
-            projection=dict(missing=missing, trainable=False, compute_dtype=compute_dtype),
-            sparse=False,
-            # the length of embeddings does not matter
-            normalizer=F.normalize,
-            normalizer_kwargs=dict(dim=-1),
-        )["entity_representations_kwargs"]
-        del entities["fusion"], entities["fusion_kwargs"]
         super().__init__(
             triples_factory=triples_factory,
             loss=self.make_loss(kwargs),
             interaction=TransEInteraction(p=1),
-            entity_representations=AutoencodedRepresentation,
-            entity_representations_kwargs={
-                **entities,
-                "dim": embedding_dim,
-                "reconstruction_weight": reconstruction_weight,
-            },
+            **fused_entities(
+                features,
+                dict.fromkeys(features, hidden_dim),
+                structural={},
+                fusion=EncodingFusion,
+                fusion_kwargs=dict(dim=embedding_dim),
+                projection=dict(missing=missing, trainable=False, compute_dtype=compute_dtype),
+                sparse=False,
+                representation=AutoencodedRepresentation,
+                reconstruction_weight=reconstruction_weight,
+                # the length of embeddings does not matter
+                normalizer=F.normalize,
+                normalizer_kwargs=dict(dim=-1),
+            ),
             relation_representations_kwargs=dict(
                 shape=embedding_dim,
                 initializer=nn.init.xavier_uniform_,

@@ -13,13 +13,13 @@ from .features import ProjectedFeatureRepresentation
 from .fused import FusedRepresentation
 from .fusion import ConcatenationFusion
 
-__all__ = ["AutoencodedRepresentation"]
+__all__ = ["AutoencodedRepresentation", "EncodingFusion"]
 
 
 class EncodingFusion(ConcatenationFusion):
     """A linear layer on the sigmoids of all modality embeddings."""
 
-    def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:
+    def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         return super().forward([x.sigmoid() for x in embeddings], mask)
 
 
@@ -43,14 +43,14 @@ class AutoencodedRepresentation(FusedRepresentation):
         link: https://doi.org/10.1109/IJCNN.2019.8852079
     """
 
-    def __init__(self, *, dim: int, reconstruction_weight: float = 1.0, **kwargs: Any) -> None:
+    def __init__(self, *, reconstruction_weight: float = 1.0, **kwargs: Any) -> None:
         """Initialize the representation.
 
-        :param dim: The dimension of encodings.
         :param reconstruction_weight: The weight of the reconstruction error.
-        :param kwargs: Keyword-based parameters of :class:`FusedRepresentation`, but for the fusion.
+        :param kwargs: Keyword-based parameters of :class:`FusedRepresentation`; the formula is that of
+            ``fusion=EncodingFusion``.
         """
-        super().__init__(fusion=EncodingFusion, fusion_kwargs=dict(dim=dim), **kwargs)
+        super().__init__(**kwargs)
         dims = self.fusion.dims
         self.decoder = nn.Linear(self.fusion.dim, sum(dims.values()))
         self.decoders = nn.ModuleDict(

@@ -15,7 +15,7 @@ from .contenders import choose
 from .experiments import EXPERIMENTS, Run, plan
 from .report import write_report
 
-__all__ = ["RUNS", "count_failures", "report_only", "reproduce"]
+__all__ = ["RUNS", "raise_failures", "report_only", "reproduce"]
 
 #: The directory with the folders of the runs.
 RUNS: Final = "runs"
@@ -83,10 +83,13 @@ def report_only(experiment: str, output: str | Path) -> Path:
     return write_report(directory)
 
 
-def count_failures(output: str | Path) -> int:
-    """Return the number of runs in a directory that have failed."""
+def raise_failures(output: str | Path, fix: str) -> None:
+    """Raise a ``RuntimeError`` if runs in a directory have failed; the message ends with what to do."""
     folders = _list_folders(Path(output))
-    return sum(folder.read_error() is not None and not folder.result.exists() for folder in folders)
+    num = sum(folder.read_error() is not None and not folder.result.exists() for folder in folders)
+    if num:
+        what = "1 run has" if num == 1 else f"{num} runs have"
+        raise RuntimeError(f"{what} failed, see the end of the report. {fix}")
 
 
 def _list_folders(directory: Path) -> list[RunFolder]:

@@ -210,7 +210,8 @@ def test_failures(benchmark, tmp_path):
     lines = reproduce(benchmark, tmp_path, **odd)
     failed = "TBKGC, DB15K, seed 0: failed: ValueError: 2 modalities cannot share 1 dimensions. Choose an embedding_dim"
     assert lines[2].startswith(f"[2/3] {failed}")
-    assert grid.count_failures(tmp_path) == 1
+    with pytest.raises(RuntimeError, match=r"^1 run has failed, see the end of the report\. Try again\.$"):
+        grid.raise_failures(tmp_path, "Try again.")
     assert len(list(result_files(tmp_path))) == 2
     assert "2 modalities cannot share 1 dimensions" in (tmp_path / "report.md").read_text(encoding="utf-8")
     before = list_files(tmp_path)
