@@ -78,7 +78,10 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.models",
         "model_resolver",
         "models",
-        ["AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "Structural", "TBKGC", "TransAE", "VBKGC"],
+        [
+            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "OTKGE", "RSME", "Structural", "TBKGC", "TransAE"),
+            "VBKGC",
+        ],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
     Registration(

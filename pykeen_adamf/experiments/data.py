@@ -75,13 +75,13 @@ def _digest_triples(factory: CoreTriplesFactory | None) -> str | None:
     if factory is None:
         return None
     bare = CoreTriplesFactory.clone_and_exchange_triples(factory, factory.mapped_triples)
-    return describe_triples(bare)["training triples"]
+    return describe_triples(bare, inverse=False)["training triples"]
 
 
 def digest_data(dataset: Dataset) -> str:
-    """Return a digest of everything in a dataset: triples, labels, and features."""
+    """Return a digest of everything in a dataset: triples, labels, and features; inverse triples are no data."""
     others = [_digest_triples(factory) for factory in (dataset.testing, dataset.validation)]
-    content = json.dumps([describe_triples(dataset.training), *others], sort_keys=True)
+    content = json.dumps([describe_triples(dataset.training, inverse=False), *others], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -91,7 +91,7 @@ def describe_data(dataset: Dataset, testing: CoreTriplesFactory) -> dict[str, An
     :returns: Digests of triples and features, the numbers of triples, and how many entities have which modalities.
     """
     training = dataset.training
-    digests = describe_triples(training)
+    digests = describe_triples(training, inverse=False)
     features, coverage = {}, None
     if isinstance(training, MultimodalTriplesFactory):
         features = {

@@ -4,7 +4,9 @@ from .adamf import AdaMF, AdaMFRotatE
 from .ikrl import IKRL
 from .mocme import MoCME
 from .multimodal import MultimodalModel
+from .otkge import OTKGE
 from .query import QueryScoringModel
+from .rsme import RSME
 from .structural import LpRotatE, Structural
 from .synthetic import SyntheticScoringModel, supports_synthetic_scoring
 from .tbkgc import TBKGC
@@ -13,6 +15,8 @@ from .vbkgc import VBKGC
 
 __all__ = [
     "IKRL",
+    "OTKGE",
+    "RSME",
     "TBKGC",
     "VBKGC",
     "AdaMF",

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from pykeen.triples import KGInfo
 
-from ..constants import VISUAL
 from ..nn.cross_modal import IKRLInteraction
-from ..triples import MultimodalTriplesFactory
 from .cross_modal import CrossModalModel
+from .multimodal import choose_visual
 
 __all__ = ["IKRL"]
 
@@ -34,11 +33,4 @@ class IKRL(CrossModalModel):
 
     @classmethod
     def _choose(cls, triples_factory: KGInfo, modalities: Sequence[str] | None) -> Sequence[str] | None:
-        if modalities is not None or not isinstance(triples_factory, MultimodalTriplesFactory):
-            return modalities
-        if triples_factory.features and VISUAL not in triples_factory.features:
-            raise ValueError(
-                f"IKRL uses visual features, but there are only {list(triples_factory.features)}. Choose some of these "
-                f"by modalities=[...]."
-            )
-        return [VISUAL] if triples_factory.features else None
+        return choose_visual(triples_factory, modalities, cls.__name__)

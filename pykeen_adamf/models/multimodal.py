@@ -9,7 +9,7 @@ from class_resolver import HintOrType, OptionalKwargs
 from pykeen.nn.representation import Representation
 from pykeen.triples import KGInfo
 
-from ..constants import STRUCTURAL
+from ..constants import STRUCTURAL, VISUAL
 from ..features import ModalityFeatures
 from ..nn.features import ProjectedFeatureRepresentation
 from ..nn.fused import FusedRepresentation
@@ -19,7 +19,7 @@ from ..triples import MultimodalTriplesFactory
 from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
 from .synthetic import SyntheticScoringModel
 
-__all__ = ["MultimodalModel", "fused_entities", "select_features"]
+__all__ = ["MultimodalModel", "choose_visual", "fused_entities", "select_features"]
 
 
 class MultimodalModel(SyntheticScoringModel):
@@ -118,6 +118,22 @@ def select_features(
     if unknown or not names or isinstance(modalities, str):
         raise ValueError(f"modalities must be some of {list(available)}, but is {modalities!r}.")
     return {name: available[name] for name in names}
+
+
+def choose_visual(triples_factory: KGInfo, modalities: Sequence[str] | None, model: str) -> Sequence[str] | None:
+    """Choose the visual modality, which a model of that name is about, if the user did not choose.
+
+    :raises ValueError: if there are only others
+    """
+    available = triples_factory.features if isinstance(triples_factory, MultimodalTriplesFactory) else {}
+    if modalities is not None or not available:
+        return modalities
+    if VISUAL not in available:
+        raise ValueError(
+            f"{model} uses visual features, but there are only {list(available)}. Choose some of these by "
+            f"modalities=[...]."
+        )
+    return [VISUAL]
 
 
 def fused_entities(

@@ -105,9 +105,13 @@ def _describe_sampler(loop: Any) -> str:
     return describe([hint, loop.negative_sampler_kwargs or {}])
 
 
-def describe_triples(factory: CoreTriplesFactory) -> dict[str, str]:
-    """Return digests of training triples, of their labels, and of each modality's features, by name."""
-    state = hashlib.sha256(str(factory.create_inverse_triples).encode())
+def describe_triples(factory: CoreTriplesFactory, *, inverse: bool | None = None) -> dict[str, str]:
+    """Return digests of training triples, of their labels, and of each modality's features, by name.
+
+    :param factory: The training triples.
+    :param inverse: Whether to take them to have inverse ones, whatever they have.
+    """
+    state = hashlib.sha256(str(factory.create_inverse_triples if inverse is None else inverse).encode())
     add_rows(state, factory.mapped_triples)
     result = {"training triples": state.hexdigest()}
     if isinstance(factory, TriplesFactory):

@@ -16,6 +16,8 @@ from pykeen.training import training_loop_resolver
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import (
     IKRL,
+    OTKGE,
+    RSME,
     TBKGC,
     VBKGC,
     AdaMF,
@@ -144,6 +146,18 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
         "defaults": {},
         "every option": dict(
             hidden_dim=5, reconstruction_weight=0.5, modalities=["textual"], missing="random", compute_dtype="bfloat16"
+        ),
+    },
+    RSME: {
+        "defaults": {},
+        "every option": dict(
+            feature_weight=0.3, score_weight=0.9, use_gates=False, modalities=["textual", "visual"], missing="zero"
+        ),
+    },
+    OTKGE: {
+        "defaults": {},
+        "every option": dict(
+            feature_weights=dict(textual=0.5), num_plans=2, entropy=0.1, modalities=["textual"], missing="random"
         ),
     },
     IKRL: CROSS_MODAL,

@@ -13,6 +13,8 @@ from pykeen.training import LCWATrainingLoop, training_loop_resolver
 import pykeen_adamf.models
 from pykeen_adamf.models import (
     IKRL,
+    OTKGE,
+    RSME,
     TBKGC,
     VBKGC,
     AdaMF,
@@ -61,6 +63,8 @@ MODELS = {
     "IKRL-textual": (IKRL, dict(modalities=["textual"], missing="zero")),
     "TBKGC": (TBKGC, {}),
     "VBKGC": (VBKGC, {}),
+    "RSME": (RSME, {}),
+    "OTKGE": (OTKGE, dict(num_plans=2)),
     "TransAE": (TransAE, dict(hidden_dim=5)),
     "TBKGC-frozen": (TBKGC, dict(trainable_features=False)),
     "AdaMF-regularized": (AdaMFRotatE, dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1))),
@@ -98,7 +102,9 @@ def test_scores_agree(model):
         relations = model.predict_r(hrt[:, 0][..., [0, 2]].reshape(-1, 2))
         torch.testing.assert_close(relations.view(n, n, num_relations).permute(0, 2, 1), expected)
         some = torch.tensor([3, 1])
-        torch.testing.assert_close(model.score_t(torch.tensor([[2, 1]]), tails=some), expected[2, 1, some].unsqueeze(0))
+        torch.testing.assert_close(
+            model.predict_t(torch.tensor([[2, 1]]), tails=some), expected[2, 1, some].unsqueeze(0)
+        )
 
 
 @pytest.mark.parametrize("training_loop", ["slcwa", "lcwa", "symmetriclcwa", "MAT"])

@@ -26,7 +26,7 @@ DECIDED: Final = frozenset({"dataset", "dataset_kwargs", "device", "metadata", "
 
 STRUCTURAL: Final = ("TransE", "TransD", "DistMult", "ComplEx", "PairRE", "RotatE (PyKEEN)", "RotatE")
 MULTIMODAL: Final = ("IKRL", "TBKGC", "AdaMF")
-OTHERS: Final = ("TransAE", "VBKGC", "MoCME")
+OTHERS: Final = ("TransAE", "RSME", "VBKGC", "OTKGE", "MoCME")
 
 #: The files' names without suffix by the name of the model, structural ones first, and those of the paper last.
 CONTENDERS: Final[Mapping[str, str]] = {
@@ -95,6 +95,9 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
     kept = {name: x for name, x in content["pipeline"].items() if x is not None and name not in DECIDED}
     titles = {"title": f"{contender} on {dataset}", "source": f"{path.parent.name}/{path.name}"}
     metadata, pipeline = (content.get("metadata") or {}) | titles, kept | {"dataset": dataset}
+    # some training loops need them
+    if (content["pipeline"].get("dataset_kwargs") or {}).get("create_inverse_triples"):
+        pipeline["dataset_kwargs"] = {"create_inverse_triples": True}
     configuration = {"metadata": metadata, "pipeline": pipeline}
     check_configuration(configuration, path)
     for name, resolver in (("model", model_resolver), ("training_loop", training_loop_resolver)):

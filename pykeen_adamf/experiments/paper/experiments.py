@@ -183,6 +183,8 @@ def _configure(
     configuration = load_configuration(variant.contender, dataset, directory)
     metadata, pipeline = configuration["metadata"], configuration["pipeline"]
     wanted = overrides.as_pipeline()
+    if pipeline.get("negative_sampler") is None:
+        wanted.pop("negative_sampler_kwargs", None)
     dim, loss = pipeline.get("model_kwargs", {}).get("embedding_dim"), pipeline.get("loss_kwargs", {})
     if variant.contender == "RotatE (PyKEEN)" and dim and overrides.embedding_dim:
         # the 2-norm of d coordinates of similar modulus is 1 / sqrt(d) of their sum, which the others use
@@ -199,7 +201,7 @@ def _configure(
     changes = merge(wanted, variant.changes)
     pipeline = merge(pipeline, changes)
     if dataset_kwargs:
-        pipeline["dataset_kwargs"] = dict(dataset_kwargs)
+        pipeline["dataset_kwargs"] = {**pipeline.get("dataset_kwargs", {}), **dataset_kwargs}
     # files that come from a search have options of the loop and of the sampler here, where they would win
     for group in ("training_loop_kwargs", "negative_sampler_kwargs"):
         for name in changes.get(group, {}):

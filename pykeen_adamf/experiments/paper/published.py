@@ -27,6 +27,8 @@ PUBLISHED: Final = pandas.read_csv(Path(__file__).with_suffix(".tsv"), sep="\t")
 #: Which figures rest on code that computes something else than the system's own paper, by the name of the model.
 NOTES: Final = {
     "TransAE": "the autoencoder has no part in what was measured, a plain TransE",
+    "RSME": "projected images are further coordinates beside the structural ones, instead of parts of them",
+    "OTKGE": "the transport plans are those of ten entities, as in the authors' code; so they are here",
     "VBKGC": "negatives are drawn as for other models, rather than as twins; so they are here",
 }
 
