@@ -88,7 +88,7 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.training",
         "training_loop_resolver",
         "training",
-        ["MATTrainingLoop", "OneVsAllMATTrainingLoop", "OneVsAllTrainingLoop"],
+        [f"{name}TrainingLoop" for name in ("KBGAN", "MANS", "MAT", "OneVsAll", "OneVsAllMAT", "Twins")],
     ),
 )
 

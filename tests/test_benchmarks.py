@@ -40,6 +40,7 @@ def assert_ratios(ratios):
     assert all(math.isfinite(ratio) and ratio > 0 for ratio in ratios.values())
 
 
+@pytest.mark.slow
 def test_sampling(tmp_path):
     results = run("sampling.py", path=tmp_path / "results.json")
     assert "filtered Bernoulli" in results["ratios"]

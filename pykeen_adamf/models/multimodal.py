@@ -1,6 +1,6 @@
 """What multi-modal models have in common."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -88,6 +88,29 @@ class MultimodalModel(SyntheticScoringModel):
         if mask is not None:
             mask = mask.unsqueeze(dim=1).expand(batch_size, num_groups, -1)
         return [self.fused.fuse(embeddings, mask)]
+
+    def score_mixed(self, triples: LongTensor, donors: LongTensor, modalities: Collection[str]) -> FloatTensor:
+        """Score triples of entities which have some modalities of others.
+
+        :param triples: shape: ``(*batch_dims, 3)``, the ID-based triples.
+        :param donors: shape: ``(*batch_dims, 3)``, the triples whose heads and tails have the modalities.
+        :param modalities: The names of these modalities.
+        :returns: shape: ``batch_dims``, broadcast from both, the scores.
+        """
+        h, t = (self._mix(triples[..., column], donors[..., column], modalities) for column in (0, 2))
+        relation = [representation(triples[..., 1]) for representation in self.relation_representations]
+        scores: FloatTensor = self.interaction(h=h, r=relation[0] if len(relation) == 1 else relation, t=t)
+        return scores
+
+    def _mix(self, entities: LongTensor, donors: LongTensor, modalities: Collection[str]) -> FloatTensor:
+        entities, donors = torch.broadcast_tensors(entities, donors)
+        sources = [donors if name in modalities else entities for name in self.modalities]
+        embeddings = {
+            name: self._modality_embeddings(name, source) for name, source in zip(self.modalities, sources, strict=True)
+        }
+        masks = [self.fused.participation(source) for source in sources]
+        columns = [mask[..., i] for i, mask in enumerate(masks) if mask is not None]
+        return self.fused.fuse(embeddings, torch.stack(columns, dim=-1) if columns else None)
 
     def _modality_embeddings(self, name: str, indices: LongTensor) -> FloatTensor:
         if self._shared is not None:

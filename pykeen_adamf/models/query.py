@@ -48,6 +48,11 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
             }
         return model
 
+    @property
+    def device(self) -> torch.device:
+        """Return the device; PyKEEN looks for all that there might be, several times in a step."""
+        return next(self.parameters()).device
+
     @classmethod
     def make_loss(cls, kwargs: MutableMapping[str, Any]) -> Loss:
         """Make the loss, which initial embeddings may depend on.

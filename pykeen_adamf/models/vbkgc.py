@@ -16,8 +16,8 @@ class VBKGC(CrossModalModel):
     of an encoder for both; here, as in :class:`TBKGC`, the projected features of each modality have an equal share of
     the dimensions. All embeddings are normalized.
 
-    The paper's *twins* negative sampling, which draws structural and multi-modal negatives apart, is no part of it; nor
-    is it of the code with which the AdaMF-MAT paper reports VBKGC.
+    The paper's *twins* negative sampling, which draws structural and multi-modal negatives apart, is
+    ``training_loop="Twins"``. It is no part of the code with which the AdaMF-MAT paper reports VBKGC.
 
     ---
     citation:

@@ -41,6 +41,17 @@ class CrossModalInteraction(NormBasedInteraction[FloatTensor, FloatTensor, Float
         parts = x.chunk(self.num_parts, dim=-1)
         return torch.cat([parts[i] for i in order], dim=-1)
 
+    def compare_modalities(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> float:
+        """Return the part of triples whose energy between modalities is smaller than that of structural embeddings.
+
+        :param h: shape: ``(n, num_parts * d)``, the heads.
+        :param r: shape: ``(n, d)``, the relations.
+        :param t: shape: ``(n, num_parts * d)``, the tails.
+        """
+        (hs, hm, *_), (ts, tm, *_) = h.chunk(self.num_parts, dim=-1), t.chunk(self.num_parts, dim=-1)
+        within, *between = ((x + r - y).abs().sum(dim=-1) for x, y in ((hs, ts), (hm, ts), (hs, tm)))
+        return float((sum(between) / 2 < within).float().mean())
+
     def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:
         heads, tails = h.chunk(self.num_parts, dim=-1), t.chunk(self.num_parts, dim=-1)
         energies = [

@@ -2,17 +2,22 @@
 
 from .adversarial import AdversarialTrainingLoop, MATTrainingLoop, OneVsAllMATTrainingLoop
 from .generators import Synthesizer
+from .kbgan import KBGANTrainingLoop
+from .modality_negatives import MANSTrainingLoop, TwinsTrainingLoop
 from .objectives import adversarial_loss, generator_loss
 from .one_vs_all import OneVsAllTrainingLoop
 from .slcwa import ResumableSLCWATrainingLoop
 
 __all__ = [
     "AdversarialTrainingLoop",
+    "KBGANTrainingLoop",
+    "MANSTrainingLoop",
     "MATTrainingLoop",
     "OneVsAllMATTrainingLoop",
     "OneVsAllTrainingLoop",
     "ResumableSLCWATrainingLoop",
     "Synthesizer",
+    "TwinsTrainingLoop",
     "adversarial_loss",
     "generator_loss",
 ]

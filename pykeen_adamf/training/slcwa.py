@@ -203,13 +203,17 @@ class ResumableSLCWATrainingLoop(ResumableTrainingLoop, SLCWATrainingLoop):
         parts = [batch[key][start:stop, ..., [0, 2]].to(self.device).flatten() for key in ("positives", "negatives")]
         return torch.cat(parts)
 
+    def score_negatives(self, batch: SLCWABatch, start: int, stop: int) -> FloatTensor:
+        """Score the negatives of a part of a batch, cf. :func:`score_negatives`."""
+        return score_negatives(self.model, batch, start, stop)
+
     def base_loss(  # noqa: D102
         self, batch: SLCWABatch, start: int, stop: int, label_smoothing: float
     ) -> tuple[FloatTensor, FloatTensor]:
         model = self.model
         assert isinstance(model, QueryScoringModel)
         positives = batch["positives"][start:stop].to(self.device)
-        negative = score_negatives(model, batch, start, stop)
+        negative = self.score_negatives(batch, start, stop)
         with model.sharing(positives[:, [0, 2]]):
             positive = score_positives(model, positives)
         loss = negative_sampling_loss(model, self.loss, batch, start, stop, positive, negative, label_smoothing)

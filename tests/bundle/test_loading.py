@@ -28,6 +28,7 @@ def bundle(tmp_path) -> Path:
     return save(model, factory, tmp_path / "bundle")
 
 
+@pytest.mark.slow
 def test_another_process(bundle, tmp_path):
     """Nothing that this process knows is needed."""
     code = (

@@ -199,6 +199,7 @@ def test_hyper_parameter_optimization(tmp_path):
         assert kwargs["attention"] in {"shared", "per-modality"}
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path):
     options = ["--dataset", "EmojiKG", "--training-loop", "mat", "--missing", "mask", "-n", "1", "-b", "1024"]
     options += ["--embedding-dim", "4", "--device", "cpu", "--output-directory", str(tmp_path)]

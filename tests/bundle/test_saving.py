@@ -197,6 +197,7 @@ class Interrupter:
         return wrapped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("occupied", [False, True], ids=["", "in place of another"])
 def test_interruptions(tmp_path, monkeypatch, occupied):
     """Wherever saving is interrupted, there is the other model, this one, or a refusal; to repeat it is enough."""

@@ -139,6 +139,7 @@ def test_bad_table(run, tmp_path, content, message):
     assert message in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["descriptor", "huggingface"])
 def test_missing_dependency(run, tmp_path, encoder):
     module = {"descriptor": "skimage", "huggingface": "transformers"}[encoder]

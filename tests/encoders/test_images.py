@@ -293,6 +293,7 @@ def test_limit_of_pillow(tmp_path):
         load_image(_png(tmp_path / "image.png", 20_000, 10_000), max_pixels=10**12)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is measured differently")
 @pytest.mark.parametrize(("mode", "factor"), [("I", 12), ("RGBA", 14)])
 def test_memory_of_decoding(tmp_path, mode, factor):
@@ -304,6 +305,7 @@ def test_memory_of_decoding(tmp_path, mode, factor):
     assert factor * DEFAULT_MAX_PIXELS < 1_000_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is measured differently")
 def test_memory_is_bounded(tmp_path):
     """An image of 100 megapixels, 300 megabytes decoded, takes next to nothing, because it is not decoded."""

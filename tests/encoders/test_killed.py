@@ -36,6 +36,7 @@ def killed(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_killed(killed, point, tmp_path):
     """At any point, by a signal that cannot be caught."""
@@ -56,6 +57,7 @@ def test_killed(killed, point, tmp_path):
     assert [problem.entity for problem in report.problems] == ["broken"]
 
 
+@pytest.mark.slow
 def test_command_is_killed(tmp_path):
     """The real command with a real encoder, from outside, at any time."""
     for i in range(60):

@@ -125,6 +125,7 @@ def test_pictures(run, directory, name):
         assert len(picture.convert("RGB").getcolors(maxcolors=1 << 20)) > 50
 
 
+@pytest.mark.slow
 def test_same_seed_same_results(data, tmp_path, monkeypatch):
     """Also without a picture of it."""
     find_spec = importlib.util.find_spec
@@ -156,6 +157,7 @@ def test_help():
     assert "EmojiKG" in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finished", [0, 1])
 def test_interruption(tmp_path, monkeypatch, finished):
     """What is trained remains, and the same command goes on."""
@@ -183,6 +185,7 @@ def test_interruption(tmp_path, monkeypatch, finished):
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
 
+@pytest.mark.slow
 def test_signal(tmp_path):
     """Pressing Ctrl-C while the second model is trained."""
     code = "from pykeen_adamf.cli import main; main()"

@@ -524,6 +524,7 @@ with RunFolder(sys.argv[1]).locked():
 """
 
 
+@pytest.mark.slow
 def test_busy(benchmark, tmp_path):
     """Nobody works where another process does, until that ends, however it ends."""
     path = tmp_path / "run"

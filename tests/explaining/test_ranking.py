@@ -27,6 +27,7 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_memory(name):
     """Whatever the model, what ranking takes does not grow with the number of triples."""

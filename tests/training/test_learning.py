@@ -74,7 +74,7 @@ def structure_only() -> float:
     ("training_loop", "kwargs"),
     [
         ("slcwa", {}),
-        ("MAT", {}),
+        pytest.param("MAT", {}, marks=pytest.mark.slow),
         pytest.param("slcwa", dict(missing="mask", attention="per-modality"), marks=pytest.mark.slow),
         pytest.param("slcwa", dict(trainable_features=False, fusion="mean", missing="zero"), marks=pytest.mark.slow),
     ],

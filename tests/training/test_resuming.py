@@ -57,6 +57,7 @@ def test_resume_one_vs_all(checkpoint, cls, loss):
         assert straight.adversarial_losses_per_epoch == resumed.adversarial_losses_per_epoch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amo", [False, True])
 def test_sub_batches_with_memory_optimization(checkpoint, amo):
     """The size that was given is used, before and after."""

@@ -24,9 +24,12 @@ DEFAULT: Final = CONFIGURATIONS / "default"
 #: Parameters of PyKEEN's pipeline that the experiment decides about, whatever a file has.
 DECIDED: Final = frozenset({"dataset", "dataset_kwargs", "device", "metadata", "random_seed", "use_tqdm"})
 
-STRUCTURAL: Final = ("TransE", "TransD", "DistMult", "ComplEx", "PairRE", "RotatE (PyKEEN)", "RotatE")
+STRUCTURAL: Final = (
+    *("TransE", "TransD", "DistMult", "ComplEx", "PairRE", "RotatE (PyKEEN)", "RotatE"),
+    *("KBGAN (TransE)", "KBGAN (TransD)"),
+)
 MULTIMODAL: Final = ("IKRL", "TBKGC", "AdaMF")
-OTHERS: Final = ("TransAE", "RSME", "VBKGC", "OTKGE", "MoCME")
+OTHERS: Final = ("TransAE", "RSME", "VBKGC", "OTKGE", "MANS", "MoCME")
 
 #: The files' names without suffix by the name of the model, structural ones first, and those of the paper last.
 CONTENDERS: Final[Mapping[str, str]] = {

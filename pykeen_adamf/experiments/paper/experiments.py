@@ -162,7 +162,7 @@ def _check_modalities(experiment: str, variant: Variant, dataset: str, available
     """Check that a dataset has the features that a variant is about."""
     there = f"the modalities {', '.join(sorted(available))}" if available else "no modality at all"
     model = variant.contender.removesuffix("-MAT")
-    needed = [VISUAL, TEXTUAL] if experiment == "table3" else [VISUAL] if model == "IKRL" else []
+    needed = [VISUAL, TEXTUAL] if experiment == "table3" else [VISUAL] if model in {"IKRL", "MANS", "RSME"} else []
     if not set(needed).issubset(available):
         raise ValueError(
             f"{variant.name} needs the modalities {' and '.join(needed)}, but {dataset} has {there}. Use another "

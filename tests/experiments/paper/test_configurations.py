@@ -67,13 +67,15 @@ def test_equal_budget(folder):
             *(pipeline.get(name) for name in ("negative_sampler", "negative_sampler_kwargs")),
             pipeline["model_kwargs"]["embedding_dim"],
         ]
-        kind = "one-to-N" if pipeline["training_loop"] == "OneVsAll" else "sampled"
+        # the number of candidates is a part of the method
+        kind = pipeline["training_loop"] if pipeline["training_loop"] in {"OneVsAll", "KBGAN"} else "sampled"
         budgets.setdefault(kind, set()).add(json.dumps(budget, sort_keys=True))
         losses.setdefault(pipeline["loss"], []).append(path.stem)
     assert all(len(x) == 1 for x in budgets.values())
     # for one, it is a part of the method
     assert losses.pop("EntropyGuided") == ["MoCME"]
-    assert losses.pop("CrossEntropy", None) in (None, ["RSME", "OTKGE"], ["OTKGE", "RSME"])
+    for loss, names in (("MarginRanking", {"KBGAN-TransE", "KBGAN-TransD"}), ("CrossEntropy", {"RSME", "OTKGE"})):
+        assert set(losses.pop(loss, names)) == names
     assert set(losses) == {"NSSA"}
 
 

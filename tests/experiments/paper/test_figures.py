@@ -2,15 +2,23 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pandas
 import pytest
 
+from pykeen_adamf.evaluation import bootstrap, comparison
 from pykeen_adamf.experiments.paper.reporting.plots import plot
 from pykeen_adamf.experiments.paper.reporting.runs import read_runs
 from pykeen_adamf.experiments.paper.reporting.tables import average_weights
 
 from .synthetic import report, section, table, write_experiment
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch):
+    """No test of this file looks at intervals, which would be most of the time."""
+    monkeypatch.setattr(comparison, "bootstrap_means", partial(bootstrap.bootstrap_means, num_resamples=100))
 
 
 def test_missing_modalities(tmp_path):
@@ -98,6 +106,7 @@ def test_plots(tmp_path, experiment):
     assert not list(tmp_path.glob("*.svg"))
 
 
+@pytest.mark.slow
 def test_without_matplotlib(tmp_path):
     """In a process of its own, in which it cannot be imported."""
     write_experiment(tmp_path, models=["RotatE"], seeds=1)

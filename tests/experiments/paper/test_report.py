@@ -141,6 +141,7 @@ def test_deterministic(finished, tmp_path):
     assert report(tmp_path) == other
 
 
+@pytest.mark.slow
 def test_several_at_the_same_time(tmp_path):
     """Machines that share the directory are ready at the same time."""
     write_experiment(tmp_path, models=["RotatE"], seeds=1)

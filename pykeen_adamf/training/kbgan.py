@@ -1,0 +1,180 @@
+"""Negatives that another model has learned to choose."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from class_resolver import HintOrType, OptionalKwargs
+from class_resolver.contrib.torch import optimizer_resolver
+from pykeen.models import Model, model_resolver
+from pykeen.sampling import NegativeSampler
+from pykeen.triples import CoreTriplesFactory
+from pykeen.triples.instances import SLCWABatch
+from torch.optim import Optimizer
+
+from ..sampling import FilteredBernoulliNegativeSampler
+from ..typing import FloatTensor
+from .configuration import describe
+from .slcwa import ResumableSLCWATrainingLoop
+
+__all__ = ["KBGANTrainingLoop"]
+
+#: How many candidates there are for each negative, in the authors' code.
+NUM_CANDIDATES = 20
+
+#: How much of the mean reward is that of the latest step.
+MOMENTUM = 0.1
+
+
+class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
+    r"""Adversarial negative sampling (KBGAN; Cai and Wang, 2018).
+
+    The negative sampler draws candidates. Of those of a triple, another model, the generator, chooses one, the negative
+    $n$, with the probability $p(n)$, a softmax of its scores. The trained model is the discriminator. What it scores
+    the negative is the generator's reward: negatives that seem to be true are the ones to learn from. After each batch,
+    the generator makes a step on
+
+    .. math ::
+        -\left(f(n) - b\right) \log p(n)
+
+    (REINFORCE), where $b$ is a running mean of rewards. Generator and discriminator are any two models of PyKEEN or of
+    this package; a generator that was trained before can be passed as an instance. Its state is part of checkpoints.
+
+    ---
+    citation:
+        author: Cai
+        year: 2018
+        link: https://aclanthology.org/N18-1133
+        github: cai-lw/KBGAN
+    """
+
+    def __init__(
+        self,
+        *,
+        triples_factory: CoreTriplesFactory,
+        generator: HintOrType[Model] = "DistMult",
+        generator_kwargs: OptionalKwargs = None,
+        generator_optimizer: HintOrType[Optimizer] = None,
+        generator_optimizer_kwargs: OptionalKwargs = None,
+        negative_sampler: HintOrType[NegativeSampler] = None,
+        negative_sampler_kwargs: OptionalKwargs = None,
+        **kwargs: Any,
+    ) -> None:
+        """Initialize the training loop.
+
+        :param triples_factory: The training triples.
+        :param generator: The generator: an instance, which may be trained, a class, or a name.
+        :param generator_kwargs: Keyword-based parameters of the generator.
+        :param generator_optimizer: The generator's optimizer. Defaults to Adam.
+        :param generator_optimizer_kwargs: Its keyword-based parameters.
+        :param negative_sampler: Where candidates are from. Defaults to
+            :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler`.
+        :param negative_sampler_kwargs: Its keyword-based parameters; ``num_negs_per_pos`` is the number of candidates
+            for the one negative, by default 20.
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`.
+        :raises ValueError: if there are less than two candidates, or the generator is of other entities or relations
+        """
+        sampler_kwargs = {"num_negs_per_pos": NUM_CANDIDATES, **(negative_sampler_kwargs or {})}
+        if sampler_kwargs["num_negs_per_pos"] < 2:
+            raise ValueError(
+                f"There is nothing to choose from with num_negs_per_pos={sampler_kwargs['num_negs_per_pos']} "
+                f"candidates. Use at least 2."
+            )
+        super().__init__(
+            triples_factory=triples_factory,
+            negative_sampler=FilteredBernoulliNegativeSampler if negative_sampler is None else negative_sampler,
+            negative_sampler_kwargs=sampler_kwargs,
+            **kwargs,
+        )
+        if not isinstance(generator, Model):
+            generator_kwargs = {"random_seed": self.model._random_seed, **(generator_kwargs or {})}
+        # whatever the generator is, the model is initialized, and trained with the same random numbers
+        with torch.random.fork_rng(devices=[]):
+            self.generator: Model = model_resolver.make(generator, generator_kwargs, triples_factory=triples_factory)
+        sizes = [(x.num_entities, x.num_relations) for x in (self.model, self.generator)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"The generator has {sizes[1][0]:,} entities and {sizes[1][1]:,} relations, but the model has "
+                f"{sizes[0][0]:,} and {sizes[0][1]:,}. Use one of the same triples."
+            )
+        self.generator_optimizer_cls = optimizer_resolver.lookup(generator_optimizer)
+        self.generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
+        self._initial = {name: x.detach().clone() for name, x in self.generator.state_dict().items()}
+        self._reset_generator()
+
+    def _reset_generator(self) -> None:
+        self.generator.load_state_dict(self._initial)
+        self.generator.to(self.device)
+        parameters = [x for x in self.generator.parameters() if x.requires_grad]
+        self.generator_step = self.generator_optimizer_cls(parameters, **self.generator_optimizer_kwargs)
+        #: the running mean of rewards; there is none before the first step
+        self.baseline: float | None = None
+
+    def extra_state(self) -> dict[str, Any]:  # noqa: D102
+        states = {"generator": self.generator.state_dict(), "optimizer": self.generator_step.state_dict()}
+        return {**states, "baseline": self.baseline}
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
+        self.generator.load_state_dict(state["generator"])
+        self.generator_step.load_state_dict(state["optimizer"])
+        self.baseline = state["baseline"]
+
+    def best_extra_state(self) -> dict[str, Any]:  # noqa: D102
+        return dict(self.generator.state_dict())
+
+    def load_best_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
+        self.generator.load_state_dict(state)
+
+    def describe_options(self) -> dict[str, str]:  # noqa: D102
+        return {
+            **super().describe_options(),
+            "generator": str(self.generator),
+            "generator's optimizer": describe([self.generator_optimizer_cls, self.generator_optimizer_kwargs]),
+        }
+
+    def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
+        if not kwargs.get("continue_training", False):
+            # as the super class does with the model and its optimizer
+            self._reset_generator()
+        return super()._train(*args, **kwargs)
+
+    def _process_batch(
+        self, batch: SLCWABatch, start: int, stop: int, label_smoothing: float = 0.0, slice_size: int | None = None
+    ) -> FloatTensor:
+        positives, candidates = (batch[name][start:stop].to(self.device) for name in ("positives", "negatives"))
+        self.generator.train(self.model.training)
+        scores = self.generator.score_hrt(candidates.reshape(-1, 3)).view(candidates.shape[:-1])
+        masks, valid = batch.get("masks"), None
+        if masks is not None:
+            masks = masks[start:stop].to(self.device)
+            valid = masks.any(dim=-1, keepdim=True)
+            # where no candidate is valid, the loss does not look at the negative
+            scores = scores.masked_fill(~masks & valid, -torch.inf)
+        log_probabilities = scores.log_softmax(dim=-1)
+        chosen = log_probabilities.detach().exp().multinomial(1)
+        negatives = candidates.gather(1, chosen.unsqueeze(dim=-1).expand(-1, -1, 3))
+        if self.model.training and torch.is_grad_enabled():
+            with torch.no_grad():
+                rewards = self.model.score_hrt(negatives[:, 0])
+            self._learn(rewards, log_probabilities.gather(1, chosen), valid)
+        part = cast(SLCWABatch, {"positives": positives, "negatives": negatives, "masks": valid})
+        if (weights := batch.get("pos_weights")) is not None:
+            part["pos_weights"] = weights[start:stop]
+        if (weights := batch.get("neg_weights")) is not None:
+            part["neg_weights"] = weights[start:stop].to(self.device).gather(1, chosen)
+        loss: FloatTensor = super()._process_batch(
+            part, 0, len(positives), label_smoothing=label_smoothing, slice_size=slice_size
+        )
+        return loss
+
+    def _learn(self, rewards: FloatTensor, log_probabilities: FloatTensor, valid: FloatTensor | None) -> None:
+        """Let the generator make a step; the shape of all is ``(batch_size, 1)``."""
+        mean = float(rewards.mean())
+        baseline = mean if self.baseline is None else self.baseline
+        loss = -(rewards - baseline) * log_probabilities
+        loss = (loss if valid is None else loss[valid]).mean() + self.generator.collect_regularization_term()
+        self.generator_step.zero_grad()
+        loss.backward()
+        self.generator_step.step()
+        self.generator.post_parameter_update()
+        self.baseline = baseline + MOMENTUM * (mean - baseline)
