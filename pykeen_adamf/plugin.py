@@ -79,8 +79,8 @@ REGISTRATIONS: Sequence[Registration] = (
         "model_resolver",
         "models",
         [
-            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "OTKGE", "RSME", "Structural", "TBKGC", "TransAE"),
-            "VBKGC",
+            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "MoSE", "OTKGE", "RSME", "Structural"),
+            *("TBKGC", "TransAE", "VBKGC"),
         ],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),

@@ -3,6 +3,7 @@
 from .adamf import AdaMF, AdaMFRotatE
 from .ikrl import IKRL
 from .mocme import MoCME
+from .mose import MoSE
 from .multimodal import MultimodalModel
 from .otkge import OTKGE
 from .query import QueryScoringModel
@@ -23,6 +24,7 @@ __all__ = [
     "AdaMFRotatE",
     "LpRotatE",
     "MoCME",
+    "MoSE",
     "MultimodalModel",
     "QueryScoringModel",
     "Structural",

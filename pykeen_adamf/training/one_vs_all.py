@@ -155,14 +155,21 @@ class OneVsAllTrainingLoop(ResumableTrainingLoop):
         is_cross_entropy = type(self.loss) is CrossEntropyLoss
         if form is not None and is_cross_entropy:
             queries, shared = model.make_queries(form, triples[:, 0], triples[:, 1])
-            losses = softmax_loss(
-                queries,
-                form.candidates(shared.table),
-                targets,
-                form.comparison,
-                label_smoothing=label_smoothing,
-                max_block_numel=self.max_block_numel,
-            )
+            candidates, num_parts = form.candidates(shared.table), getattr(model, "num_parts", 1)
+            # the parts of an ensemble have a loss each
+            parts = zip(queries.chunk(num_parts, dim=1), candidates.chunk(num_parts, dim=1), strict=True)
+            losses = torch.stack(
+                [
+                    softmax_loss(
+                        *part,
+                        targets,
+                        form.comparison,
+                        label_smoothing=label_smoothing,
+                        max_block_numel=self.max_block_numel,
+                    )
+                    for part in parts
+                ]
+            ).sum(dim=0)
             loss = losses.sum() if self.loss.reduction == "sum" else losses.mean()
         else:
             scores = model.score_t(triples[:, :2])

@@ -24,6 +24,7 @@ from pykeen_adamf.models import (
     AdaMFRotatE,
     LpRotatE,
     MoCME,
+    MoSE,
     QueryScoringModel,
     Structural,
     TransAE,
@@ -146,6 +147,19 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
         "defaults": {},
         "every option": dict(
             hidden_dim=5, reconstruction_weight=0.5, modalities=["textual"], missing="random", compute_dtype="bfloat16"
+        ),
+    },
+    MoSE: {
+        "defaults": {},
+        "every option": dict(
+            modalities=["textual"],
+            missing="zero",
+            trainable_features=True,
+            compute_dtype="bfloat16",
+            entity_initializer="normal",
+            entity_initializer_kwargs=dict(std=0.1),
+            relation_initializer="normal",
+            relation_initializer_kwargs=dict(std=0.2),
         ),
     },
     RSME: {

@@ -17,6 +17,7 @@ ONE_TO_N = dict(
     training_loop="OneVsAll", loss="CrossEntropy", model_kwargs=dict(embedding_dim=16, modalities=["textual"])
 )
 SYSTEMS = {
+    "MoSE": ONE_TO_N,
     "RSME": ONE_TO_N,
     "OTKGE": ONE_TO_N,
     "AdaMFRotatE": dict(model_kwargs=dict(embedding_dim=16), loss="NSSA", loss_kwargs=dict(margin=4)),
