@@ -108,18 +108,18 @@ def make_step(
     loop_cls: type[TrainingLoop[Any]] = SLCWATrainingLoop,
     *,
     optimizer: Callable[..., torch.optim.Optimizer] = FUSED_ADAM,
-    negative_sampler: str = "basic",
+    negative_sampler: str | None = "basic",
     batch_size: int = BATCH_SIZE,
     num_negatives: int = NUM_NEGATIVES,
     sampler_kwargs: Mapping[str, Any] | None = None,
+    **kwargs: Any,
 ) -> Callable[[], None]:
     """Return a function that makes one training step: sampling, and everything that the loop does with a batch."""
+    if negative_sampler is not None:
+        kwargs["negative_sampler"] = negative_sampler
+        kwargs["negative_sampler_kwargs"] = dict(num_negs_per_pos=num_negatives, **(sampler_kwargs or {}))
     loop = loop_cls(
-        model=model,
-        triples_factory=factory,
-        optimizer=optimizer(model.get_grad_params(), lr=1e-4),
-        negative_sampler=negative_sampler,
-        negative_sampler_kwargs=dict(num_negs_per_pos=num_negatives, **(sampler_kwargs or {})),
+        model=model, triples_factory=factory, optimizer=optimizer(model.get_grad_params(), lr=1e-4), **kwargs
     )
     model.train()
     callbacks = MultiTrainingCallback()

@@ -27,7 +27,7 @@ from torch import nn
 from .explaining.labels import resolve
 from .explaining.model import check_model
 from .features import FeatureSource, ModalityFeatures, as_features
-from .models import MultimodalModel
+from .models import RSME, MultimodalModel
 from .nn import FusedRepresentation, ProjectedFeatureRepresentation, get_query_form
 from .typing import BoolTensor, FloatTensor
 
@@ -175,6 +175,11 @@ def score_new_entities(model: Model, representations: FloatTensor, relation: int
 
 def _check_model(model: Model) -> MultimodalModel:
     """Return a model in evaluation mode, or raise a ``ValueError`` if its entities are not fused from modalities."""
+    if isinstance(model, RSME) and model.score_weight < 1:
+        raise ValueError(
+            "RSME compares features of entities that it was trained with, but not yet those of new ones. Train it with "
+            "score_weight=1, or use AdaMF."
+        )
     if isinstance(model, MultimodalModel):
         return model.eval()
     raise ValueError(

@@ -20,7 +20,7 @@ from pykeen.utils import flatten_dictionary, load_configuration
 from ..presets import list_presets, preset_path
 from ..signatures import constructor_parameters
 from ..suggestions import lookup, suggest
-from ..training import MATTrainingLoop
+from ..training.slcwa import SamplingTrainingLoop
 from .data import DataOptions
 
 __all__ = ["check_configuration", "describe_differences", "merge", "read_configuration", "read_sections"]
@@ -131,10 +131,10 @@ def _check_parts(path: str | Path, pipeline: Mapping[str, Any]) -> None:
         if options := pipeline.get(f"{name}_kwargs"):
             _check_names(path, options, constructor_parameters(cls), f"{cls.__name__}, the {name},")
         if name == "training_loop":
-            # each class passes what it does not know on to the next one; that of MAT takes options of the sampler, too
+            # each class passes what it does not know on to the next one; ours take options of the sampler, too
             methods = [base.__dict__["train"] for base in cls.__mro__ if "train" in base.__dict__]
             known = {x for method in methods for x in inspect.signature(method).parameters}
-            if issubclass(cls, MATTrainingLoop):
+            if issubclass(cls, SamplingTrainingLoop):
                 samplers = RESOLVERS["negative_sampler"].lookup_dict.values()
                 known = known.union(*map(constructor_parameters, samplers))
             _check_names(path, pipeline.get("training_kwargs"), known, f"the training of {cls.__name__}")

@@ -1,9 +1,9 @@
-"""The negative sampler of modality adversarial training, where PyKEEN's hyper-parameter optimization keeps it.
+"""The negative sampler of this package's training loops, where PyKEEN's hyper-parameter optimization keeps it.
 
 PyKEEN tells whether a training loop has a negative sampler by ``training_loop is SLCWATrainingLoop``, and drops the
 negative sampler, its options and their ranges for all others, silently. What it keeps are ``training_loop_kwargs``, and
 ``training_kwargs`` with their ranges. Thus, the sampler's name goes to the former, its options to the latter:
-:meth:`pykeen_adamf.training.MATTrainingLoop.train` takes the options of the negative sampler, too.
+:meth:`pykeen_adamf.training.slcwa.SamplingTrainingLoop.train` takes the options of the negative sampler, too.
 """
 
 from collections.abc import Iterable, Mapping, MutableMapping
@@ -14,8 +14,9 @@ from pykeen.hpo.hpo import ExtraKeysError
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
 
 from ..sampling import FilteredBernoulliNegativeSampler
-from ..training import MATTrainingLoop
 from ..training.options import split_sampler_options
+from ..training.slcwa import SamplingTrainingLoop
+from ..training.step import StepTrainingLoop
 
 __all__ = ["fix_options", "move_negative_sampler"]
 
@@ -25,7 +26,7 @@ Options = Mapping[str, Any]
 Place = tuple[str, Options]
 
 
-def move_negative_sampler(training_loop: type[MATTrainingLoop], kwargs: MutableMapping[str, Any]) -> str:
+def move_negative_sampler(training_loop: type[SamplingTrainingLoop], kwargs: MutableMapping[str, Any]) -> str:
     """Move the negative sampler to where it is kept, and let options given to the training loop be fixed in all trials.
 
     An option which is given twice must have the same value, and none can be both fixed and tuned.
@@ -49,7 +50,7 @@ def move_negative_sampler(training_loop: type[MATTrainingLoop], kwargs: MutableM
 
     training: Place = ("training_kwargs", kwargs.get("training_kwargs") or {})
     training_ranges: Place = ("training_kwargs_ranges", kwargs.get("training_kwargs_ranges") or {})
-    moved = [*sampler_places, ("training_loop_kwargs", _trained_options(loop_kwargs))]
+    moved = [*sampler_places, ("training_loop_kwargs", _trained_options(training_loop, loop_kwargs))]
     _check_either(moved, [sampler_ranges, training_ranges])
     _check_either([training], [sampler_ranges])
     fixed, ranges = _merge([training, *moved]), _merge([training_ranges, sampler_ranges])
@@ -64,12 +65,13 @@ def move_negative_sampler(training_loop: type[MATTrainingLoop], kwargs: MutableM
     return name
 
 
-def fix_options(kwargs: MutableMapping[str, Any]) -> None:
+def fix_options(training_loop: type[StepTrainingLoop], kwargs: MutableMapping[str, Any]) -> None:
     """Let options given to a training loop be fixed in all trials, where its method ``train`` has ranges of them.
 
     This changes the keyword arguments, as :func:`move_negative_sampler` does, and raises the same errors.
     """
-    fixed: Place = ("training_loop_kwargs", _trained_options(kwargs.get("training_loop_kwargs") or {}))
+    options = _trained_options(training_loop, kwargs.get("training_loop_kwargs") or {})
+    fixed: Place = ("training_loop_kwargs", options)
     _check_either([fixed], [("training_kwargs_ranges", kwargs.get("training_kwargs_ranges") or {})])
     kwargs["training_kwargs"] = _merge([("training_kwargs", kwargs.get("training_kwargs") or {}), fixed])
 
@@ -97,11 +99,13 @@ def _resolve(*hints: HintOrType[NegativeSampler]) -> type[NegativeSampler]:
     return cls
 
 
-def _trained_options(loop_kwargs: Options) -> dict[str, Any]:
+def _trained_options(training_loop: type[StepTrainingLoop], loop_kwargs: Options) -> dict[str, Any]:
     """Return those options of the training loop that its method ``train`` could change, by their names there."""
     options = {key: loop_kwargs[key] for key in ("adversarial_weight", "num_groups", "n3_weight") if key in loop_kwargs}
     optimizer_kwargs = loop_kwargs.get("generator_optimizer_kwargs") or {}
-    return {**options, "generator_lr": optimizer_kwargs["lr"]} if "lr" in optimizer_kwargs else options
+    if "lr" in optimizer_kwargs and "generator_lr" in training_loop.hpo_default:
+        options["generator_lr"] = optimizer_kwargs["lr"]
+    return options
 
 
 def _check_either(fixed: Iterable[Place], tuned: Iterable[Place]) -> None:

@@ -13,7 +13,7 @@ from pykeen.training import training_loop_resolver
 
 from ..datasets.base import MultimodalBenchmark
 from ..datasets.published import BENCHMARKS
-from ..training import MATTrainingLoop
+from ..training.slcwa import SamplingTrainingLoop
 from ..training.step import StepTrainingLoop
 from .negative_sampler import fix_options, move_negative_sampler
 from .ranges import add_default_ranges, is_ours
@@ -32,7 +32,7 @@ def adapt_hpo_pipeline(
       :func:`pykeen_adamf.hpo.ranges.add_default_ranges`. The numbers of negatives and of groups, the adversarial
       weight, the generators' learning rate and the batch size are those of
       :data:`pykeen_adamf.training.options.HPO_RANGES`. The number of epochs is PyKEEN's, i.e., from 100 to 1,000.
-    - The negative sampler of modality adversarial training, which PyKEEN would drop, is used, cf.
+    - The negative sampler of this package's training loops, which PyKEEN would drop, is used, cf.
       :func:`pykeen_adamf.hpo.negative_sampler.move_negative_sampler`. Its name is an attribute of the study, as for
       PyKEEN's own training loop.
 
@@ -54,9 +54,9 @@ def adapt_hpo_pipeline(
             kwargs["loss"] = None
         add_default_ranges(model, kwargs)
     training_loop = training_loop_resolver.lookup(kwargs.get("training_loop"))
-    if not issubclass(training_loop, MATTrainingLoop):
+    if not issubclass(training_loop, SamplingTrainingLoop):
         if issubclass(training_loop, StepTrainingLoop):
-            fix_options(kwargs)
+            fix_options(training_loop, kwargs)
         return wrapped(*args, **kwargs)
     negative_sampler = move_negative_sampler(training_loop, kwargs)
     result = wrapped(*args, **kwargs)

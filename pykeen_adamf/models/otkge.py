@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 import torch
 from pykeen.triples import KGInfo
+from typing_extensions import Self
 
 from ..constants import MISSING, STRUCTURAL, TEXTUAL, VISUAL
 from ..nn import ProjectedFeatureRepresentation
-from ..nn.transport import TransportLinear, average_plan
+from ..nn.transport import average_plan
 from .adamf import AdaMF
 from .multimodal import select_features
 
@@ -26,7 +27,8 @@ class OTKGE(AdaMF):
 
     with fixed weights $w_m$ and learned $\mathbf{W}_m$. Triples are scored as in ComplEx. The plan $\mathbf{T}_m$ is
     the mean of plans for single entities, between the coordinates of their features and those of their structural
-    embeddings before training, cf. :func:`pykeen_adamf.nn.transport.average_plan`. Needs POT, i.e., the extra ``ot``.
+    embeddings before training, cf. :func:`pykeen_adamf.nn.transport.average_plan`. It is what the projection
+    begins with, which is the same as to add $\mathbf{W}_m$ to it. Needs POT, i.e., the extra ``ot``.
 
     Train it with ``training_loop="OneVsAll"``, ``n3_weight``, the cross-entropy and Adagrad, as in the paper. The
     authors' code averages the plans of ten entities; so does the default here.
@@ -41,7 +43,7 @@ class OTKGE(AdaMF):
 
     hpo_default: ClassVar[Mapping[str, Any]] = dict(
         embedding_dim=dict(type="categorical", choices=[100, 150, 200, 250]),
-        entropy=dict(type="categorical", choices=[0.01, 0.03, 0.1]),
+        entropy=dict(type="categorical", choices=[0.003, 0.01, 0.03]),
         missing=dict(type="categorical", choices=list(MISSING)),
     )
 
@@ -52,7 +54,7 @@ class OTKGE(AdaMF):
         embedding_dim: int = 200,
         feature_weights: Mapping[str, float] | None = None,
         num_plans: int = 10,
-        entropy: float = 0.03,
+        entropy: float = 0.01,
         modalities: Sequence[str] | None = None,
         missing: str = "mask",
         **kwargs,
@@ -71,6 +73,8 @@ class OTKGE(AdaMF):
         features = select_features(triples_factory, modalities, type(self).__name__)
         default = WEIGHTS if WEIGHTS.keys() >= features.keys() else dict.fromkeys(features, 0.8 / len(features))
         weights = {name: (feature_weights or default).get(name, 0.0) for name in features}
+        if feature_weights and (unknown := sorted(feature_weights.keys() - features.keys())):
+            raise ValueError(f"There are feature_weights of {unknown}, but the modalities are {list(features)}.")
         if min(weights.values()) <= 0 or sum(weights.values()) > 1:
             raise ValueError(
                 f"feature_weights must be positive for each of {list(features)}, and not add up to more than one, but "
@@ -80,6 +84,8 @@ class OTKGE(AdaMF):
             raise ValueError("Transport plans lead from features to embeddings at once: leave hidden_dims out.")
         if num_plans < 1:
             raise ValueError(f"num_plans must be at least 1, but is {num_plans}.")
+        # parameters are reset at the end of it
+        self.num_plans, self.entropy = num_plans, entropy
         super().__init__(
             triples_factory=triples_factory,
             embedding_dim=embedding_dim,
@@ -90,13 +96,22 @@ class OTKGE(AdaMF):
             missing=missing,
             **kwargs,
         )
-        for name, x in features.items():
-            base = self.fused.bases[name]
-            assert isinstance(base, ProjectedFeatureRepresentation)
-            present = x.presence.nonzero().squeeze(dim=-1)
-            if not len(present):
+
+    @torch.no_grad()
+    def _plan(self) -> None:
+        """Let projections begin with the plans to the structural embeddings that there are now."""
+        for name, base in self.fused.bases.items():
+            if not isinstance(base, ProjectedFeatureRepresentation):
                 continue
-            chosen = present[torch.randperm(len(present), generator=torch.Generator().manual_seed(0))[:num_plans]]
-            with torch.no_grad():
-                embeddings = self.fused.bases[STRUCTURAL](chosen)
-            base.projection = TransportLinear(average_plan(x.matrix[chosen], embeddings, entropy, name))
+            x = base.features
+            present = x.presence.nonzero().squeeze(dim=-1)
+            if len(present):
+                order = torch.randperm(len(present), generator=torch.Generator().manual_seed(0))
+                chosen = present[order[: self.num_plans]]
+                embeddings = self.fused.bases[STRUCTURAL](chosen.to(self.device))
+                base.projection.weight += average_plan(x.matrix[chosen], embeddings, self.entropy, name).to(self.device)
+
+    def reset_parameters_(self) -> Self:  # noqa: D102
+        super().reset_parameters_()
+        self._plan()
+        return self

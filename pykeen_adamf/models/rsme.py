@@ -1,10 +1,10 @@
 """RSME."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import torch
-from pykeen.triples import KGInfo
+from pykeen.triples import CoreTriplesFactory, KGInfo
 from torch.nn import functional as F
 
 from ..constants import MISSING, STRUCTURAL
@@ -89,10 +89,11 @@ class RSME(AdaMF):
             **kwargs,
         )
         self.score_weight = score_weight
-        # without triples, somebody is about to load what was measured
-        triples = getattr(triples_factory, "mapped_triples", torch.empty(0, 3, dtype=torch.long))
-        gates = torch.ones(triples_factory.real_num_relations)
-        self.register_buffer("gates", measure_gates(triples, len(gates), features.values()) if use_gates else gates)
+        num = triples_factory.real_num_relations
+        # only a factory with triples has features
+        triples = cast(CoreTriplesFactory, triples_factory).mapped_triples
+        gates = measure_gates(triples, num, features.values()) if use_gates else torch.ones(num)
+        self.register_buffer("gates", gates)
 
     def _add_similarity(self, scores: FloatTensor, similarity: FloatTensor, relations: LongTensor) -> FloatTensor:
         gates = self.gates[relations.to(self.gates.device)]
@@ -130,8 +131,10 @@ class RSME(AdaMF):
         self, ht_batch: LongTensor, *, relations: LongTensor | None = None, **kwargs: Any
     ) -> FloatTensor:
         scores = super().predict_r(ht_batch, relations=relations, **kwargs)
-        relations = torch.arange(len(self.gates)) if relations is None else relations
-        return self._add_similarity(scores, self._compare_pairs(ht_batch), relations)
+        # here, those of PyKEEN's interactions, which are followed by their inverse ones
+        relations = torch.arange(self.num_relations) if relations is None else relations
+        real = relations // 2 if self.use_inverse_triples else relations
+        return self._add_similarity(scores, self._compare_pairs(ht_batch), real)
 
     def _compare(self, known: LongTensor, others: LongTensor | None) -> FloatTensor:
         """Return the similarity of each known entity with all others, shape: ``(batch_size, num_others)``."""

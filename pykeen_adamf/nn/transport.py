@@ -1,14 +1,13 @@
-"""Projections along an optimal transport plan."""
+"""Plans of optimal transport between features and embeddings."""
 
 import importlib
 from typing import Final
 
 import torch
-from torch import nn
 
 from ..typing import FloatTensor
 
-__all__ = ["TransportLinear", "average_plan"]
+__all__ = ["average_plan"]
 
 #: The largest plan, in numbers; calculating one takes about four times its memory.
 MAX_NUMEL: Final = 2**27
@@ -61,24 +60,3 @@ def average_plan(features: FloatTensor, embeddings: FloatTensor, entropy: float,
 def _standardize(x: FloatTensor) -> FloatTensor:
     x = x.detach().cpu().double()
     return (x - x.mean(dim=1, keepdim=True)) / x.std(dim=1, keepdim=True, unbiased=False).clamp(min=1e-12)
-
-
-class TransportLinear(nn.Linear):
-    """A linear layer whose weight is a transport plan, plus what is learned."""
-
-    def __init__(self, plan: FloatTensor) -> None:
-        """Initialize the layer.
-
-        :param plan: shape: ``(out_features, in_features)``, the plan.
-        """
-        self._plan: FloatTensor | None = None
-        super().__init__(plan.shape[1], plan.shape[0])
-        del self._plan
-        self.register_buffer("_plan", plan, persistent=False)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:  # noqa: D102
-        super().reset_parameters()
-        if self._plan is not None:
-            with torch.no_grad():
-                self.weight += self._plan

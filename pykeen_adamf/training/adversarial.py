@@ -6,7 +6,6 @@ from typing import Any
 from class_resolver import HintOrType, OptionalKwargs, ResolverKey, update_docstring_with_resolver_keys
 from class_resolver.contrib.torch import optimizer_resolver
 from pykeen.lr_schedulers import LRScheduler
-from pykeen.sampling import NegativeSampler
 from pykeen.training import SLCWATrainingLoop
 from pykeen.triples import CoreTriplesFactory
 from torch.optim import Optimizer
@@ -14,7 +13,6 @@ from torch.optim import Optimizer
 from ..constants import SYNTHETIC_KINDS
 from ..models import supports_synthetic_scoring
 from ..optimizers import prefer_fused
-from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import SyntheticKind
 from .adversarial_step import AdversarialStepLoop
 from .adversary import Adversary
@@ -30,9 +28,8 @@ from .options import (
     check_not_negative,
     check_positive,
     from_loss,
-    split_sampler_options,
 )
-from .slcwa import ResumableSLCWATrainingLoop
+from .slcwa import SamplingTrainingLoop
 
 __all__ = ["AdversarialTrainingLoop", "MATTrainingLoop", "OneVsAllMATTrainingLoop"]
 
@@ -205,7 +202,7 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         return super()._train(*args, **kwargs)
 
 
-class MATTrainingLoop(AdversarialTrainingLoop, ResumableSLCWATrainingLoop):
+class MATTrainingLoop(AdversarialTrainingLoop, SamplingTrainingLoop):
     r"""Modality adversarial training (MAT), the training strategy of AdaMF-MAT.
 
     Generators create synthetic modality embeddings from structural embeddings and noise. A batch is processed as in
@@ -230,44 +227,6 @@ class MATTrainingLoop(AdversarialTrainingLoop, ResumableSLCWATrainingLoop):
     #: The paper's grid. All of these are parameters of :meth:`train`: PyKEEN's hyper-parameter optimization can tune
     #: neither those of the constructor, nor the negative sampler of any but its own training loops.
     hpo_default = {**SLCWATrainingLoop.hpo_default, **HPO_RANGES}
-
-    @update_docstring_with_resolver_keys(
-        ResolverKey("negative_sampler", "pykeen.sampling.negative_sampler_resolver"),
-    )
-    def __init__(
-        self,
-        *,
-        negative_sampler: HintOrType[NegativeSampler] = None,
-        negative_sampler_kwargs: OptionalKwargs = None,
-        **kwargs: Any,
-    ) -> None:
-        """Initialize the training loop.
-
-        :param negative_sampler: The negative sampler. Defaults to
-            :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler` with 128 negatives for each positive.
-        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler.
-        :param kwargs: Additional keyword-based parameters passed to :class:`AdversarialTrainingLoop`, and to
-            :class:`pykeen.training.SLCWATrainingLoop`.
-        """
-        super().__init__(
-            negative_sampler=FilteredBernoulliNegativeSampler if negative_sampler is None else negative_sampler,
-            negative_sampler_kwargs=negative_sampler_kwargs,
-            **kwargs,
-        )
-
-    def train(self, triples_factory: CoreTriplesFactory, *args: Any, **kwargs: Any) -> list[float] | None:
-        """Train the model.
-
-        :param triples_factory: The training triples.
-        :param args: Passed to :meth:`AdversarialTrainingLoop.train`.
-        :param kwargs: Parameters of the negative sampler which are to be changed, e.g., ``num_negs_per_pos``, the
-            number of negatives for each positive triple; all others are passed on, too.
-        :returns: The losses per epoch, i.e., of the discriminator.
-        """
-        sampler_kwargs, kwargs = split_sampler_options(self.negative_sampler, kwargs)
-        if sampler_kwargs:
-            self.negative_sampler_kwargs = {**(self.negative_sampler_kwargs or {}), **sampler_kwargs}
-        return super().train(triples_factory, *args, **kwargs)
 
 
 class OneVsAllMATTrainingLoop(AdversarialTrainingLoop, OneVsAllTrainingLoop):

@@ -7,15 +7,14 @@ import torch
 from class_resolver import HintOrType, OptionalKwargs
 from class_resolver.contrib.torch import optimizer_resolver
 from pykeen.models import Model, model_resolver
-from pykeen.sampling import NegativeSampler
+from pykeen.training.callbacks import MultiTrainingCallback, TrainingCallback
 from pykeen.triples import CoreTriplesFactory
 from pykeen.triples.instances import SLCWABatch
 from torch.optim import Optimizer
 
-from ..sampling import FilteredBernoulliNegativeSampler
-from ..typing import FloatTensor
+from ..typing import BoolTensor, FloatTensor
 from .configuration import describe
-from .slcwa import ResumableSLCWATrainingLoop
+from .slcwa import SamplingTrainingLoop
 
 __all__ = ["KBGANTrainingLoop"]
 
@@ -26,7 +25,15 @@ NUM_CANDIDATES = 20
 MOMENTUM = 0.1
 
 
-class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
+class GeneratorStepCallback(TrainingCallback):
+    """Lets the generator make a step after the model's."""
+
+    def post_batch(self, epoch: int, batch: Any, **kwargs: Any) -> None:
+        """Make a step."""
+        cast(KBGANTrainingLoop, self.training_loop).step_generator()
+
+
+class KBGANTrainingLoop(SamplingTrainingLoop):
     r"""Adversarial negative sampling (KBGAN; Cai and Wang, 2018).
 
     The negative sampler draws candidates. Of those of a triple, another model, the generator, chooses one, the negative
@@ -48,6 +55,9 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
         github: cai-lw/KBGAN
     """
 
+    # whether batches are those of training
+    _is_learning: bool = False
+
     def __init__(
         self,
         *,
@@ -56,7 +66,6 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
         generator_kwargs: OptionalKwargs = None,
         generator_optimizer: HintOrType[Optimizer] = None,
         generator_optimizer_kwargs: OptionalKwargs = None,
-        negative_sampler: HintOrType[NegativeSampler] = None,
         negative_sampler_kwargs: OptionalKwargs = None,
         **kwargs: Any,
     ) -> None:
@@ -67,11 +76,9 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
         :param generator_kwargs: Keyword-based parameters of the generator.
         :param generator_optimizer: The generator's optimizer. Defaults to Adam.
         :param generator_optimizer_kwargs: Its keyword-based parameters.
-        :param negative_sampler: Where candidates are from. Defaults to
-            :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler`.
-        :param negative_sampler_kwargs: Its keyword-based parameters; ``num_negs_per_pos`` is the number of candidates
-            for the one negative, by default 20.
-        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`.
+        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler; ``num_negs_per_pos`` is the
+            number of candidates for the one negative, by default 20.
+        :param kwargs: Additional keyword-based parameters passed to :class:`.slcwa.SamplingTrainingLoop`.
         :raises ValueError: if there are less than two candidates, or the generator is of other entities or relations
         """
         sampler_kwargs = {"num_negs_per_pos": NUM_CANDIDATES, **(negative_sampler_kwargs or {})}
@@ -82,14 +89,13 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
             )
         super().__init__(
             triples_factory=triples_factory,
-            negative_sampler=FilteredBernoulliNegativeSampler if negative_sampler is None else negative_sampler,
             negative_sampler_kwargs=sampler_kwargs,
             **kwargs,
         )
         if not isinstance(generator, Model):
             generator_kwargs = {"random_seed": self.model._random_seed, **(generator_kwargs or {})}
-        # whatever the generator is, the model is initialized, and trained with the same random numbers
-        with torch.random.fork_rng(devices=[]):
+        # whatever the generator is, the model is trained with the same random numbers
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             self.generator: Model = model_resolver.make(generator, generator_kwargs, triples_factory=triples_factory)
         sizes = [(x.num_entities, x.num_relations) for x in (self.model, self.generator)]
         if sizes[0] != sizes[1]:
@@ -107,8 +113,9 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
         self.generator.to(self.device)
         parameters = [x for x in self.generator.parameters() if x.requires_grad]
         self.generator_step = self.generator_optimizer_cls(parameters, **self.generator_optimizer_kwargs)
-        #: the running mean of rewards; there is none before the first step
-        self.baseline: float | None = None
+        #: the running mean of rewards
+        self.baseline = 0.0
+        self._rewards: list[FloatTensor] = []
 
     def extra_state(self) -> dict[str, Any]:  # noqa: D102
         states = {"generator": self.generator.state_dict(), "optimizer": self.generator_step.state_dict()}
@@ -138,6 +145,18 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
             self._reset_generator()
         return super()._train(*args, **kwargs)
 
+    def _train_epoch(  # type: ignore[override]
+        self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
+    ) -> float:
+        # PyKEEN also calls this to measure the loss of other triples, and to find out what there is memory for
+        self._is_learning = kwargs.get("backward", True) and not kwargs["only_size_probing"]
+        if self._is_learning and not any(isinstance(x, GeneratorStepCallback) for x in callbacks.callbacks):
+            callbacks.register_callback(GeneratorStepCallback())  # type: ignore[no-untyped-call]
+        try:
+            return super()._train_epoch(batches, callbacks, sub_batch_size=sub_batch_size, **kwargs)
+        finally:
+            self._is_learning = False
+
     def _process_batch(
         self, batch: SLCWABatch, start: int, stop: int, label_smoothing: float = 0.0, slice_size: int | None = None
     ) -> FloatTensor:
@@ -153,10 +172,10 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
         log_probabilities = scores.log_softmax(dim=-1)
         chosen = log_probabilities.detach().exp().multinomial(1)
         negatives = candidates.gather(1, chosen.unsqueeze(dim=-1).expand(-1, -1, 3))
-        if self.model.training and torch.is_grad_enabled():
+        if self._is_learning:
             with torch.no_grad():
                 rewards = self.model.score_hrt(negatives[:, 0])
-            self._learn(rewards, log_probabilities.gather(1, chosen), valid)
+            self._accumulate(rewards, log_probabilities.gather(1, chosen), valid, len(batch["positives"]))
         part = cast(SLCWABatch, {"positives": positives, "negatives": negatives, "masks": valid})
         if (weights := batch.get("pos_weights")) is not None:
             part["pos_weights"] = weights[start:stop]
@@ -167,14 +186,22 @@ class KBGANTrainingLoop(ResumableSLCWATrainingLoop):
         )
         return loss
 
-    def _learn(self, rewards: FloatTensor, log_probabilities: FloatTensor, valid: FloatTensor | None) -> None:
-        """Let the generator make a step; the shape of all is ``(batch_size, 1)``."""
-        mean = float(rewards.mean())
-        baseline = mean if self.baseline is None else self.baseline
-        loss = -(rewards - baseline) * log_probabilities
-        loss = (loss if valid is None else loss[valid]).mean() + self.generator.collect_regularization_term()
-        self.generator_step.zero_grad()
-        loss.backward()
+    def _accumulate(
+        self, rewards: FloatTensor, log_probabilities: FloatTensor, valid: BoolTensor | None, batch_size: int
+    ) -> None:
+        """Add up the generator's gradient of a part of a batch; the shape of all is ``(part_size, 1)``."""
+        if valid is not None:
+            rewards, log_probabilities = rewards[valid], log_probabilities[valid]
+        loss = -((rewards - self.baseline) * log_probabilities).sum() / batch_size
+        (loss + self.generator.collect_regularization_term() * len(rewards) / batch_size).backward()
+        self._rewards.append(rewards.flatten())
+
+    def step_generator(self) -> None:
+        """Let the generator make a step, after all parts of a batch."""
         self.generator_step.step()
+        self.generator_step.zero_grad()
         self.generator.post_parameter_update()
-        self.baseline = baseline + MOMENTUM * (mean - baseline)
+        rewards = torch.cat(self._rewards)
+        self._rewards.clear()
+        if len(rewards):
+            self.baseline += MOMENTUM * (float(rewards.mean()) - self.baseline)

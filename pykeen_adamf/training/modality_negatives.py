@@ -8,17 +8,18 @@ from pykeen.triples.instances import SLCWABatch
 
 from ..constants import STRUCTURAL, VISUAL
 from ..models import MultimodalModel
+from ..nn import ProjectedFeatureRepresentation
 from ..nn.cross_modal import CrossModalInteraction
 from ..typing import FloatTensor, LongTensor
 from .options import check_choice
-from .slcwa import ResumableSLCWATrainingLoop, score_negatives
+from .slcwa import SamplingTrainingLoop, score_negatives
 
 __all__ = ["MANSTrainingLoop", "TwinsTrainingLoop"]
 
 Strategy = Literal["V", "H", "T", "A"]
 
 
-class ModalityNegativesTrainingLoop(ResumableSLCWATrainingLoop):
+class ModalityNegativesTrainingLoop(SamplingTrainingLoop):
     """Training with sampled negatives, whose entities are put together from modalities of different entities."""
 
     def __init__(self, *, modalities: Sequence[str] | None = None, **kwargs: Any) -> None:
@@ -65,7 +66,8 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
     r"""Modality-aware negative sampling (MANS; Zhang et al., 2023).
 
     An entity of some negatives keeps its structural embedding, and only what it looks like is that of the entity which
-    the negative sampler has drawn. How many of the negatives that are is a strategy:
+    the negative sampler has drawn, provided that this looks like anything: otherwise, the negative is an ordinary one.
+    How many of the negatives that are is a strategy:
 
     - ``"V"``: all of them
     - ``"H"``: a ``share`` of the negatives of each triple, and the others are ordinary ones
@@ -98,6 +100,9 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
         if not 0 <= share <= 1:
             raise ValueError(f"share must be between 0 and 1, but is {share}.")
         self.share = share
+        num = (self.negative_sampler_kwargs or {}).get("num_negs_per_pos", 128)
+        if strategy == "H" and share and not round(share * num):
+            raise ValueError(f"A share of {share} of {num} negatives is none. Use a larger one, or more negatives.")
         if strategy == "A" and not isinstance(self.multimodal.interaction, CrossModalInteraction):
             raise ValueError(
                 f"The adaptive strategy compares energies between modalities, which {type(self.model).__name__} does "
@@ -108,7 +113,9 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
         return [VISUAL] if VISUAL in known else known
 
     def describe_options(self) -> dict[str, str]:  # noqa: D102
-        return {**super().describe_options(), "strategy": self.strategy, "share": str(self.share)}
+        options = {**super().describe_options(), "strategy": self.strategy, "share": str(self.share)}
+        # what is a share of them would be another one
+        return options | ({"epochs": str(self.arguments.get("num_epochs"))} if self.strategy == "T" else {})
 
     def _get_share(self, positives: LongTensor) -> float:
         """Return the share of negatives of one modality, now."""
@@ -116,16 +123,25 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
             num_epochs = self.arguments.get("num_epochs", 1)
             return float(len(self.losses_per_epochs) < self.share * num_epochs)
         if self.strategy == "A":
+            model = self.multimodal
+            (heads, relations, tails), entities = positives.t(), model.entity_representations[0]
             with torch.no_grad():
-                parts = self.multimodal._get_representations(*positives.t(), mode=None)
-                return cast(CrossModalInteraction, self.multimodal.interaction).compare_modalities(*parts)
+                parts = entities(heads), model.relation_representations[0](relations), entities(tails)
+                return cast(CrossModalInteraction, model.interaction).compare_modalities(*parts)
         return 1.0 if self.strategy == "V" else self.share
 
     def score_negatives(self, batch: SLCWABatch, start: int, stop: int) -> FloatTensor:  # noqa: D102
         positives, negatives = (batch[name][start:stop].to(self.device) for name in ("positives", "negatives"))
-        num = round(self._get_share(positives) * negatives.shape[1])
-        mixed = self.multimodal.score_mixed(positives.unsqueeze(dim=1), negatives[:, :num], self.modalities)
-        others = cast(SLCWABatch, {**batch, "positives": positives, "negatives": negatives[:, num:], "masks": None})
+        # of the batch, of which this may be a part
+        share = self._get_share(batch["positives"].to(self.device))
+        first, rest = negatives.split([num := round(share * negatives.shape[1]), negatives.shape[1] - num], dim=1)
+        originals = positives.unsqueeze(dim=1)
+        donors = torch.where(first[..., 0] != originals[..., 0], first[..., 0], first[..., 2])
+        bases = [self.multimodal.fused.bases[name] for name in self.modalities]
+        is_seen = torch.stack([cast(ProjectedFeatureRepresentation, x).presence[donors] for x in bases]).any(dim=0)
+        structure = torch.where(is_seen.unsqueeze(dim=-1), originals, first)
+        mixed = self.multimodal.score_mixed(structure, first, self.modalities)
+        others = cast(SLCWABatch, {**batch, "positives": positives, "negatives": rest, "masks": None})
         scores = torch.cat([mixed, score_negatives(self.model, others, 0, len(positives))], dim=1)
         return _select(scores, batch, start, stop)
 
@@ -134,7 +150,8 @@ class TwinsTrainingLoop(ModalityNegativesTrainingLoop):
     """Twins negative sampling (VBKGC; Zhang and Zhang, 2022).
 
     The structural embedding and the features of an entity that stands in for another one are drawn apart: each negative
-    has its structural embedding from one, and its features from another entity of the negative sampler.
+    has its structural embedding from one, and its features from another entity of the negative sampler, the one that it
+    has drawn next for the same head or tail.
 
     ---
     citation:
@@ -143,13 +160,28 @@ class TwinsTrainingLoop(ModalityNegativesTrainingLoop):
         link: https://arxiv.org/abs/2209.07084
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        """Initialize the training loop.
+
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`, and
+            ``modalities``: those that are drawn apart from the structural embedding, by default all.
+        :raises ValueError: if there is only one negative, or the model does not have the parts
+        """
+        super().__init__(**kwargs)
+        if (self.negative_sampler_kwargs or {}).get("num_negs_per_pos", 128) < 2:
+            raise ValueError("A negative has features of the next one, but num_negs_per_pos is 1. Use at least 2.")
+
     def score_negatives(self, batch: SLCWABatch, start: int, stop: int) -> FloatTensor:  # noqa: D102
         negatives, positives = (batch[name][start:stop].to(self.device) for name in ("negatives", "positives"))
-        # the entities of the next negative, where the same entity is corrupted
-        donors = negatives.roll(-1, dims=1)
-        for column in (0, 2):
-            mine, theirs = (x[..., column] != positives[:, column, None] for x in (negatives, donors))
-            donors[..., column] = torch.where(mine & theirs, donors[..., column], negatives[..., column])
+        is_tail = negatives[..., 2] != positives[:, None, 2]
+        # heads first, and within each the order in which they were drawn
+        order = is_tail.to(torch.int8).argsort(dim=1, stable=True)
+        num_heads = (~is_tail).sum(dim=1, keepdim=True)
+        place = torch.arange(negatives.shape[1], device=negatives.device).expand_as(order)
+        after = torch.where(place + 1 == num_heads, 0, place + 1)
+        after = torch.where(after == negatives.shape[1], num_heads.clamp(max=negatives.shape[1] - 1), after)
+        next_one = torch.empty_like(order).scatter_(1, order, order.gather(1, after))
+        donors = negatives.gather(1, next_one.unsqueeze(dim=-1).expand(-1, -1, 3))
         scores = self.multimodal.score_mixed(negatives, donors, self.modalities)
         return _select(scores, batch, start, stop)
 

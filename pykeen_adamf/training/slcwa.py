@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
 
 import torch
-from class_resolver import HintOrType
+from class_resolver import HintOrType, OptionalKwargs, ResolverKey, update_docstring_with_resolver_keys
 from pykeen.losses import Loss
 from pykeen.models import Model
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
@@ -17,11 +17,13 @@ from typing_extensions import Self
 from ..models import QueryScoringModel
 from ..sampling import FilteredBernoulliNegativeSampler
 from ..typing import FloatTensor, LongTensor
+from .options import split_sampler_options
 from .resumable import ResumableTrainingLoop
 
 __all__ = [
     "DeviceInstances",
     "ResumableSLCWATrainingLoop",
+    "SamplingTrainingLoop",
     "SharedInstances",
     "negative_sampling_loss",
     "score_negatives",
@@ -218,3 +220,45 @@ class ResumableSLCWATrainingLoop(ResumableTrainingLoop, SLCWATrainingLoop):
             positive = score_positives(model, positives)
         loss = negative_sampling_loss(model, self.loss, batch, start, stop, positive, negative, label_smoothing)
         return loss, positive.squeeze(dim=-1)
+
+
+class SamplingTrainingLoop(ResumableSLCWATrainingLoop):
+    """A training loop whose negatives are those of our sampler by default, and which can change its options later."""
+
+    @update_docstring_with_resolver_keys(
+        ResolverKey("negative_sampler", "pykeen.sampling.negative_sampler_resolver"),
+    )
+    def __init__(
+        self,
+        *,
+        negative_sampler: HintOrType[NegativeSampler] = None,
+        negative_sampler_kwargs: OptionalKwargs = None,
+        **kwargs: Any,
+    ) -> None:
+        """Initialize the training loop.
+
+        :param negative_sampler: The negative sampler. Defaults to
+            :class:`pykeen_adamf.sampling.FilteredBernoulliNegativeSampler` with 128 negatives for each positive.
+        :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler.
+        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`.
+        """
+        super().__init__(
+            negative_sampler=FilteredBernoulliNegativeSampler if negative_sampler is None else negative_sampler,
+            negative_sampler_kwargs=negative_sampler_kwargs,
+            **kwargs,
+        )
+
+    def train(self, triples_factory: CoreTriplesFactory, *args: Any, **kwargs: Any) -> list[float] | None:
+        """Train the model.
+
+        :param triples_factory: The training triples.
+        :param args: Passed to :meth:`pykeen.training.TrainingLoop.train`.
+        :param kwargs: Parameters of the negative sampler which are to be changed, e.g., ``num_negs_per_pos``, the
+            number of negatives for each positive triple; all others are passed on, too. PyKEEN's hyper-parameter
+            optimization can tune no others.
+        :returns: The losses per epoch.
+        """
+        sampler_kwargs, kwargs = split_sampler_options(self.negative_sampler, kwargs)
+        if sampler_kwargs:
+            self.negative_sampler_kwargs = {**(self.negative_sampler_kwargs or {}), **sampler_kwargs}
+        return super().train(triples_factory, *args, **kwargs)

@@ -6,7 +6,8 @@ import torch
 
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import OTKGE, AdaMF
-from pykeen_adamf.nn.transport import TransportLinear, average_plan
+from pykeen_adamf.nn.transport import average_plan
+from pykeen_adamf.training import OneVsAllTrainingLoop
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from ..cases import make_factory
@@ -59,28 +60,31 @@ def test_formula():
     plain.load_state_dict(model.state_dict())
     triples = make_factory().mapped_triples
     assert torch.equal(model.predict_hrt(triples), plain.predict_hrt(triples))
-    for name, base in model.fused.bases.items():
-        if name != "structural":
-            layer = base.projection
-            assert isinstance(layer, TransportLinear)
-            weights = []
-            for _ in range(400):
-                layer.reset_parameters()
-                weights.append(layer.weight.detach().clone())
-            # what is learned begins around zero
-            mean, spread = torch.stack(weights).mean(dim=0), torch.stack(weights).std(dim=0)
-            assert ((mean - layer._plan).abs() < 5 * spread / 20).all()
-            torch.testing.assert_close(layer._plan.sum(dim=1), torch.ones(6))
 
 
-def test_reset():
-    """A reset model begins with plans, too."""
-    model = make()
-    plan = model.fused.bases["visual"].projection._plan.clone()
+def assert_planned(model, num_plans):
+    """Projections are plans to the present structural embeddings, and what a linear layer begins with."""
+    for name in ("visual", "textual"):
+        base = model.fused.bases[name]
+        present = base.presence.nonzero().squeeze(dim=-1)
+        order = torch.randperm(len(present), generator=torch.Generator().manual_seed(0))
+        chosen = present[order[:num_plans]]
+        embeddings = model.fused.bases["structural"](chosen).detach()
+        rest = base.projection.weight - average_plan(base.table[chosen].detach(), embeddings, 0.01, name)
+        assert rest.abs().max() <= base.projection.in_features**-0.5 + 1e-6
+
+
+def test_plans_are_those_of_training():
+    """When training begins, embeddings are new ones; and a reset model begins with plans, too."""
+    model = make(num_plans=3)
+    assert_planned(model, 3)
     model.reset_parameters_()
-    layer = model.fused.bases["visual"].projection
-    assert torch.equal(layer._plan, plan)
-    assert (layer.weight - plan).abs().max() <= layer.in_features**-0.5
+    assert_planned(model, 3)
+    factory = make_factory(create_inverse_triples=True)
+    model = OTKGE(triples_factory=factory, embedding_dim=3, random_seed=0, num_plans=3)
+    loop = OneVsAllTrainingLoop(model=model, triples_factory=factory, optimizer="sgd", optimizer_kwargs=dict(lr=0.0))
+    loop.train(factory, num_epochs=1, batch_size=16, use_tqdm=False)
+    assert_planned(model, 3)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,7 @@ def test_reset():
     [
         (dict(feature_weights=dict(visual=0.9, textual=0.2)), "not add up to more than one"),
         (dict(feature_weights=dict(visual=0.9)), "must be positive for each of"),
+        (dict(feature_weights=dict(visual=0.1, textual=0.2, audio=0.3)), r"There are feature_weights of \['audio'\]"),
         (dict(num_plans=0), "num_plans must be at least 1"),
         (dict(entropy=0.0), r"entropy must be at least 0\.002, but is 0\.0"),
         (dict(hidden_dims=[5]), "leave hidden_dims out"),

@@ -7,6 +7,7 @@ import torch
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import RSME, AdaMF
 from pykeen_adamf.models.rsme import measure_gates
+from pykeen_adamf.new_entities import predict_new_entities
 
 from ..cases import make_factory
 
@@ -91,3 +92,24 @@ def test_bad_weights(name):
         make(**{name: 1.5})
     with pytest.raises(ValueError, match="RSME uses visual features, but there are only"):
         RSME(triples_factory=make_factory(dims=dict(textual=3)), embedding_dim=3)
+
+
+def test_relations_with_inverse_ones():
+    """PyKEEN scores inverse relations, too, when it is asked for relations; they look as alike as the others."""
+    factory = make_factory(create_inverse_triples=True)
+    model = RSME(triples_factory=factory, embedding_dim=3, random_seed=0).double().eval()
+    h, r, _ = factory.mapped_triples.T
+    scores = model.predict_r(factory.mapped_triples[:, [0, 2]])
+    assert scores.shape == (len(h), 8)
+    actual = scores[torch.arange(len(h)), 2 * r]
+    torch.testing.assert_close(actual, model.predict_hrt(factory.mapped_triples).flatten())
+    some = model.predict_r(factory.mapped_triples[:, [0, 2]], relations=torch.tensor([5, 2]))
+    torch.testing.assert_close(some, scores[:, [5, 2]])
+
+
+def test_new_entities():
+    """Who compares images cannot answer for those that it has not seen."""
+    features = dict(visual=torch.randn(make_factory().features["visual"].dim))
+    with pytest.raises(ValueError, match=r"not yet those of new ones\. Train it with score_weight=1"):
+        predict_new_entities(make(), make_factory(), features, "r0")
+    assert len(predict_new_entities(make(score_weight=1.0).float(), make_factory(), features, "r0"))

@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import torch
+from pykeen.hpo import hpo_pipeline
 from pykeen.models import ComplEx, DistMult, TransE
 from pykeen.training.callbacks import TrainingCallback
 from pykeen.training.training_loop import CheckpointMismatchError
@@ -49,9 +50,10 @@ def test_step():
         for x in (loop.generator.entity_representations, loop.generator.relation_representations)
     )
     e, r = (x.detach().double().numpy().copy() for x in (entities, relations))
-    loop.baseline = -2.0
+    loop.baseline, loop._is_learning = -2.0, True
     torch.manual_seed(5)
     loss = loop._process_batch(batch, 0, 5)
+    loop.step_generator()
     # what was chosen is known from the same random numbers
     h, k, t = batch["negatives"].numpy().transpose(2, 0, 1)
     scores = (e[h] * r[k] * e[t]).sum(axis=-1)
@@ -81,12 +83,22 @@ def test_it_prefers_what_seems_to_be_true():
         factory=factory, lr=0.0, generator_optimizer_kwargs=dict(lr=0.05), generator_kwargs=dict(embedding_dim=16)
     )
     rewards = []
-    learn = loop._learn
-    loop._learn = lambda x, *args: rewards.append(float(x.mean())) or learn(x, *args)
+    accumulate = loop._accumulate
+    loop._accumulate = lambda x, *args: rewards.append(float(x.mean())) or accumulate(x, *args)
     loop.train(factory, num_epochs=40, batch_size=64, use_tqdm=False)
     steps = len(rewards) // 40
     spread = numpy.std(rewards[: 3 * steps])
     assert numpy.mean(rewards[-3 * steps :]) > numpy.mean(rewards[: 3 * steps]) + 3 * spread
+
+
+class NoStep(torch.optim.SGD):
+    """Keeps gradients."""
+
+    def step(self):
+        """Do nothing."""
+
+    def zero_grad(self):
+        """Do nothing."""
 
 
 class Interruption(TrainingCallback):
@@ -146,8 +158,55 @@ def test_invalid_candidates():
     score = loop.model.score_hrt
     loop.model.score_hrt = lambda x, **kwargs: seen.append(x) or score(x, **kwargs)
     loop.model.train()
+    loop._is_learning = True
     assert loop._process_batch({**batch, "masks": masks}, 0, 5).isfinite()
+    assert len(loop._rewards[0]) == 3
     assert torch.equal(seen[0][:3], batch["negatives"][[0, 1, 2], [4, 1, 0]])
+
+
+def test_nothing_is_learned_before():
+    """PyKEEN tries batches of all sizes before, and measures losses in between, of which nothing remains."""
+    seen, loop = [], make()
+    step = loop.step_generator
+    loop.step_generator = lambda: seen.append(loop.baseline) or step()
+    assert loop.automatic_memory_optimization
+    loop.train(make_factory(), num_epochs=2, batch_size=16, use_tqdm=False)
+    assert seen[0] == 0
+    assert len(seen) == 2 * -(-len(make_factory().mapped_triples) // 16)
+
+
+def test_parts_of_batches(monkeypatch):
+    """The gradient of a batch is that of its parts together, and there is one step."""
+    monkeypatch.setattr(torch.Tensor, "multinomial", lambda x, num: x.argmax(dim=1, keepdim=True))
+    gradients = []
+    for parts in ([(0, 5)], [(0, 2), (2, 5)]):
+        loop = make()
+        batch = make_batch(loop)
+        loop.model.train()
+        loop._is_learning, loop.generator_step = True, NoStep(loop.generator.parameters())
+        for start, stop in parts:
+            loop._process_batch(batch, start, stop)
+        gradients.append(torch.cat([x.grad.flatten() for x in loop.generator.parameters() if x.grad is not None]))
+        assert sum(map(len, loop._rewards)) == 5
+    torch.testing.assert_close(*gradients)
+
+
+def test_tuned():
+    """A study keeps the sampler, and the generator's learning rate, which is no option of the method train."""
+    result = hpo_pipeline(
+        dataset="nations",
+        model="TransE",
+        model_kwargs=dict(embedding_dim=3),
+        training_loop="KBGAN",
+        training_loop_kwargs=dict(generator_kwargs=dict(embedding_dim=3), generator_optimizer_kwargs=dict(lr=0.1)),
+        negative_sampler="bernoulli",
+        negative_sampler_kwargs=dict(num_negs_per_pos=3),
+        training_kwargs=dict(num_epochs=1, batch_size=512, use_tqdm=False),
+        n_trials=1,
+        device="cpu",
+    )
+    assert result.study.user_attrs["negative_sampler"] == "bernoulli"
+    assert result.study.best_trial.state.name == "COMPLETE"
 
 
 def test_bad_input():

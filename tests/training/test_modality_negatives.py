@@ -76,12 +76,16 @@ def test_strategies():
     """V replaces the modality in all negatives, H in a share of them, T in all of them at first."""
     batch = make_batch(make())
     positives, negatives = batch["positives"], batch["negatives"]
-    ordinary, mixed = {}, {}
+    # of a donor without an image, there is nothing to be had but the entity as a whole
+    donors = torch.where(negatives[..., 0] != positives[:, None, 0], negatives[..., 0], negatives[..., 2])
+    seen = make_factory().features["visual"].presence[donors]
+    assert 0.5 < seen.float().mean() < 1
     for strategy, share, num in (("V", 0.5, 8), ("H", 0.5, 4), ("H", 0.25, 2), ("H", 0.0, 0), ("T", 0.5, 8)):
         loop = make(strategy=strategy, share=share)
         loop._arguments = {"num_epochs": 2}
         ordinary = loop.model.score_hrt(negatives.view(-1, 3)).view(6, 8)
         mixed = loop.model.score_mixed(positives[:, None], negatives, ["visual"])
+        mixed = torch.where(seen, mixed, ordinary)
         expected = torch.cat([mixed[:, :num], ordinary[:, num:]], dim=1)
         torch.testing.assert_close(loop.score_negatives(batch, 0, 6), expected)
         torch.testing.assert_close(loop.score_negatives(batch, 2, 4), expected[2:4])
@@ -116,14 +120,14 @@ def test_twins():
         zip(batch["positives"].tolist(), batch["negatives"].tolist(), strict=True)
     ):
         for j, negative in enumerate(negatives):
-            other, donors = negatives[(j + 1) % len(negatives)], list(negative)
-            for k in (0, 2):
-                if negative[k] != positive[k] != other[k]:
-                    donors[k] = other[k]
+            same_side = [x for x in negatives if (x[2] == positive[2]) == (negative[2] == positive[2])]
+            place = sum((x[2] == positive[2]) == (negative[2] == positive[2]) for x in negatives[:j])
+            donors = same_side[(place + 1) % len(same_side)]
             different += donors != negative
             expected = score_by_hand(loop.model, negative, donors, ["textual", "visual"])
             assert scores[i, j].item() == pytest.approx(expected, abs=1e-5)
-    assert different > 10
+    # almost all
+    assert different > 40
 
 
 class Interruption(TrainingCallback):
@@ -167,6 +171,25 @@ def test_none_is_ordinary():
         torch.testing.assert_close(one, other)
 
 
+def test_parts_of_batches():
+    """The share of the adaptive strategy is that of the batch, whatever its parts."""
+    loop = make(strategy="A")
+    batch = make_batch(loop)
+    with torch.no_grad():
+        parts = [loop.score_negatives(batch, *x) for x in ((0, 2), (2, 6))]
+        torch.testing.assert_close(torch.cat(parts), loop.score_negatives(batch, 0, 6))
+
+
+@pytest.mark.parametrize("cls", [MANSTrainingLoop, TwinsTrainingLoop])
+def test_default_sampler(cls):
+    """Without any options, there are enough negatives to be different."""
+    loop = make_loop(cls, model_cls=VBKGC)
+    loop.train(make_factory(), num_epochs=1, batch_size=16, use_tqdm=False)
+    ordinary = make_loop(ResumableSLCWATrainingLoop, model_cls=VBKGC)
+    ordinary.train(make_factory(), num_epochs=1, batch_size=16, use_tqdm=False)
+    assert_equal_models(loop, ordinary, equal=False)
+
+
 @pytest.mark.parametrize(
     ("cls", "kwargs", "message"),
     [
@@ -175,6 +198,8 @@ def test_none_is_ordinary():
         (MANSTrainingLoop, dict(model_cls=AdaMFRotatE), "AdaMFRotatE does not have. Use IKRL, TBKGC or VBKGC"),
         (MANSTrainingLoop, dict(strategy="X"), "strategy must be one of"),
         (MANSTrainingLoop, dict(share=1.5), r"share must be between 0 and 1, but is 1\.5"),
+        (TwinsTrainingLoop, dict(negative_sampler_kwargs=dict(num_negs_per_pos=1)), "Use at least 2"),
+        (MANSTrainingLoop, dict(strategy="H", share=0.01), r"A share of 0\.01 of 8 negatives is none"),
         (TwinsTrainingLoop, dict(modalities=["audio"]), r"modalities must be some of \['visual', 'textual'\]"),
     ],
 )

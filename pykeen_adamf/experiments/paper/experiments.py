@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pykeen.stoppers import NopStopper, stopper_resolver
+from pykeen.training import SLCWATrainingLoop, training_loop_resolver
 
 from ...constants import TEXTUAL, VISUAL
 from ...datasets.lookup import load_dataset, name_dataset
 from ...features.dropping import DROPPING_ORDERS, DroppingOrder
 from ...hpo.pipeline import refuse_leaking_validation
+from ...training import KBGANTrainingLoop
 from ..configuration import merge
 from ..data import digest_data, get_modalities
 from .contenders import CONTENDERS, STRUCTURAL, Overrides, choose, load_configuration
@@ -168,6 +171,8 @@ def _check_modalities(experiment: str, variant: Variant, dataset: str, available
             f"{variant.name} needs the modalities {' and '.join(needed)}, but {dataset} has {there}. Use another "
             f"dataset, or give its modalities these names."
         )
+    if model == "OTKGE" and find_spec("ot") is None:
+        raise ValueError('OTKGE needs the library POT. Install it by pip install "pykeen-adamf[ot]", or leave it out.')
     if model not in STRUCTURAL and not available:
         raise ValueError(f"{variant.name} needs features of entities, but {dataset} has {there}. Leave the model out.")
 
@@ -183,8 +188,12 @@ def _configure(
     configuration = load_configuration(variant.contender, dataset, directory)
     metadata, pipeline = configuration["metadata"], configuration["pipeline"]
     wanted = overrides.as_pipeline()
-    if pipeline.get("negative_sampler") is None:
+    loop = training_loop_resolver.lookup(pipeline.get("training_loop"))
+    if not issubclass(loop, SLCWATrainingLoop) or loop is KBGANTrainingLoop:
+        # there are none, or it is the number of candidates for the only one, and not a budget
         wanted.pop("negative_sampler_kwargs", None)
+    if loop is KBGANTrainingLoop and overrides.embedding_dim:
+        wanted["training_loop_kwargs"] = {"generator_kwargs": {"embedding_dim": overrides.embedding_dim}}
     dim, loss = pipeline.get("model_kwargs", {}).get("embedding_dim"), pipeline.get("loss_kwargs", {})
     if variant.contender == "RotatE (PyKEEN)" and dim and overrides.embedding_dim:
         # the 2-norm of d coordinates of similar modulus is 1 / sqrt(d) of their sum, which the others use
