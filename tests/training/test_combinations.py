@@ -30,6 +30,9 @@ LOOPS = {
     "OneVsAll": dict(n3_weight=0.01, max_block_numel=50),
     "MAT": dict(num_groups=2, hidden_dim=8, negative_sampler_kwargs=dict(num_negs_per_pos=3)),
     "OneVsAllMAT": dict(synthetic_kinds=["tail"], hidden_dim=8, n3_weight=0.01),
+    "KBGAN": dict(generator_kwargs=dict(embedding_dim=3), negative_sampler_kwargs=dict(num_negs_per_pos=3)),
+    "MANS": dict(strategy="H", negative_sampler_kwargs=dict(num_negs_per_pos=4)),
+    "Twins": dict(negative_sampler_kwargs=dict(num_negs_per_pos=3)),
 }
 
 
@@ -223,7 +226,7 @@ INTERACTION_KWARGS = {
 
 def make_cases():
     """Choose cases: each fusion, each interaction, and each loop at least once, but not their product."""
-    loops = list(LOOPS)
+    loops = list(LOOPS)[:5]
     for i, cls in enumerate(FUSIONS):
         fusion = fusion_resolver.normalize_cls(cls)
         yield dict(fusion=fusion, **(REGULARIZED if i % 2 else {})), loops[i % len(loops)]
@@ -231,6 +234,10 @@ def make_cases():
         kwargs = dict(interaction=interaction, interaction_kwargs=INTERACTION_KWARGS.get(interaction))
         # numbers without a common divisor, such that there are many pairs
         yield dict(fusion=["sum", "mean", "adaptive"][i % 3], **kwargs), loops[i % len(loops)]
+    # with which negatives there are is a matter of no interaction
+    yield dict(fusion="gated", missing="mask", regularizer="lp"), "KBGAN"
+    yield dict(interaction="LpRotatE", fusion="adaptive", missing="random", loss="NSSA"), "MANS"
+    yield dict(interaction="DistMult", fusion="concatenation", hidden_dims=[3]), "Twins"
     yield dict(missing="zero", trainable_features=True, center_features=True, hidden_dims=[3], loss="NSSA"), "sLCWA"
     yield dict(missing="random", scale_features=True, feature_dropout=0.3, loss="bcewithlogits"), "LCWA"
     yield dict(interaction="QuatE", batch_norm=True, modalities=["textual"], predict_with_sigmoid=True), "OneVsAll"

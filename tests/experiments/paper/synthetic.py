@@ -106,14 +106,16 @@ def make_weights(seed: int) -> list[dict[str, Any]]:
 
 def get_options(pipeline: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the objects that PyKEEN makes of a configuration, whatever the dataset."""
-    others = {"dataset", "dataset_kwargs", "random_seed"}
+    others = {"dataset", "random_seed"}
     options: dict[str, Any] = _get_options(json.dumps({key: x for key, x in pipeline.items() if key not in others}))
     return dict(options)
 
 
 @cache
 def _get_options(text: str) -> dict[str, Any]:
-    kwargs, factory = json.loads(text), make_factory()
+    kwargs = json.loads(text)
+    inverse = (kwargs.pop("dataset_kwargs", None) or {}).get("create_inverse_triples", False)
+    factory = make_factory(create_inverse_triples=inverse)
     kwargs["training_loop"] = make_resumable(kwargs.get("training_loop"))
     kwargs["training_kwargs"] = {**kwargs.get("training_kwargs", {}), "callbacks": Describing()}
     try:

@@ -62,10 +62,10 @@ def test_budget(name):
     options = get_options(pipeline)
     assert options["embedding dimension"] == pipeline["model_kwargs"]["embedding_dim"]
     assert options["batch size"] == pipeline["training_kwargs"]["batch_size"]
-    assert options["negatives"] == pipeline["negative_sampler_kwargs"]["num_negs_per_pos"]
+    assert options.get("negatives") == pipeline.get("negative_sampler_kwargs", {}).get("num_negs_per_pos")
     assert options["learning rate"] == pipeline["optimizer_kwargs"]["lr"]
-    assert options["margin"] == pipeline["loss_kwargs"]["margin"]
-    assert options.get("temperature") == pipeline["loss_kwargs"].get("adversarial_temperature")
+    assert options.get("margin") == pipeline.get("loss_kwargs", {}).get("margin")
+    assert options.get("temperature") == pipeline.get("loss_kwargs", {}).get("adversarial_temperature")
 
 
 def test_numbers():
