@@ -112,6 +112,7 @@ def seed_after(loop: TrainingLoop, name: str) -> None:
     setattr(loop, name, then_seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "loop"), COMBINATIONS + BASELINES)
 def test_training_after_a_search(model, loop):
     """But for the random numbers that a search has drawn, training is the same as without, to the last bit.

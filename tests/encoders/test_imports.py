@@ -11,6 +11,7 @@ from .cases import run_python
 OPTIONAL = ("PIL", "sentence_transformers", "skimage", "timm", "torchvision", "transformers")
 
 
+@pytest.mark.slow
 def test_import_needs_no_optional_dependency():
     result = run_python(
         "import sys; before = set(sys.modules)\n"

@@ -43,6 +43,7 @@ def options(training_loops=("mat",), models=("AdaMFRotatE",), sampler="bernoulli
     return {**defaults, **kwargs}
 
 
+@pytest.mark.slow
 def test_ablation(tmp_path):
     """AdaMF against AdaMF-MAT, with the same negatives."""
     ablation_pipeline(**options(["slcwa", "mat"]), directory=tmp_path / "out", best_replicates=1)
@@ -57,6 +58,7 @@ def test_ablation(tmp_path):
         assert (directory / "best_pipeline" / "replicates" / "replicate-00000" / "results.json").is_file()
 
 
+@pytest.mark.slow
 def test_ranges_of_the_sampler(tmp_path):
     ranges = {"AdaMFRotatE": {"basic": dict(num_negs_per_pos=dict(type="int", low=2, high=3))}}
     ablation_pipeline(

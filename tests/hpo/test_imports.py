@@ -27,21 +27,10 @@ for module, name in (
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
-    [
-        "pykeen.hpo",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in (
-                "pykeen.ablation.ablation",
-                "pykeen.cli",
-                "pykeen.hpo.hpo",
-                "pykeen.pipeline",
-                "pykeen_adamf.hpo",
-            )
-        ),
-    ],
+    ["pykeen.hpo", "pykeen.ablation.ablation", "pykeen.cli", "pykeen.hpo.hpo", "pykeen.pipeline", "pykeen_adamf.hpo"],
 )
 def test_import_orders(first):
     light = "" if first.startswith("pykeen_adamf.hpo") else "assert 'pykeen_adamf.hpo' not in sys.modules"

@@ -70,13 +70,14 @@ def structure_only() -> float:
     return max(tail_mrr("LpRotatE", p=p) for p in (1, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("training_loop", "kwargs"),
     [
         ("slcwa", {}),
-        pytest.param("MAT", {}, marks=pytest.mark.slow),
-        pytest.param("slcwa", dict(missing="mask", attention="per-modality"), marks=pytest.mark.slow),
-        pytest.param("slcwa", dict(trainable_features=False, fusion="mean", missing="zero"), marks=pytest.mark.slow),
+        ("MAT", {}),
+        ("slcwa", dict(missing="mask", attention="per-modality")),
+        ("slcwa", dict(trainable_features=False, fusion="mean", missing="zero")),
     ],
 )
 def test_features_are_used(structure_only, training_loop, kwargs):

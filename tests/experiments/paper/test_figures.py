@@ -14,6 +14,9 @@ from pykeen_adamf.experiments.paper.reporting.tables import average_weights
 
 from .synthetic import report, section, table, write_experiment
 
+#: experiments with many comparisons
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("table3", "figure3")]
+
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch):
@@ -35,6 +38,7 @@ def test_missing_modalities(tmp_path):
     assert list(none.values()) == sorted(none.values())
 
 
+@pytest.mark.slow
 def test_rare_entities_first(tmp_path):
     """Both orders of dropping may be in one directory, and are compared each with itself."""
     for order in ("degree", "uniform"):
@@ -98,7 +102,7 @@ def test_weights(tmp_path):
     assert frame["standard_deviation"][0] == pytest.approx(1 / 9 / 2**0.5)
 
 
-@pytest.mark.parametrize("experiment", ["table2", "table3", "figure3", "figure4", "figure5"])
+@pytest.mark.parametrize("experiment", ["table2", *SLOW, "figure4", "figure5"])
 def test_plots(tmp_path, experiment):
     write_experiment(tmp_path, experiment, models=None, seeds=1, missing=[("TBKGC", 0)])
     report(tmp_path)

@@ -146,6 +146,7 @@ def test_other_experiment(benchmark, tmp_path):
         grid.report_only("figure5", tmp_path)
 
 
+@pytest.mark.slow
 def test_at_the_same_time(benchmark, tmp_path):
     """Nothing that one process adds is lost to another one, also if all ask for the same."""
     requests = [[name] for name in CONTENDERS] + [MODELS] * 3
@@ -356,6 +357,7 @@ def test_duration(seconds, text):
     assert format_duration(seconds) == text
 
 
+@pytest.mark.slow
 def test_variants(benchmark, tmp_path):
     """Each line of the progress says which run it is."""
     lines = reproduce(benchmark, tmp_path, "table3", models=None)

@@ -121,6 +121,7 @@ def test_unreadable_runs(tmp_path, content, message):
 # --- the same report again
 
 
+@pytest.mark.slow
 def test_deterministic(finished, tmp_path):
     """The same results in another order make the same files, but for times."""
     directory, text = finished

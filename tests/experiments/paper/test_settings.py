@@ -187,6 +187,7 @@ def test_where_configurations_are_from(tmp_path):
     assert "\n- AdaMF: how its configuration was chosen is not recorded." in text
 
 
+@pytest.mark.slow
 def test_tuned_differently(tmp_path):
     """A sentence about each two that are compared, once for all points of a line."""
     change = reconfigure(["AdaMF-MAT"], optimizer_kwargs={"lr": 0.5}, loss_kwargs={"margin": 7.0})
