@@ -1,6 +1,7 @@
 """Commands in processes of their own, which can be interrupted and killed."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,14 @@ def start(*arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pykeen_adamf", *map(str, arguments)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        command, env=env, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=env,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # what a shell has started in the background ignores interruptions, and so do its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
