@@ -130,39 +130,36 @@ class MultimodalBenchmark(LazyMultimodalDataset):
         features: dict[str, FeatureSource] = {}
         for name in self.published.features if selection == "published" else selection:
             path = self._feature_path(name)
-            if path is not None:
-                features[name] = path
-            elif selection == "published":
-                message = "%s has no %s features in %s: the modality is missing for every entity."
-                logger.warning(message, self.benchmark_name, name, place)
-                features[name] = self._resolve_source(name, None, labels)
-            else:
+            if path is None and selection != "published":
                 raise FeatureError(
                     f"{self.benchmark_name} has no {name} features in {place}. Put a file {self.benchmark_name}-{name}"
                     f".pth (or {', '.join(FEATURE_SUFFIXES[1:])}) there, or pass features={{{name!r}: PATH}}.",
                 )
+            if path is None:
+                message = "%s has no %s features in %s: the modality is missing for every entity."
+                logger.warning(message, self.benchmark_name, name, place)
+            features[name] = path or self._resolve_source(name, None, labels)
         return features
 
     def _resolve_source(self, name: str, source: FeatureSource | None, labels: Collection[str]) -> FeatureSource:
         """Resolve what a user has given as the features of a modality."""
         if source is None:
-            published = self.published.features.get(name)
-            if published is None:
+            if name not in (known := self.published.features):
                 raise FeatureError(
-                    f"Only a published modality can be missing for every entity, i.e., one of "
-                    f"{list(self.published.features)}; leave {name!r} out instead.",
+                    f"Only a published modality can be missing for every entity, i.e., one of {list(known)}; leave "
+                    f"{name!r} out instead.",
                 )
-            return ModalityFeatures.missing(labels, dim=published.dim, source=name)
-        if isinstance(source, str | Path) and self.directory is not None and not Path(source).exists():
-            # names of files in the dataset's directory
-            inside = self.directory / source
-            if not inside.exists():
-                raise FeatureError(
-                    f"The {name} feature file {source} does not exist, neither as {Path(source).absolute()} nor as "
-                    f"{inside}. Check the path.",
-                )
-            return inside
-        return source
+            return ModalityFeatures.missing(labels, dim=known[name].dim, source=name)
+        if not isinstance(source, str | Path) or self.directory is None or Path(source).exists():
+            return source
+        # the name of a file in the dataset's directory
+        inside = self.directory / source
+        if not inside.exists():
+            raise FeatureError(
+                f"The {name} feature file {source} does not exist, neither as {Path(source).absolute()} nor as "
+                f"{inside}. Check the path.",
+            )
+        return inside
 
     def _load(self) -> None:
         entity_to_id, relation_to_id = (read_mapping(self._triples_path(f"{x}2id.txt")) for x in ("entity", "relation"))
@@ -190,11 +187,8 @@ class MultimodalBenchmark(LazyMultimodalDataset):
 def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> tuple[LongTensor, LongTensor]:
     """Carve a holdout out of triples, such that all entities and relations remain in the rest.
 
-    :param triples: shape: ``(n, 3)``, the triples.
-    :param num: The (approximate) number of triples to carve out.
-    :param exclude: shape: ``(m, 3)``, triples which must not be in the holdout.
-    :param seed: The random seed.
-    :returns: The remaining triples, and the holdout. They are disjoint, and neither has duplicates.
+    :returns: The remaining triples, and the holdout of about that many others, of which none is to be excluded. They
+        are disjoint, and neither has duplicates.
     :raises ValueError: if there are too few triples
     """
     triples = triples.unique(dim=0)

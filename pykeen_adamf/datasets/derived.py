@@ -110,20 +110,16 @@ def _with_features(dataset: Dataset) -> EagerMultimodalDataset:
     )
 
 
-def _keep(factory: CoreTriplesFactory, *kept: LongTensor) -> MultimodalTriplesFactory:
-    """Restrict a factory to the given IDs of entities and relations, and renumber them."""
+def _keep(factory: CoreTriplesFactory, entities: LongTensor, relations: LongTensor) -> MultimodalTriplesFactory:
+    """Restrict a factory to the given IDs of entities and relations, which are sorted, and renumber them."""
     assert isinstance(factory, MultimodalTriplesFactory)
-    triples = factory.mapped_triples.clone()
-    columns = slice(0, 3, 2), slice(1, 2)
-    for num, ids, part in zip((factory.num_entities, factory.real_num_relations), kept, columns, strict=True):
-        new_ids = torch.full((num,), fill_value=-1)
-        new_ids[ids] = torch.arange(len(ids))
-        triples[:, part] = new_ids[triples[:, part]]
-    entities, relations = (ids.tolist() for ids in kept)
+    h, r, t = factory.mapped_triples.T.contiguous()
+    is_kept = torch.isin(h, entities) & torch.isin(r, relations) & torch.isin(t, entities)
+    new_ids = [torch.searchsorted(*x) for x in ((entities, h), (relations, r), (entities, t))]
     return MultimodalTriplesFactory(
-        mapped_triples=triples[(triples >= 0).all(dim=-1)],
-        entity_to_id={factory.entity_id_to_label[old]: new for new, old in enumerate(entities)},
-        relation_to_id={factory.relation_id_to_label[old]: new for new, old in enumerate(relations)},
+        mapped_triples=torch.stack(new_ids, dim=-1)[is_kept],
+        entity_to_id={factory.entity_id_to_label[old]: new for new, old in enumerate(entities.tolist())},
+        relation_to_id={factory.relation_id_to_label[old]: new for new, old in enumerate(relations.tolist())},
         create_inverse_triples=factory.create_inverse_triples,
         metadata=factory.metadata,
         features=factory.features,

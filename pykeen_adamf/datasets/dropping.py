@@ -1,52 +1,26 @@
 """Datasets in which modalities are missing on purpose (cf. figure 3 of the AdaMF-MAT paper)."""
 
+import dataclasses
+import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from pykeen.datasets.base import Dataset
 from pykeen.triples import CoreTriplesFactory
 
-from ..features.dropping import DroppingOrder, check_dropping, choose_rows, derive_seed, drop_rows
+from ..features import ModalityFeatures
+from ..features.modality import take_rows
 from ..triples import MultimodalTriplesFactory
-from ..typing import LongTensor
+from ..typing import BoolTensor, LongTensor
 from .derived import EagerMultimodalDataset
 
-__all__ = ["count_triples", "drop_from_dataset", "drop_from_factory"]
+__all__ = ["DROPPING_ORDERS", "DroppingOrder", "count_triples", "drop_from_dataset", "drop_from_factory"]
 
+#: Which entities lose a modality first: any, or those in the fewest triples.
+DroppingOrder: TypeAlias = Literal["uniform", "degree"]
 
-def drop_from_factory(
-    factory: CoreTriplesFactory,
-    ratio: float,
-    seed: int,
-    by: DroppingOrder = "uniform",
-    modalities: Iterable[str] | None = None,
-) -> MultimodalTriplesFactory:
-    """Drop a part of what there is of modalities.
-
-    With the same seed, whatever is missing at a ratio is missing at any larger one, too.
-
-    :param factory: The factory; it is not changed.
-    :param ratio: Which part of the present rows of each modality to drop, between 0 and 1.
-    :param seed: The random seed.
-    :param by: Which rows are dropped first: ``"uniform"`` for random ones, chosen for each modality on its own; or
-        ``"degree"`` for those of entities in the fewest triples of the factory, with random ones among equals.
-    :param modalities: The names of the modalities to drop from. Defaults to all.
-    :returns: A factory with the same triples, and the remaining features.
-    :raises ValueError: if the ratio is not between 0 and 1, the order or a modality is unknown, or there are no
-        features
-    """
-    check_dropping(ratio, by)
-    factory = _check_features(factory, "The factory")
-    degrees = count_triples(factory) if by == "degree" else None
-    features = dict(factory.features)
-    selected = list(features if modalities is None else modalities)
-    if unknown := [name for name in selected if name not in features]:
-        raise ValueError(f"There are no modalities {unknown} to drop from. Choose from {list(features)}.")
-    for name in selected:
-        rows = choose_rows(factory.features[name].presence, ratio, derive_seed(seed, name), degrees)
-        features[name] = drop_rows(factory.features[name], rows)
-    return MultimodalTriplesFactory.from_triples_factory(factory, features=features)
+DROPPING_ORDERS: Final[tuple[DroppingOrder, ...]] = get_args(DroppingOrder)
 
 
 def drop_from_dataset(
@@ -95,11 +69,88 @@ def drop_from_dataset(
     return EagerMultimodalDataset(training=dropped, **others, metadata=metadata)
 
 
+def drop_from_factory(
+    factory: CoreTriplesFactory,
+    ratio: float,
+    seed: int,
+    by: DroppingOrder = "uniform",
+    modalities: Iterable[str] | None = None,
+) -> MultimodalTriplesFactory:
+    """Drop a part of what there is of modalities.
+
+    With the same seed, whatever is missing at a ratio is missing at any larger one, too.
+
+    :param factory: The factory; it is not changed.
+    :param ratio: Which part of the present rows of each modality to drop, between 0 and 1.
+    :param seed: The random seed.
+    :param by: Which rows are dropped first: ``"uniform"`` for random ones, chosen for each modality on its own; or
+        ``"degree"`` for those of entities in the fewest triples of the factory, with random ones among equals.
+    :param modalities: The names of the modalities to drop from. Defaults to all.
+    :returns: A factory with the same triples, and the remaining features.
+    :raises ValueError: if the ratio is not between 0 and 1, the order or a modality is unknown, or there are no
+        features
+    """
+    check_dropping(ratio, by)
+    factory = _check_features(factory, "The factory")
+    degrees = count_triples(factory) if by == "degree" else None
+    features = dict(factory.features)
+    selected = list(features if modalities is None else modalities)
+    if unknown := [name for name in selected if name not in features]:
+        raise ValueError(f"There are no modalities {unknown} to drop from. Choose from {list(features)}.")
+    for name in selected:
+        rows = choose_rows(factory.features[name].presence, ratio, derive_seed(seed, name), degrees)
+        features[name] = drop_rows(factory.features[name], rows)
+    return MultimodalTriplesFactory.from_triples_factory(factory, features=features)
+
+
 def count_triples(factory: CoreTriplesFactory) -> LongTensor:
     """Count the triples of each entity, be it head or tail or both, shape: ``(num_entities,)``."""
     head, _, tail = factory.mapped_triples.unbind(dim=-1)
     others = tail[tail != head]
     return torch.bincount(torch.cat([head, others]), minlength=factory.num_entities)
+
+
+def check_dropping(ratio: float, by: str) -> None:
+    """Raise a ``ValueError`` unless the ratio is between 0 and 1, and the order one of :data:`DROPPING_ORDERS`."""
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"The ratio of rows to drop must be between 0 and 1, but is {ratio}.")
+    if by not in DROPPING_ORDERS:
+        raise ValueError(f"Rows can be dropped by {' or '.join(map(repr, DROPPING_ORDERS))}, but not by {by!r}.")
+
+
+def derive_seed(seed: int, name: str) -> int:
+    """Derive the random seed of a modality from nothing but that of the experiment and its name."""
+    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    # torch takes signed integers of 64 bits
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def choose_rows(presence: BoolTensor, ratio: float, seed: int, degrees: LongTensor | None = None) -> LongTensor:
+    """Choose which of the present rows to drop, in the order in which they are, cf. :func:`drop_from_factory`.
+
+    Their number is rounded as by :func:`round`. With degrees, the seed only decides between rows of equal ones.
+    """
+    check_dropping(ratio, DROPPING_ORDERS[0])
+    order = torch.randperm(len(presence), generator=torch.Generator().manual_seed(seed))
+    if degrees is not None:
+        if degrees.shape != presence.shape:
+            raise ValueError(
+                f"There must be one degree for each of the {len(presence):,} entities, but the degrees have the shape "
+                f"{tuple(degrees.shape)}."
+            )
+        order = order[degrees[order].argsort(stable=True)]
+    order = order[presence[order]]
+    return order[: round(ratio * len(order))]
+
+
+def drop_rows(features: ModalityFeatures, rows: LongTensor) -> ModalityFeatures:
+    """Return features in which some rows are missing; they are no longer those of a file."""
+    if not len(rows):
+        return features
+    presence = features.presence.clone()
+    presence[rows] = False
+    matrix = take_rows(features.matrix, torch.arange(features.num_entities), presence)
+    return dataclasses.replace(features, matrix=matrix, presence=presence, path=None)
 
 
 def _check_features(factory: CoreTriplesFactory, what: str) -> MultimodalTriplesFactory:

@@ -64,8 +64,7 @@ def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTenso
     :returns: shape: ``(num_triples, 3)``, the ID-based triples, in the file's order of lines.
     :raises DatasetFormatError: if the file is missing, is not in the format, or has unknown numbers
     """
-    lines = _read_lines(path)
-    rows = [line.split() for line in lines]
+    rows = [line.split() for line in _read_lines(path)]
     for number, row in enumerate(rows, start=2):
         if len(row) != 3 or not all(x.isdecimal() for x in row):
             raise DatasetFormatError(

@@ -66,11 +66,11 @@ def explain_directory(
     if entities:
         explanations["Weights of modalities"] = explain_entities(model, training, entities)
     if chosen and triples:
-        table = explain_triples(model, training, triples, chosen.known, **kwargs)
-        explanations["Scores and filtered ranks with and without each modality"] = table
+        title = "Scores and filtered ranks with and without each modality"
+        explanations[title] = explain_triples(model, training, triples, chosen.known, **kwargs)
     if chosen and (relations or not explanations):
-        table = explain_relations(model, training, *chosen[:2], relations=relations or None, **kwargs)
-        explanations[f"Averages over {chosen.description}"] = table
+        averages = explain_relations(model, training, *chosen[:2], relations=relations or None, **kwargs)
+        explanations[f"Averages over {chosen.description}"] = averages
     return explanations
 
 
@@ -79,31 +79,25 @@ def choose_triples(
 ) -> EvaluationTriples:
     """Take the triples of a file, or the test triples of a dataset, or else those that the model was trained on.
 
-    :param training: The triples that the model was trained on.
-    :param path: The file, cf. :func:`pykeen_adamf.datasets.path.read_labeled_triples`.
-    :param dataset: The name of the dataset, whose validation triples are known, too.
-    :returns: The triples.
+    The validation triples of a dataset are known, too.
+
     :raises ValueError: if both are given, there is no such dataset or file, or the model knows other entities or
         relations
     """
     if path is not None and dataset is not None:
         raise ValueError("There can be triples of either a file or a dataset, not both.")
-    if dataset is not None:
-        return _choose_test_triples(training, dataset)
     if path is not None:
         triples = resolve_triples(read_labeled_triples(path), training)
         return EvaluationTriples(triples, triples, f"the {len(triples):,} triples of {path}")
-    triples = training.mapped_triples
-    description = f"the {len(triples):,} triples that the model was trained on; --dataset or --triples have others"
-    return EvaluationTriples(triples, triples, description)
-
-
-def _choose_test_triples(training: TriplesFactory, name: str) -> EvaluationTriples:
-    dataset = load_dataset(name)
-    testing = resolve_triples(dataset.testing, training)
-    description = f"the {len(testing):,} test triples of {name}"
-    if dataset.validation is None:
-        return EvaluationTriples(testing, testing, description)
-    validation = resolve_triples(dataset.validation, training)
+    if dataset is None:
+        triples = training.mapped_triples
+        description = f"the {len(triples):,} triples that the model was trained on; --dataset or --triples have others"
+        return EvaluationTriples(triples, triples, description)
+    loaded = load_dataset(dataset)
+    triples = resolve_triples(loaded.testing, training)
+    description = f"the {len(triples):,} test triples of {dataset}"
+    if loaded.validation is None:
+        return EvaluationTriples(triples, triples, description)
+    validation = resolve_triples(loaded.validation, training)
     description = f"{description}; its {len(validation):,} validation triples are known, too"
-    return EvaluationTriples(testing, torch.cat([testing, validation]), description)
+    return EvaluationTriples(triples, torch.cat([triples, validation]), description)

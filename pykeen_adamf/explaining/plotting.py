@@ -1,7 +1,7 @@
 """Explanations as pictures; drawing needs matplotlib, i.e., the extra ``plots``."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -20,7 +20,7 @@ __all__ = [
     "COLORS",
     "OTHER_COLORS",
     "PICTURE_SUFFIXES",
-    "draw_weights",
+    "draw_bars",
     "plot_changes",
     "plot_explanation",
     "plot_weights",
@@ -78,23 +78,30 @@ def plot_explanation(explanation: pandas.DataFrame, path: str | Path | None = No
     return _plot(_find_weights(explanation), _find_changes(explanation), path)
 
 
-def draw_weights(ax: "Axes", labels: Iterable[str], weights: pandas.DataFrame) -> None:
-    """Draw weights as stacked bars, the first row on top.
+def draw_bars(ax: "Axes", table: pandas.DataFrame, stacked: bool) -> None:
+    """Draw a table with a column for each modality, the first row on top: weights stacked, changes beside one another.
 
     :param ax: Where to draw.
-    :param labels: The labels of the rows.
-    :param weights: The weights, with a column for each modality.
+    :param table: The table.
+    :param stacked: Whether the values are weights, which sum to one.
     """
-    position = numpy.arange(len(weights))[::-1]
-    left = numpy.zeros(len(weights))
-    for modality, color in _choose_colors(weights.columns).items():
-        widths = weights[modality].to_numpy()
-        bars = ax.barh(position, widths, left=left, color=color, label=modality)
-        numbers = [f"{width:.0%}" if width >= MIN_NUMBER else "" for width in widths]
-        ax.bar_label(bars, numbers, label_type="center", fontsize=8)
-        left = left + widths
-    ax.set_yticks(position, [_shorten(label) for label in labels])
-    ax.set_xlim(0, 1)
+    position = numpy.arange(len(table))[::-1]
+    left, height = numpy.zeros(len(table)), 0.8 if stacked else 0.8 / len(table.columns)
+    others = itertools.cycle(OTHER_COLORS)
+    for number, (modality, widths) in enumerate(table.items()):
+        offset = 0.0 if stacked else height * ((len(table.columns) - 1) / 2 - number)
+        color = COLORS.get(str(modality)) or next(others)
+        bars = ax.barh(position + offset, widths.to_numpy(), height, left, color=color, label=str(modality))
+        if stacked:
+            numbers = [f"{width:.0%}" if width >= MIN_NUMBER else "" for width in widths]
+            ax.bar_label(bars, numbers, label_type="center", fontsize=8)
+            left = left + widths.to_numpy()
+    if stacked:
+        ax.set_xlim(0, 1)
+    else:
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.locator_params(axis="x", nbins=6)
+    ax.set_yticks(position, [_shorten(label) for label in table.index])
     ax.spines[["top", "right"]].set_visible(False)
 
 
@@ -155,15 +162,13 @@ def _plot(weights: Panels, changes: Panels, path: str | Path | None) -> "Figure"
     first = next(iter(panels.values()), pandas.DataFrame())
     if first.empty:
         raise ValueError("There is nothing to plot.")
-    labels, modalities = first.index, first.columns
-    if len(labels) > MAX_ROWS:
-        raise ValueError(f"{len(labels):,} rows are too many to plot. Select at most {MAX_ROWS} of them.")
-    height = 0.15 + 0.15 * len(modalities) if changes else 0.35
-    figure = figure_class(figsize=(2.5 + 3.2 * len(panels), 1.4 + height * len(labels)), layout="constrained")
+    if len(first) > MAX_ROWS:
+        raise ValueError(f"{len(first):,} rows are too many to plot. Select at most {MAX_ROWS} of them.")
+    height = 0.15 + 0.15 * len(first.columns) if changes else 0.35
+    figure = figure_class(figsize=(2.5 + 3.2 * len(panels), 1.4 + height * len(first)), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for ax, (title, table) in zip(axes, panels.items(), strict=True):
-        draw = draw_weights if title in weights else _draw_changes
-        draw(ax, labels, table)
+        draw_bars(ax, table, stacked=title in weights)
         ax.set_title(title, fontsize=10)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
@@ -171,25 +176,6 @@ def _plot(weights: Panels, changes: Panels, path: str | Path | None) -> "Figure"
         with written_atomically(path) as temporary:
             figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
     return figure
-
-
-def _draw_changes(ax: "Axes", labels: Iterable[str], changes: pandas.DataFrame) -> None:
-    """Draw changes as groups of bars, the first row on top."""
-    position = numpy.arange(len(changes))[::-1]
-    height = 0.8 / len(changes.columns)
-    for number, (modality, color) in enumerate(_choose_colors(changes.columns).items()):
-        offset = (len(changes.columns) - 1) / 2 - number
-        ax.barh(position + height * offset, changes[modality], height=height, color=color, label=modality)
-    ax.axvline(0, color="black", linewidth=0.8)
-    ax.locator_params(axis="x", nbins=6)
-    ax.set_yticks(position, [_shorten(label) for label in labels])
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _choose_colors(modalities: Iterable[str]) -> dict[str, str]:
-    """Choose a color for each modality."""
-    others = itertools.cycle(OTHER_COLORS)
-    return {modality: COLORS.get(modality) or next(others) for modality in modalities}
 
 
 def _shorten(label: str) -> str:

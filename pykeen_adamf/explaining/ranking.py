@@ -49,13 +49,7 @@ class Ranker:
             raise ValueError(f"The batch size must be positive, but is {batch_size}.")
         self.model = model
         self.batch_size = batch_size
-        self.triples = triples.to(model.device)
-        known = known.to(model.device)
-        # by column: for each pair of a relation and another entity, sorted, a known entity
-        self.known = {}
-        for column in (0, 2):
-            pairs, order = _number_pairs(known, column, model).sort()
-            self.known[column] = pairs, known[order, column]
+        self.triples, self.known = triples.to(model.device), known.to(model.device)
 
     def rank(self, advance: Callable[[int], object]) -> RankedTriples:
         """Rank the triples by the model as it is now.
@@ -70,42 +64,34 @@ class Ranker:
 
     def _rank(self, column: int, advance: Callable[[int], object]) -> tuple[FloatTensor, FloatTensor]:
         """Score and rank the entities in one column."""
-        pairs = _number_pairs(self.triples, column, self.model)
+        # a number for each pair of a relation and the entity that is not in the column
+        pairs, known = (x[:, 2 - column] * self.model.num_real_relations + x[:, 1] for x in (self.triples, self.known))
         # triples with the same pair are neighbors, and share their scores
         order = pairs.argsort()
+        known, known_order = known.sort()
+        entities = self.known[known_order, column]
         scores, ranks = torch.empty(2, len(pairs), dtype=torch.float64, device=pairs.device)
         for start, stop in row_chunks(len(pairs), self.batch_size):
             chosen = order[start:stop]
-            scores[chosen], ranks[chosen] = self._rank_batch(column, pairs[chosen], self.triples[chosen])
+            distinct, row, count = pairs[chosen].unique_consecutive(return_inverse=True, return_counts=True)
+            triples = self.triples[chosen]
+            batch = triples[count.cumsum(dim=0) - 1]
+            table = self.model.predict_t(batch[:, :2]) if column == 2 else self.model.predict_h(batch[:, 1:])
+            if bool(table.isnan().any()):
+                raise ValueError("Some of the model's scores are no numbers, hence there are no ranks. Train it anew.")
+            found = table[row, triples[:, column]]
+            # known entities are hidden
+            first, last = torch.searchsorted(known, torch.stack([distinct[0], distinct[-1] + 1])).tolist()
+            place = torch.searchsorted(distinct, known[first:last])
+            is_asked = distinct[place] == known[first:last]
+            table[place[is_asked], entities[first:last][is_asked]] = float("nan")
+            # itself is among the candidates, be it known or not
+            candidates, is_hidden = table[row], table[row, triples[:, column]].isnan()
+            optimistic = (candidates > found.unsqueeze(dim=-1)).sum(dim=-1) + 1
+            pessimistic = (candidates >= found.unsqueeze(dim=-1)).sum(dim=-1) + is_hidden
+            scores[chosen], ranks[chosen] = found.double(), (optimistic + pessimistic).double() / 2
             advance(stop - start)
         return scores.cpu(), ranks.cpu()
-
-    def _rank_batch(self, column: int, pairs: LongTensor, triples: LongTensor) -> tuple[FloatTensor, FloatTensor]:
-        """Score and rank the entities in one column of triples which are sorted by their pairs."""
-        distinct, row, count = pairs.unique_consecutive(return_inverse=True, return_counts=True)
-        batch = triples[count.cumsum(dim=0) - 1]
-        table = self.model.predict_t(batch[:, :2]) if column == 2 else self.model.predict_h(batch[:, 1:])
-        if bool(table.isnan().any()):
-            raise ValueError("Some of the model's scores are no numbers, hence there are no ranks. Train it anew.")
-        scores = table[row, triples[:, column]]
-        self._hide_known(column, table, distinct)
-        # itself is among the candidates, be it known or not
-        is_hidden = table[row, triples[:, column]].isnan()
-        candidates = table[row]
-        optimistic = (candidates > scores.unsqueeze(dim=-1)).sum(dim=-1) + 1
-        pessimistic = (candidates >= scores.unsqueeze(dim=-1)).sum(dim=-1) + is_hidden
-        return scores.double(), (optimistic + pessimistic).double() / 2
-
-    def _hide_known(self, column: int, scores: FloatTensor, pairs: LongTensor) -> None:
-        """Replace the scores of known entities by NaN, in a row for each pair."""
-        known_pairs, entities = self.known[column]
-        start = torch.searchsorted(known_pairs, pairs)
-        count = torch.searchsorted(known_pairs, pairs, right=True) - start
-        row = torch.arange(len(pairs), device=pairs.device).repeat_interleave(count)
-        # the first known one of each row, and how many come before
-        first = start - (count.cumsum(dim=0) - count)
-        position = first[row] + torch.arange(len(row), device=pairs.device)
-        scores[row, entities[position]] = float("nan")
 
 
 def _count_numbers(model: Model) -> int:
@@ -118,8 +104,3 @@ def _count_numbers(model: Model) -> int:
         return 1
     # a complex number is two
     return max([1, *(2 * prod(x.shape) for x in model.entity_representations)])
-
-
-def _number_pairs(triples: LongTensor, column: int, model: Model) -> LongTensor:
-    """Return a number for each pair of a relation and the entity that is *not* in the column."""
-    return triples[:, 2 - column] * model.num_real_relations + triples[:, 1]

@@ -9,8 +9,7 @@ from pykeen.datasets.base import EagerDataset
 from pykeen.pipeline import pipeline
 
 from pykeen_adamf.datasets import EagerMultimodalDataset
-from pykeen_adamf.datasets.dropping import count_triples, drop_from_dataset, drop_from_factory
-from pykeen_adamf.features.dropping import DROPPING_ORDERS
+from pykeen_adamf.datasets.dropping import DROPPING_ORDERS, count_triples, drop_from_dataset, drop_from_factory
 from pykeen_adamf.triples import MultimodalTriplesFactory, without_features
 from tests.cases import make_factory
 from tests.features.cases import relaxed

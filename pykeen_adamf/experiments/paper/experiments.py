@@ -10,8 +10,8 @@ from pykeen.stoppers import NopStopper, stopper_resolver
 from pykeen.training import SLCWATrainingLoop, training_loop_resolver
 
 from ...constants import TEXTUAL, VISUAL
+from ...datasets.dropping import DROPPING_ORDERS, DroppingOrder
 from ...datasets.lookup import load_dataset, name_dataset
-from ...features.dropping import DROPPING_ORDERS, DroppingOrder
 from ...hpo.pipeline import refuse_leaking_validation
 from ...training import KBGANTrainingLoop
 from ..configuration import merge

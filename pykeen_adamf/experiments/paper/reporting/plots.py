@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy
 import pandas
 
-from ....explaining.plotting import COLORS, OTHER_COLORS, draw_weights, require_matplotlib
+from ....explaining.plotting import COLORS, OTHER_COLORS, draw_bars, require_matplotlib
 from .tables import average_weights
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _plot_weights(runs: pandas.DataFrame) -> "Figure | None":
     figure = require_matplotlib()(figsize=(2.5 + 3.4 * len(tables), 1.4 + 0.35 * rows), layout="constrained")
     axes = figure.subplots(1, len(tables), squeeze=False, sharey=True)[0]
     for ax, (model, table) in zip(axes, tables.items(), strict=True):
-        draw_weights(ax, table.index, table)
+        draw_bars(ax, table, stacked=True)
         ax.set_title(model, fontsize=10)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pykeen_adamf.datasets.dropping import DROPPING_ORDERS, check_dropping, choose_rows, derive_seed, drop_rows
 from pykeen_adamf.features import ModalityFeatures
-from pykeen_adamf.features.dropping import DROPPING_ORDERS, check_dropping, choose_rows, derive_seed, drop_rows
 
-from .cases import make_features, modality_features, relaxed
+from ..features.cases import make_features, modality_features, relaxed
 
 ratios = st.floats(0, 1)
 seeds = st.integers(0, 2**63 - 1)
