@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from pykeen.training import NonFiniteLossError
-from pykeen.training.callbacks import MultiTrainingCallback, TrainingCallback
+from pykeen.training.callbacks import MultiTrainingCallback
 from pykeen.utils import get_batchnorm_modules
 
 from ..chunking import row_chunks
@@ -19,59 +19,6 @@ from .resumable import ResumableTrainingLoop
 from .slcwa import score_positives
 
 __all__ = ["AdversarialStepLoop"]
-
-
-class AdversarialTrackingCallback(TrainingCallback):
-    """Let the result tracker know the losses of both players, the weights of modalities, and what is generated.
-
-    It has to be the first callback, since a stopper may replace the model by the best one.
-    """
-
-    def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:
-        loop: Any = self.training_loop
-        losses = loop.meter.means()
-        loop.meter.reset()
-        if losses:
-            loop.adversarial_losses_per_epoch.append(losses)
-        metrics = {
-            **losses,
-            **mean_modality_weights(loop.model),
-            **loop.monitor.statistics(),
-            "learning_rate": loop.optimizer.param_groups[0]["lr"],
-            "generator_learning_rate": loop.generators.lr,
-        }
-        self.result_tracker.log_metrics(metrics=metrics, step=epoch)
-
-
-class GeneratorTrainingCallback(TrainingCallback):
-    """Update the generators after the model's update, as in algorithm 1, and show the losses of both.
-
-    It has to be the last callback.
-    """
-
-    def __init__(self, only_size_probing: bool, update_progress_every: int) -> None:
-        """Initialize the callback.
-
-        :param only_size_probing: Whether the parameters are to be left as they are.
-        :param update_progress_every: After how many batches to refresh the losses in the progress bar.
-        """
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.only_size_probing = only_size_probing
-        self.update_progress_every = update_progress_every
-        self._num_batches = 0
-
-    def post_batch(self, epoch: int, batch: Any, **kwargs: Any) -> None:
-        loop: Any = self.training_loop
-        loop.step_generators(batch, only_size_probing=self.only_size_probing)
-        if loop.progress_bar is not None:
-            if self._num_batches % self.update_progress_every == 0:
-                loop.progress_bar.set_postfix(loop.meter.means())
-            self._num_batches += 1
-
-    def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:
-        loop: Any = self.training_loop
-        if loop.generators.lr_scheduler is not None:
-            loop.generators.lr_scheduler.step()
 
 
 class AdversarialStepLoop(ResumableTrainingLoop):
@@ -88,10 +35,12 @@ class AdversarialStepLoop(ResumableTrainingLoop):
     #: The mean losses of each epoch: ``kgc_loss``, ``adversarial_loss``, ``discriminator_loss``, ``generator_loss``
     adversarial_losses_per_epoch: list[Mapping[str, float]]
 
-    # where losses are shown, whether they are only measured, whether training is about to begin, and what was drawn for
-    # the current batch
+    # where losses are shown, whether they are only measured, whether only the memory is, whether training is about to
+    # begin, and what was drawn for the current batch
     progress_bar: Any = None
+    _num_batches: int = 0
     _measuring: bool = False
+    _is_probing: bool = False
     _is_new: bool = False
     _synthetic_batch: SyntheticBatch | None = None
 
@@ -99,13 +48,13 @@ class AdversarialStepLoop(ResumableTrainingLoop):
         self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
     ) -> float:
         # PyKEEN also calls this to measure the loss on other triples, where nothing must be trained
-        self._measuring = not kwargs.get("backward", True)
-        self.progress_bar = batches if hasattr(batches, "set_postfix") else None
+        self._measuring, self._is_probing = not kwargs.get("backward", True), kwargs["only_size_probing"]
+        self.progress_bar, self._num_batches = batches if hasattr(batches, "set_postfix") else None, 0
+        is_training = not self._measuring and not self._is_probing
+        if self._is_new and is_training:
+            self._is_new = False
+            self._reset_generators()
         if not self._measuring:
-            self._register_callbacks(callbacks, only_size_probing=kwargs["only_size_probing"])
-            if self._is_new and not kwargs["only_size_probing"]:
-                self._is_new = False
-                self._reset_generators()
             self.meter.reset()
         try:
             loss = super()._train_epoch(batches, callbacks, sub_batch_size=sub_batch_size, **kwargs)
@@ -116,28 +65,44 @@ class AdversarialStepLoop(ResumableTrainingLoop):
         finally:
             self._measuring = False
             self._synthetic_batch = None
+        if is_training:
+            self._finish_epoch(kwargs["epoch"])
         return loss
+
+    def _finish_epoch(self, epoch: int) -> None:
+        """Let the result tracker know both players' losses, the weights of modalities, and what is generated.
+
+        This is before all callbacks, of which a stopper may replace the model by the best one.
+        """
+        losses = self.meter.means()
+        self.meter.reset()
+        if losses:
+            self.adversarial_losses_per_epoch.append(losses)
+        metrics = {
+            **losses,
+            **mean_modality_weights(self.model),
+            **self.monitor.statistics(),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "generator_learning_rate": self.generators.lr,
+        }
+        if self.result_tracker is not None:
+            self.result_tracker.log_metrics(metrics=metrics, step=epoch)
+        if self.generators.lr_scheduler is not None:
+            self.generators.lr_scheduler.step()
+
+    def after_batch(self, batch: Any) -> None:
+        """Update the generators after the model, as in algorithm 1, and show the losses of both."""
+        self.step_generators(batch, only_size_probing=self._is_probing)
+        if self.progress_bar is not None:
+            # to show a loss means to wait for it
+            if self._num_batches % (100 if self.asynchronous else 10) == 0:
+                self.progress_bar.set_postfix(self.meter.means())
+            self._num_batches += 1
 
     def _reset_generators(self) -> None:
         seed = self.model._random_seed
         self.generators.reset(seed if isinstance(seed, int) else torch.initial_seed(), device=self.model.device)
         self.monitor.reset()
-
-    def _register_callbacks(self, callbacks: MultiTrainingCallback, only_size_probing: bool) -> None:
-        # once for each training
-        if any(isinstance(callback, GeneratorTrainingCallback) for callback in callbacks.callbacks):
-            return
-        if not only_size_probing:
-            tracking = AdversarialTrackingCallback()  # type: ignore[no-untyped-call]
-            tracking.register_training_loop(self)
-            callbacks.callbacks.insert(0, tracking)
-        callbacks.register_callback(
-            GeneratorTrainingCallback(
-                only_size_probing=only_size_probing,
-                # to show a loss means to wait for it
-                update_progress_every=100 if self.asynchronous else 10,
-            )
-        )
 
     def _process_batch(
         self, batch: Any, start: int, stop: int, label_smoothing: float = 0.0, slice_size: int | None = None
@@ -172,8 +137,6 @@ class AdversarialStepLoop(ResumableTrainingLoop):
     def step_generators(self, batch: Any, only_size_probing: bool) -> None:
         """Make one step of the generators, with new noise (lines 10 to 14 of algorithm 1).
 
-        :param batch: The batch.
-        :param only_size_probing: Whether to leave the parameters as they are.
         :raises NonFiniteLossError: if the generators' loss is not finite
         """
         if self.adversarial_weight == 0:

@@ -74,13 +74,9 @@ class Adversary:
     def draw(
         self, positives: LongTensor, num_groups: int, part_size: int | None = None, *, generators: bool = False
     ) -> SyntheticBatch:
-        """Draw what is needed for a batch.
+        """Draw the noise of a batch and, if it is processed in parts of some size, calculate the weights it needs.
 
-        :param positives: shape: ``(batch_size, 3)``, the ID-based positive triples.
-        :param num_groups: The number of groups of synthetic triples.
-        :param part_size: The number of triples to process at once; all, if ``None``.
-        :param generators: Whether it is for the generators' loss, rather than for the discriminator's.
-        :returns: The noise and, if needed, the weights.
+        These are other ones for the generators' loss than for the discriminator's.
         """
         batch = SyntheticBatch(noise=self.synthesizer.draw(len(positives), num_groups))
         weighted = self.weighting == "self-adversarial" and not (generators and self.objective != "minimax")
@@ -112,13 +108,7 @@ class Adversary:
         return synthetic
 
     def discriminator_loss(self, positive: FloatTensor, positives: LongTensor, batch: SyntheticBatch) -> FloatTensor:
-        """Return the adversarial loss.
-
-        :param positive: shape: ``(batch_size,)``, the scores of the positive triples.
-        :param positives: shape: ``(batch_size, 3)``, the ID-based positive triples.
-        :param batch: The noise and the weights.
-        :returns: shape: ``()``, the loss, cf. :func:`adversarial_loss`.
-        """
+        """Return the adversarial loss of the scores of positive triples and of these, cf. :func:`adversarial_loss`."""
         synthetic = self.score(positives, batch)
         return adversarial_loss(positive, synthetic, self.margin, self.temperature, self.weighting, batch.weights)
 

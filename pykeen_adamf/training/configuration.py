@@ -108,8 +108,7 @@ def _describe_sampler(loop: Any) -> str:
 def describe_triples(factory: CoreTriplesFactory, *, inverse: bool | None = None) -> dict[str, str]:
     """Return digests of training triples, of their labels, and of each modality's features, by name.
 
-    :param factory: The training triples.
-    :param inverse: Whether to take them to have inverse ones, whatever they have.
+    They are taken to have inverse ones or not as they do, or as ``inverse`` says.
     """
     state = hashlib.sha256(str(factory.create_inverse_triples if inverse is None else inverse).encode())
     add_rows(state, factory.mapped_triples)
@@ -126,14 +125,7 @@ def describe_triples(factory: CoreTriplesFactory, *, inverse: bool | None = None
 def describe_run(
     loop: TrainingLoop[Any], factory: CoreTriplesFactory, arguments: Mapping[str, Any], stopper: Stopper | None
 ) -> dict[str, str]:
-    """Describe everything that decides which numbers are trained.
-
-    :param loop: The training loop.
-    :param factory: The training triples.
-    :param arguments: The arguments of :meth:`pykeen.training.TrainingLoop.train`.
-    :param stopper: The stopper.
-    :returns: What is configured by the name of it.
-    """
+    """Describe everything that decides which numbers are trained, by name; the arguments are those of ``train``."""
     assert loop.optimizer is not None
     parameters = {
         name: f"{tuple(x.shape)}{'' if x.requires_grad else ' frozen'}" for name, x in loop.model.named_parameters()

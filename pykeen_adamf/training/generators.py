@@ -39,13 +39,7 @@ class Synthesizer(nn.Module):
         noise_dim: int = 64,
         hidden_dim: int = 512,
     ) -> None:
-        """Initialize the generators.
-
-        :param structural_dim: The dimension of structural embeddings.
-        :param synthetic_dims: The dimension of synthetic embeddings of each modality.
-        :param noise_dim: The dimension of the noise.
-        :param hidden_dim: The dimension of the generators' hidden layers.
-        """
+        """Initialize the generators by the dimensions of structural embeddings, of synthetic ones by modality, etc."""
         super().__init__()
         self.noise_dim = noise_dim
         # constructing layers draws from the global random state
@@ -74,8 +68,6 @@ class Synthesizer(nn.Module):
     def draw(self, batch_size: int, num_groups: int) -> SyntheticNoise:
         """Draw the noise of a batch: all at once, so that it does not depend on how the batch is split.
 
-        :param batch_size: The number of triples.
-        :param num_groups: The number of synthetic embeddings for each entity and modality.
         :returns: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise of heads and of tails, by modality.
         """
         shape = (batch_size, num_groups, self.noise_dim)
@@ -84,13 +76,9 @@ class Synthesizer(nn.Module):
     def forward(
         self, model: SyntheticScoringModel, hrt_batch: LongTensor, noise: SyntheticNoise
     ) -> tuple[SyntheticEmbeddings, SyntheticEmbeddings]:
-        """Generate synthetic embeddings for the heads and tails of triples.
+        """Generate synthetic embeddings of the heads and of the tails of triples from the noise of :meth:`draw`.
 
-        :param model: The model, which provides the structural embeddings.
-        :param hrt_batch: shape: ``(batch_size, 3)``, the ID-based triples.
-        :param noise: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise, cf. :meth:`draw`.
-        :returns: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings of heads and of tails by
-            modality.
+        :returns: shape of each: ``(batch_size, num_groups, dim)``, the embeddings by modality.
         """
         structural = [model.structural_embeddings(hrt_batch[:, column]).unsqueeze(dim=1) for column in (0, 2)]
         head: dict[str, FloatTensor] = {}

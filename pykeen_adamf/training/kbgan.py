@@ -7,7 +7,6 @@ import torch
 from class_resolver import HintOrType, OptionalKwargs
 from class_resolver.contrib.torch import optimizer_resolver
 from pykeen.models import Model, model_resolver
-from pykeen.training.callbacks import MultiTrainingCallback, TrainingCallback
 from pykeen.triples import CoreTriplesFactory
 from pykeen.triples.instances import SLCWABatch
 from torch.optim import Optimizer
@@ -23,14 +22,6 @@ NUM_CANDIDATES = 20
 
 #: How much of the mean reward is that of the latest step.
 MOMENTUM = 0.1
-
-
-class GeneratorStepCallback(TrainingCallback):
-    """Lets the generator make a step after the model's."""
-
-    def post_batch(self, epoch: int, batch: Any, **kwargs: Any) -> None:
-        """Make a step."""
-        cast(KBGANTrainingLoop, self.training_loop).step_generator()
 
 
 class KBGANTrainingLoop(SamplingTrainingLoop):
@@ -145,15 +136,11 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
             self._reset_generator()
         return super()._train(*args, **kwargs)
 
-    def _train_epoch(  # type: ignore[override]
-        self, batches: Any, callbacks: MultiTrainingCallback, sub_batch_size: int | None, **kwargs: Any
-    ) -> float:
+    def _train_epoch(self, *args: Any, **kwargs: Any) -> float:
         # PyKEEN also calls this to measure the loss of other triples, and to find out what there is memory for
         self._is_learning = kwargs.get("backward", True) and not kwargs["only_size_probing"]
-        if self._is_learning and not any(isinstance(x, GeneratorStepCallback) for x in callbacks.callbacks):
-            callbacks.register_callback(GeneratorStepCallback())  # type: ignore[no-untyped-call]
         try:
-            return super()._train_epoch(batches, callbacks, sub_batch_size=sub_batch_size, **kwargs)
+            return super()._train_epoch(*args, **kwargs)
         finally:
             self._is_learning = False
 
@@ -195,6 +182,10 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
         loss = -((rewards - self.baseline) * log_probabilities).sum() / batch_size
         (loss + self.generator.collect_regularization_term() * len(rewards) / batch_size).backward()
         self._rewards.append(rewards.flatten())
+
+    def after_batch(self, batch: SLCWABatch) -> None:  # noqa: D102
+        if self._is_learning:
+            self.step_generator()
 
     def step_generator(self) -> None:
         """Let the generator make a step, after all parts of a batch."""

@@ -91,12 +91,7 @@ class GeneratorMonitor:
 
 
 def mean_modality_weights(model: Any, num_entities: int = NUM_TRACKED_ENTITIES) -> dict[str, float]:
-    """Return the mean weight of each modality, over some entities.
-
-    :param model: The model. If it does not weight modalities, there is nothing to return.
-    :param num_entities: Of how many entities at most; these are evenly spaced.
-    :returns: The weights as ``modality_weight.NAME``.
-    """
+    """Return the mean weight of each modality over some entities as ``modality_weight.NAME``, if there are weights."""
     if not hasattr(model, "modality_weights"):
         return {}
     step = max(1, math.ceil(model.num_entities / num_entities))
@@ -109,12 +104,7 @@ def mean_modality_weights(model: Any, num_entities: int = NUM_TRACKED_ENTITIES) 
 
 
 def explain_non_finite_loss(losses: Mapping[str, float], epoch: int | None = None) -> str:
-    """Tell which loss is not finite, and what to change.
-
-    :param losses: The losses by name.
-    :param epoch: The epoch, if known.
-    :returns: The message.
-    """
+    """Tell which loss is not finite, in which epoch if this is known, and what to change."""
     broken = [name for name, value in losses.items() if not math.isfinite(value)]
     when = "" if epoch is None else f" in epoch {epoch}"
     values = ", ".join(f"{name}={value:.3g}" for name, value in losses.items())

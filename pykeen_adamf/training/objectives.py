@@ -35,9 +35,7 @@ GENERATOR_OBJECTIVES: Final[tuple[GeneratorObjective, ...]] = get_args(Generator
 def self_adversarial_weights(fake: FloatTensor, temperature: float) -> FloatTensor:
     """Return the softmax over the batch of scores times a temperature, through which no gradient flows.
 
-    :param fake: shape: ``(batch_size, num_groups)``, the scores of synthetic triples.
-    :param temperature: The factor of the scores.
-    :returns: shape: ``(batch_size, num_groups)``, the weights of synthetic triples.
+    The shape of both scores and weights is ``(batch_size, num_groups)``.
     """
     return F.softmax(temperature * fake.detach(), dim=0)
 

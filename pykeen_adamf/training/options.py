@@ -70,14 +70,8 @@ def check_not_negative(name: str, value: float) -> float:
 
 
 def from_loss(name: str, value: float | None, loss: Loss, attribute: str, of_logits: float) -> float:
-    """Return an option, which defaults to the one of the model's loss.
+    """Return an option, which defaults to an attribute of self-adversarial losses, or to a value for those of logits.
 
-    :param name: The name of the option.
-    :param value: The value, if it was given.
-    :param loss: The loss.
-    :param attribute: The attribute of self-adversarial losses with the default.
-    :param of_logits: The default for losses which take scores for logits.
-    :returns: The value.
     :raises ValueError: if there is neither a value nor a default, or it is not finite
     """
     if value is None:
@@ -101,9 +95,6 @@ def split_sampler_options(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split keyword-based parameters into those of the negative sampler, and others.
 
-    :param negative_sampler: The negative sampler.
-    :param options: The parameters.
-    :returns: Those of the negative sampler, and the others.
     :raises ValueError: if there are any of the former, but the negative sampler is there already
     """
     created = isinstance(negative_sampler, NegativeSampler)

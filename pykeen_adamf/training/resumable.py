@@ -37,8 +37,6 @@ __all__ = ["ResumableTrainingLoop", "check_checkpoint"]
 def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwargs: Mapping[str, Any]) -> None:
     """Check that a checkpoint has nothing in it that would be executed, if there is one of this package's loops.
 
-    :param training_loop: The training loop.
-    :param training_kwargs: The arguments of :meth:`pykeen.training.TrainingLoop.train`.
     :raises CheckpointMismatchError: if there is anything else than numbers in it, or it is damaged
     """
     name = training_kwargs.get("checkpoint_name")

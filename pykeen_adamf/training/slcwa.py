@@ -44,13 +44,10 @@ def score_positives(model: Model, positives: LongTensor) -> FloatTensor:
 
 
 def score_negatives(model: Model, batch: SLCWABatch, start: int, stop: int) -> FloatTensor:
-    """Score the negatives of a part of a batch.
+    """Score the negatives of the positive triples of a part of a batch.
 
-    :param model: The model.
-    :param batch: The batch. If it says :data:`ONE_ENTITY_CORRUPTED`, nobody looks whether this is so.
-    :param start: The first positive triple of the part.
-    :param stop: The positive triple after its last one.
-    :returns: shape: ``(stop - start, num_negatives)``, or ``(num_valid,)`` if the batch has masks, the scores.
+    :returns: shape: ``(stop - start, num_negatives)``, or ``(num_valid,)`` if the batch has masks, the scores. If the
+        batch says :data:`ONE_ENTITY_CORRUPTED`, nobody looks whether this is so.
     """
     positives, negatives = batch["positives"][start:stop], batch["negatives"][start:stop]
     masks = batch.get("masks")
@@ -82,13 +79,8 @@ def negative_sampling_loss(
 ) -> FloatTensor:
     """Calculate the loss, including regularization, as :class:`pykeen.training.SLCWATrainingLoop` does.
 
-    The part of a batch is that of :func:`score_negatives`.
-
-    :param loss: The loss.
-    :param positive_scores: shape: ``(stop - start, 1)``, the scores of the positive triples.
-    :param negative_scores: The scores of negative triples, cf. :func:`score_negatives`.
-    :param label_smoothing: The amount of label smoothing.
-    :returns: shape: ``()``, the loss.
+    The part of a batch, and the scores of its negatives, are those of :func:`score_negatives`; the scores of positive
+    triples have the shape ``(stop - start, 1)``.
     """
     masks, pos_weights, neg_weights = (
         None if value is None else value[start:stop].to(model.device)

@@ -1,15 +1,23 @@
 """A step of training: what it calculates, and how it does not make the processor wait for the device."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 from pykeen.training import NonFiniteLossError, TrainingLoop
-from pykeen.training.callbacks import MultiTrainingCallback
+from pykeen.training.callbacks import MultiTrainingCallback, TrainingCallback
 
 from ..garbage_collection import cheap_garbage_collection
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["StepTrainingLoop"]
+
+
+class AfterBatchCallback(TrainingCallback):
+    """Lets a training loop do something after each step of the model's optimizer; it has to be the last callback."""
+
+    def post_batch(self, epoch: int, batch: Any, **kwargs: Any) -> None:
+        """Do it."""
+        cast(StepTrainingLoop, self.training_loop).after_batch(batch)
 
 
 class StepTrainingLoop(TrainingLoop[Any]):
@@ -31,10 +39,7 @@ class StepTrainingLoop(TrainingLoop[Any]):
     def get_entities(self, batch: Any, start: int, stop: int) -> LongTensor | None:
         """Return the entities that the loss of a part of a batch needs, or ``None`` for all there are.
 
-        :param batch: The batch.
-        :param start: The first positive triple of the part.
-        :param stop: The positive triple after its last one.
-        :returns: The entities on the model's device, possibly more than once.
+        They are on the model's device, possibly more than once. The part is that of some of the positive triples.
         """
         raise NotImplementedError
 
@@ -47,6 +52,9 @@ class StepTrainingLoop(TrainingLoop[Any]):
             known.
         """
         raise NotImplementedError
+
+    def after_batch(self, batch: Any) -> None:
+        """Do what else is to be done in training after each step of the model's optimizer."""
 
     @property
     def asynchronous(self) -> bool:
@@ -81,6 +89,9 @@ class StepTrainingLoop(TrainingLoop[Any]):
             # PyKEEN forgets these, so that clipping of gradients would fail
             for inner in getattr(callback, "pre_step_callbacks", ()):
                 inner.register_training_loop(self)
+        # not to measure the loss of other triples
+        if kwargs.get("backward", True) and not any(isinstance(x, AfterBatchCallback) for x in callbacks.callbacks):
+            callbacks.register_callback(AfterBatchCallback())  # type: ignore[no-untyped-call]
         loss = float(super()._train_epoch(batches, callbacks, *args, **kwargs))
         if self.asynchronous and not math.isfinite(loss):
             raise NonFiniteLossError("Loss is non-finite.")
