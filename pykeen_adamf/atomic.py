@@ -14,11 +14,8 @@ def written_atomically(path: str | Path, *, concurrently: bool = False) -> Itera
     """Write a file which appears at its place only once it is complete.
 
     An interruption at any point leaves what has been at the path before. What a killed process leaves beside it is
-    overwritten by the next one.
+    overwritten by the next one, unless several processes may write to the path concurrently.
 
-    :param path: The path of the file.
-    :param concurrently: Whether more than one process may write to the same path at a time. What a killed process
-        leaves then stays.
     :yields: The path to write to, in the same directory.
     """
     path = Path(path)

@@ -15,22 +15,12 @@ CHUNK_NUMEL_GPU: Final[int] = 2**25
 
 
 def rows_per_chunk(width: int, device: torch.device) -> int:
-    """Return the number of rows in a chunk.
-
-    :param width: >0, the numbers in a row.
-    :param device: Where the rows are.
-    :returns: The number of rows, at least one.
-    """
+    """Return the number of rows in a chunk, at least one, if there are so many numbers in a row on a device."""
     numel = CHUNK_NUMEL_CPU if device.type == "cpu" else CHUNK_NUMEL_GPU
     return max(1, numel // width)
 
 
 def row_chunks(num_rows: int, size: int) -> Iterator[tuple[int, int]]:
-    """Iterate over the chunks of rows.
-
-    :param num_rows: The number of rows.
-    :param size: >0, the number of rows in a chunk.
-    :yields: The first row of each chunk, and the one after its last.
-    """
+    """Iterate over chunks of so many rows: the first row of each, and the one after its last."""
     for start in range(0, num_rows, size):
         yield start, min(start + size, num_rows)

@@ -26,12 +26,7 @@ def digest_rows(*matrices: torch.Tensor) -> str:
 
 
 def add_rows(state: Any, x: torch.Tensor) -> None:
-    """Add a matrix to a digest, without a copy of all of it.
-
-    :param state: The state of a digest, cf. :mod:`hashlib`.
-    :param x: shape: ``(num_rows, width)``
-        The matrix.
-    """
+    """Add a matrix, shape: ``(num_rows, width)``, to a digest of :mod:`hashlib`, without a copy of all of it."""
     state.update(f"{x.dtype} {tuple(x.shape)}".encode())
     x = x.detach().cpu()
     for start, stop in row_chunks(len(x), rows_per_chunk(max(1, x.shape[1]), x.device)):

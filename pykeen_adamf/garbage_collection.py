@@ -7,12 +7,6 @@ from contextlib import contextmanager
 __all__ = ["cheap_garbage_collection"]
 
 
-class _State:
-    """Whether objects are exempt by now."""
-
-    active = False
-
-
 @contextmanager
 def cheap_garbage_collection() -> Iterator[None]:
     """Within this context, garbage is only looked for among objects that are created in it.
@@ -20,15 +14,13 @@ def cheap_garbage_collection() -> Iterator[None]:
     PyKEEN collects garbage after each epoch. With everything that it imports, this takes a quarter of a second, which
     is several times as long as an epoch on a small graph.
     """
-    # somebody else may do so already, and is the one to end it; to look for it takes longer the more objects there are
-    if _State.active or gc.get_freeze_count():
+    # somebody else may do so already, and is the one to end it
+    if gc.get_freeze_count():
         yield
         return
     gc.collect()
     gc.freeze()
-    _State.active = True
     try:
         yield
     finally:
-        _State.active = False
         gc.unfreeze()

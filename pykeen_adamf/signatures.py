@@ -6,11 +6,7 @@ __all__ = ["constructor_parameters"]
 
 
 def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a constructor, and of those of the base classes that it passes all others to.
-
-    :param cls: The class.
-    :returns: The parameters by name; of some with the same name, the one of the most derived class.
-    """
+    """Return the parameters of a constructor by name, and of those of the base classes that it passes all others to."""
     found: dict[str, inspect.Parameter] = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):

@@ -54,10 +54,8 @@ class MultimodalTriplesFactory(TriplesFactory):
 
     #: the file name of a modality's features in the directory of a saved factory
     file_name_features: ClassVar[str] = "features-{name}.safetensors"
-
     #: the file name of the modalities' names, in order
     file_name_modalities: ClassVar[str] = "modalities.json"
-
     #: the features of each modality, with one row for each entity, in the order of the entities' IDs
     features: Mapping[str, ModalityFeatures]
 
@@ -101,13 +99,7 @@ class MultimodalTriplesFactory(TriplesFactory):
         features: Mapping[str, FeatureSource],
         unknown_labels: UnknownLabels = "raise",
     ) -> Self:
-        """Add features to a factory.
-
-        :param factory: The factory.
-        :param features: The features, cf. :meth:`__init__`.
-        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
-        :returns: A new factory, sharing everything else with the given one.
-        """
+        """Return a new factory with features, cf. :meth:`__init__`, which shares everything else with a given one."""
         return cls(
             mapped_triples=factory.mapped_triples,
             entity_to_id=factory.entity_to_id,

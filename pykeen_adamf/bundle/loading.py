@@ -44,10 +44,8 @@ class Bundle:
 
     #: the model, in evaluation mode
     model: QueryScoringModel
-
     #: the training triples with labels and features
     training: CoreTriplesFactory
-
     #: what the bundle's ``model.json`` says
     configuration: Mapping[str, Any]
 

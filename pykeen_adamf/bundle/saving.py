@@ -79,10 +79,8 @@ def save_result(
     """Save a pipeline's result as PyKEEN does; and if its model is of this package, make a bundle of it.
 
     Whatever happens, PyKEEN's files are written first, and no error keeps a program from going on after a long
-    training: problems are logged, and there is no bundle then.
-
-    :param save_to_directory: PyKEEN's method, which takes the other parameters. There is a bundle only if both the
-        model, by ``save_replicates``, and the training triples, by ``save_training``, are saved.
+    training: problems are logged, and there is no bundle then; nor if the model, by ``save_replicates``, or the
+    training triples, by ``save_training``, are not saved.
     """
     if save_replicates:
         # what may be there is of another model than the one that is about to be written

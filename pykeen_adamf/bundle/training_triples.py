@@ -16,7 +16,7 @@ from ..features import FeatureError, FeatureSource, ModalityFeatures, as_feature
 from ..triples import MultimodalTriplesFactory, check_modality_name, labels_by_id, read_label_ids
 from .layout import TRIPLES_NAME, BundleError
 
-__all__ = ["FeatureStorage", "describe_triples", "digest_features", "digest_labels", "read_triples"]
+__all__ = ["FeatureStorage", "describe_triples", "digest_labels", "read_triples"]
 
 #: Whether a bundle has the features, or only says where they are.
 FeatureStorage: TypeAlias = Literal["copy", "reference"]
@@ -53,7 +53,7 @@ def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> d
                 "stored": features,
                 "dim": modality.dim,
                 "num_present": modality.num_present,
-                "sha256": digest_features(modality),
+                "sha256": modality.digest(),
             }
             for name, modality in factory.features.items()
         ]
@@ -68,11 +68,6 @@ def digest_labels(factory: TriplesFactory) -> dict[str, str]:
     }
 
 
-def digest_features(features: ModalityFeatures) -> str:
-    """Return the digest of the features and of who has them, whatever kind of file they are stored in."""
-    return digest_rows(features.presence.unsqueeze(dim=-1), features.matrix)
-
-
 def _check_reference(name: str, modality: ModalityFeatures) -> str:
     """Return the path of the file that features are from, if they can be read from it again."""
     if modality.path is None:
@@ -81,7 +76,7 @@ def _check_reference(name: str, modality: ModalityFeatures) -> str:
         read = read_features(modality.path, labels=modality.labels).align(modality.labels, unknown="ignore")
     except FeatureError as error:
         raise BundleError(f"The {name} features cannot be referred to: {error}") from error
-    if digest_features(read) != digest_features(modality):
+    if read.digest() != modality.digest():
         raise BundleError(
             f"The {name} features are no longer those of {modality.path}: the file has changed, or entities have got "
             f"other IDs or labels. Save with features='copy'."
@@ -147,6 +142,6 @@ def _read_modality(description: Mapping[str, Any], source: FeatureSource, labels
         result = as_features(source, labels, name).align(labels, unknown="ignore")
     except FeatureError as error:
         raise BundleError(f"The {name} features of the bundle cannot be read: {error} {hint}".strip()) from error
-    if digest_features(result) != description["sha256"]:
+    if result.digest() != description["sha256"]:
         raise BundleError(f"{where} has not the {name} features that the model was trained with. {hint}".strip())
     return dataclasses.replace(result, source=f"{where}")

@@ -32,10 +32,8 @@ class Encoder(ABC):
 
     #: the modality, :data:`pykeen_adamf.constants.VISUAL` or :data:`pykeen_adamf.constants.TEXTUAL`
     modality: ClassVar[str]
-
     #: the dimension of the vectors, to be set by the initializer, or a property
     dim: int
-
     #: further names to find the class by, beside its own
     synonyms: ClassVar[Collection[str]] = ()
 

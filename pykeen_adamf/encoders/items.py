@@ -20,10 +20,8 @@ class Item:
 
     #: the entity's label
     entity: str
-
     #: the paths of its images or of its texts, or the texts themselves; its vector is the mean over those
     sources: Sequence[Source] = ()
-
     #: what is already known to be unusable
     problems: Sequence[Problem] = ()
 

@@ -39,10 +39,9 @@ class RankKeepingEvaluator(RankBasedEvaluator):
 
 
 def collect_metrics(result: MetricResults[Any]) -> dict[str, dict[str, dict[str, float]]]:
-    """Collect metrics of PyKEEN's evaluation.
+    """Collect metrics of PyKEEN's rank-based evaluation by side and kind of rank.
 
-    :param result: The result of the rank-based evaluator.
-    :returns: Metrics by side and kind of rank: the paper's, and the adjusted mean rank index (AMRI) of realistic ones.
+    They are the paper's, and the adjusted mean rank index (AMRI) of realistic ranks.
     """
     # it has an expectation to be adjusted by for realistic ranks only
     realistic = {**METRICS, "AMRI": "adjusted_arithmetic_mean_rank_index"}
@@ -57,13 +56,7 @@ def collect_metrics(result: MetricResults[Any]) -> dict[str, dict[str, dict[str,
 
 
 def group_triples(testing: CoreTriplesFactory, training: CoreTriplesFactory) -> dict[str, NumpyArray]:
-    """Find the groups that triples are compared by.
-
-    :param testing: The triples.
-    :param training: The training triples, with what there is of modalities.
-    :returns: By one of :data:`.ranks.GROUPS`, shape: ``(num_triples,)``: the labels of relations, and the classes of
-        :func:`classify_coverage`, if there are any modalities.
-    """
+    """Find the groups that triples are compared by, by name: their relations' labels, and :func:`classify_coverage`."""
     triples = testing.mapped_triples.numpy()
     labels = testing.relation_id_to_label if isinstance(testing, TriplesFactory) else {}
     groups = {"relation": numpy.array([labels.get(i, str(i)) for i in triples[:, 1].tolist()])}
@@ -79,8 +72,6 @@ def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[st
     The same as the weights of :func:`pykeen_adamf.explaining.explain_relations`, which also ranks triples without each
     modality; here, this would take longer than all other measurements.
 
-    :param model: The model.
-    :param testing: The test triples.
     :returns: One row for each relation and modality, or ``None`` if the model does not weight modalities.
     """
     if not isinstance(model, ModalityWeighting) or not isinstance(testing, TriplesFactory):
@@ -94,10 +85,8 @@ def weight_modalities(model: Model, testing: CoreTriplesFactory) -> list[dict[st
     rows = []
     for i in relation.unique().tolist():
         chosen = relation == i
+        means = ((weights[head[chosen]] + weights[tail[chosen]]) / 2).mean(dim=0).tolist()
         label, num = testing.relation_id_to_label[i], int(chosen.sum())
-        means = ((weights[head[chosen]] + weights[tail[chosen]]) / 2).mean(dim=0)
-        rows += [
-            {"relation": label, "modality": modality, "weight": weight, "num_triples": num}
-            for modality, weight in zip(model.modalities, means.tolist(), strict=True)
-        ]
+        for modality, weight in zip(model.modalities, means, strict=True):
+            rows.append({"relation": label, "modality": modality, "weight": weight, "num_triples": num})
     return rows

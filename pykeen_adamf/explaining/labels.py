@@ -36,12 +36,8 @@ def resolve(values: Iterable[str | int] | LongTensor, factory: TriplesFactory, k
 
 
 def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
-    """Find the entities and relations of triples.
+    """Return the IDs of triples in a factory, shape: ``(n, 3)``, from labels, IDs, or a factory with other IDs.
 
-    :param triples: shape: ``(n, 3)``, the triples, as labels, IDs, or a triples factory. If the labels of this one have
-        other IDs, they are looked up.
-    :param factory: The triples factory which knows the entities and relations.
-    :returns: shape: ``(n, 3)``, their IDs.
     :raises ValueError: if there is no such entity or relation, or the shape is another one
     """
     if isinstance(triples, TriplesFactory) and (

@@ -22,11 +22,7 @@ class ModalityModel(Protocol):
         """Return the names of the modalities."""
 
     def without_modality(self, name: str) -> AbstractContextManager[None]:
-        """Within this context, predict as if the entities had all modalities but one.
-
-        :param name: The name of the modality.
-        :returns: The context.
-        """
+        """Return a context within which the model predicts as if the entities had all modalities but one."""
 
 
 @runtime_checkable
@@ -34,11 +30,10 @@ class ModalityWeighting(ModalityModel, Protocol):
     """A model which moreover weights the modalities of each entity."""
 
     def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor | None:
-        """Return the weights of the modalities for entities.
+        """Return the weights of the modalities of entities, shapes: ``s`` to ``(*s, num_modalities)``.
 
-        :param indices: shape: ``s``, the entities, or ``None`` for all.
-        :returns: shape: ``(*s, num_modalities)``, the weights in the order of :attr:`modalities`; for each entity they
-            sum to one. ``None``, if there are none after all.
+        They are in the order of :attr:`modalities`, and sum to one for each entity. No indices stand for all entities.
+        There may be none after all.
         """
 
 
@@ -56,25 +51,21 @@ def check_model(model: Model, triples_factory: TriplesFactory) -> ModalityModel:
         raise ValueError(
             f"A {type(triples_factory).__name__} has no labels. Use the triples factory that the model was trained on."
         )
-    sizes = [
-        (model.num_entities, model.num_real_relations),
-        (triples_factory.num_entities, triples_factory.real_num_relations),
-    ]
+    sizes = (
+        f"{model.num_entities:,} entities and {model.num_real_relations:,} relations",
+        f"{triples_factory.num_entities:,} entities and {triples_factory.real_num_relations:,} relations",
+    )
     if sizes[0] != sizes[1]:
-        described = ["{:,} entities and {:,} relations".format(*size) for size in sizes]
         raise ValueError(
-            f"The model has {described[0]}, but the triples factory {described[1]}. Use the one that the model was "
-            f"trained on.",
+            f"The model has {sizes[0]}, but the triples factory {sizes[1]}. Use the one that the model was trained on.",
         )
     return model
 
 
 def get_weights(model: ModalityModel, indices: LongTensor) -> FloatTensor:
-    """Return the weights of the modalities for entities in double precision and main memory, NaN if there are none.
+    """Return the weights of modalities of entities in double precision and main memory, NaN if there are none.
 
-    :param model: The model.
-    :param indices: shape: ``(n,)``, the entities, on the model's device.
-    :returns: shape: ``(n, num_modalities)``, the weights.
+    The shape is ``(n, num_modalities)``; the entities are those of indices on the model's device.
     """
     weights = model.modality_weights(indices) if isinstance(model, ModalityWeighting) else None
     if weights is None:

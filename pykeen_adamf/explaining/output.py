@@ -33,14 +33,10 @@ def check_path(path: str | Path, suffixes: Collection[str]) -> Path:
 
 
 def write_table(table: pandas.DataFrame, path: str | Path) -> Path:
-    """Write a table to a file, which appears at its place only once it is complete.
+    """Write a table to a file, which appears at its place only once it is complete, and return its path.
 
-    :param table: The table.
-    :param path: The path of the file: tab-separated (``.tsv``), comma-separated (``.csv``), or a list with an object
-        for each row (``.json``).
-    :returns: The path.
-    :raises ValueError: if it has another suffix
-    :raises OSError: if it cannot be written
+    It is tab-separated (``.tsv``), comma-separated (``.csv``), or a list with an object for each row (``.json``). What
+    cannot be written raises the errors of :func:`check_path`.
     """
     path = check_path(path, TABLE_SUFFIXES)
     suffix = path.suffix.lower()

@@ -33,11 +33,8 @@ class Ranker:
     """
 
     def __init__(self, model: Model, triples: LongTensor, known: LongTensor, batch_size: int | None = None) -> None:
-        """Find out once what is the same for all states.
+        """Initialize the ranker with triples to rank, and with known ones, both by ID.
 
-        :param model: The model.
-        :param triples: shape: ``(num_triples, 3)``, the triples to rank.
-        :param known: shape: ``(num_known, 3)``, the triples which are known to be true.
         :param batch_size: >0, how many triples to rank at once; for each of them, there is a score of each entity.
             Defaults to as many as take some 17 million numbers at once: scores, or what the interaction calculates them
             from.
@@ -55,7 +52,6 @@ class Ranker:
         """Rank the triples by the model as it is now.
 
         :param advance: Called with a number of triples as soon as their heads, or tails, are ranked.
-        :returns: The scores, and the ranks of heads and of tails.
         :raises ValueError: if a score is no number
         """
         _, head_ranks = self._rank(0, advance)

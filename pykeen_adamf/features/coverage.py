@@ -18,13 +18,10 @@ class CoverageReport:
 
     #: the number of entities
     num_entities: int
-
     #: the number of entities with each modality
     per_modality: Mapping[str, int]
-
     #: the number of entities that have every modality
     num_complete: int
-
     #: the number of entities that have no modality at all (beside their place in the graph)
     num_none: int
 

@@ -10,6 +10,7 @@ import torch
 from typing_extensions import Self
 
 from ..chunking import row_chunks, rows_per_chunk
+from ..digests import digest_rows
 from ..typing import BoolTensor, FloatTensor, LongTensor, NumpyArray
 
 __all__ = ["FeatureError", "ModalityFeatures", "take_rows"]
@@ -37,16 +38,12 @@ class ModalityFeatures:
 
     #: shape: ``(num_entities, dim)``, the features, of any floating point data type
     matrix: FloatTensor
-
     #: the entity labels, in row order
     labels: Sequence[str]
-
     #: shape: ``(num_entities,)``, whether the entity has this modality
     presence: BoolTensor
-
     #: where the features come from, for messages
     source: str = "features"
-
     #: the absolute path of the file that they were read from, if any
     path: str | None = None
 
@@ -109,6 +106,10 @@ class ModalityFeatures:
     def num_present(self) -> int:
         """Return the number of entities that have this modality."""
         return int(self.presence.sum())
+
+    def digest(self) -> str:
+        """Return the digest of the features and of who has them, whatever kind of file they are stored in."""
+        return digest_rows(self.presence.unsqueeze(dim=-1), self.matrix)
 
     def align(self, labels: Iterable[str], unknown: Literal["raise", "ignore"] = "raise") -> Self:
         """Re-order the rows to follow the given labels.

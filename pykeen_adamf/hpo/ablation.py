@@ -29,8 +29,6 @@ def adapt_prepare_ablation(
     All configurations of a study get it, such that its models and training loops can be compared, if one of these is
     of this package. All other studies are left as they are.
 
-    :param wrapped: PyKEEN's :func:`pykeen.ablation.prepare_ablation`, which is called with the other parameters.
-    :returns: The directories and the paths of the configurations.
     :raises ValueError: if there are options of a negative sampler, but it is not named
     """
     arguments = inspect.signature(wrapped).bind(*args, **kwargs).arguments

@@ -29,10 +29,9 @@ Place = tuple[str, Options]
 def move_negative_sampler(training_loop: type[SamplingTrainingLoop], kwargs: MutableMapping[str, Any]) -> str:
     """Move the negative sampler to where it is kept, and let options given to the training loop be fixed in all trials.
 
-    An option which is given twice must have the same value, and none can be both fixed and tuned.
+    An option which is given twice must have the same value, and none can be both fixed and tuned. The keyword arguments
+    of :func:`pykeen.hpo.hpo_pipeline` are changed.
 
-    :param training_loop: The training loop.
-    :param kwargs: The keyword arguments of :func:`pykeen.hpo.hpo_pipeline`, which are changed.
     :returns: The name of the negative sampler.
     :raises ValueError: if options contradict each other, or the negative sampler is not registered with PyKEEN
     :raises ExtraKeysError: if the negative sampler has no such options

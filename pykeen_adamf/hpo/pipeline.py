@@ -38,8 +38,6 @@ def adapt_hpo_pipeline(
 
     Nothing else is changed for models and training loops of others.
 
-    :param wrapped: PyKEEN's :func:`pykeen.hpo.hpo_pipeline`, which is called with the other parameters.
-    :returns: Its result.
     :raises ValueError: if the dataset is refused, or options contradict each other
     :raises ExtraKeysError: if the negative sampler has no such options
     """
@@ -83,8 +81,6 @@ def refuse_leaking_validation(dataset: Any, dataset_kwargs: Mapping[str, Any] | 
     or its class, or to the constructor of an instance. Triples factories, and datasets made from others, e.g., by
     :meth:`pykeen.datasets.Dataset.remix`, are not refused, since nothing is known of where they come from.
 
-    :param dataset: The dataset as given to PyKEEN: its name, its class, an instance, or anything else.
-    :param dataset_kwargs: Its keyword-based parameters.
     :raises ValueError: if the dataset is refused
     """
     cls = type(dataset) if isinstance(dataset, MultimodalBenchmark) else dataset

@@ -33,14 +33,11 @@ def is_ours(cls: type) -> bool:
 
 
 def add_default_ranges(model: type[Model], kwargs: MutableMapping[str, Any]) -> None:
-    """Add the paper's grids for a model of this package to the arguments of a study.
+    """Add the paper's grids for a model of this package to the arguments of a study, which are changed.
 
     Those of the loss are added if it is self-adversarial negative sampling, and the one of the learning rate if the
     optimizer is Adam or one of its variants. What the user has fixed, or has given a range of, stays as it is. The
     embedding dimension, which the paper does not tune, has the range of the model.
-
-    :param model: The model.
-    :param kwargs: The keyword arguments of :func:`pykeen.hpo.hpo_pipeline`, which are changed.
     """
     loss, optimizer = kwargs.get("loss"), kwargs.get("optimizer")
     loss_cls = model.loss_default if loss is None else loss_resolver.lookup(loss)

@@ -26,10 +26,8 @@ def list_presets() -> list[str]:
 
 
 def preset_path(name: str) -> Path:
-    """Return the path of a preset.
+    """Return the path of the JSON file of a preset, whose name may be in upper or lower case.
 
-    :param name: The name, in upper or lower case.
-    :returns: The path of a JSON file.
     :raises ValueError: if there is no such preset
     """
     names = {known.lower(): known for known in list_presets()}
@@ -40,11 +38,6 @@ def preset_path(name: str) -> Path:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Return a preset.
-
-    :param name: The name, in upper or lower case.
-    :returns: A new dictionary for :func:`pykeen.pipeline.pipeline_from_config`.
-    :raises ValueError: if there is no such preset
-    """
+    """Return a preset as a new dictionary for :func:`pykeen.pipeline.pipeline_from_config`, cf. :func:`preset_path`."""
     preset: dict[str, Any] = json.loads(preset_path(name).read_text(encoding="utf-8"))
     return preset

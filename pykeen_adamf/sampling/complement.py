@@ -19,24 +19,15 @@ class ComplementSampler(nn.Module):
 
     #: shape: ``(num_keys,)``, the sorted distinct keys
     keys: LongTensor
-
     #: shape: ``(num_keys + 1,)``, where each key's values start
     offsets: LongTensor
-
     #: shape: ``(num_pairs,)``, the searchable numbers
     shifted: LongTensor
-
     #: shape: ``(num_pairs,)``, the sorted pairs of a key's number and a value
     pairs: LongTensor
 
     def __init__(self, keys: LongTensor, values: LongTensor, num_values: int, ordered: bool = False) -> None:
-        """Index pairs of keys and values.
-
-        :param keys: shape: ``(n,)``, the keys.
-        :param values: shape: ``(n,)``, the values.
-        :param num_values: The number of possible values.
-        :param ordered: Whether pairs are known to be distinct, and sorted by key and then by value.
-        """
+        """Index pairs of keys and values, which may be known to be distinct and ordered, by key and then by value."""
         super().__init__()
         self.num_values = num_values
         distinct, segment = (keys.unique_consecutive if ordered else keys.unique)(return_inverse=True)
@@ -87,13 +78,10 @@ class ComplementSampler(nn.Module):
         return torch.where(valid, values, excluded), valid
 
     def restrict(self, keys: LongTensor, excluded: LongTensor, pool: LongTensor) -> "ComplementSampler":
-        """Return a sampler from a part of the values.
+        """Return a sampler from a part of the values, the pool, which are sorted and distinct.
 
-        :param keys: shape: ``(n,)``, the keys which will be used.
-        :param excluded: shape: ``(n,)``, a value for each of them to exclude in any case.
-        :param pool: shape: ``(pool_size,)``, the values to draw from, sorted and distinct.
         :returns: A sampler for the keys' *positions* among the given ones, which returns positions in the pool, except
-            for those of values that are excluded, or occur with the key.
+            for those of values that are excluded, one for each key, or occur with the key.
         """
         everyone = torch.arange(len(keys), device=keys.device)
         # a row for each key, with one more value, which occurs with each of them: thus no key is unknown. Other values

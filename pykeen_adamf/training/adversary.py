@@ -34,7 +34,6 @@ class SyntheticBatch:
 
     #: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise of heads and of tails by modality
     noise: SyntheticNoise
-
     #: shape of each: ``(batch_size, num_groups)``, the weights by kind; ``None`` if they need not be known beforehand
     weights: Mapping[SyntheticKind, FloatTensor] | None = None
 

@@ -65,15 +65,6 @@ def _simplify(value: Any, depth: int = 3) -> Any:
     return {"": type(value).__name__, **{name: _simplify(x, depth - 1) for name, x in public.items()}}
 
 
-def _describe_model(model: nn.Module) -> str:
-    """Describe each module by its own attributes, and not by those of its parts."""
-    modules = {
-        name: {key: x for key, x in _simplify(module, depth=1).items() if not isinstance(x, dict)}
-        for name, module in model.named_modules()
-    }
-    return json.dumps(modules)
-
-
 def _describe_stopper(stopper: Stopper | None) -> str:
     """Describe a stopper, and what it measures."""
     if not isinstance(stopper, EarlyStopper):
@@ -97,14 +88,6 @@ def _describe_callbacks(callbacks: Any, callbacks_kwargs: Any) -> str:
     return describe([known, callbacks_kwargs if any(isinstance(x, str | type) for x in known) else None])
 
 
-def _describe_sampler(loop: Any) -> str:
-    """Describe a negative sampler, whether it is given by its name or its class."""
-    hint = loop.negative_sampler
-    if hint is None or isinstance(hint, str):
-        hint = negative_sampler_resolver.lookup(hint)
-    return describe([hint, loop.negative_sampler_kwargs or {}])
-
-
 def describe_triples(factory: CoreTriplesFactory, *, inverse: bool | None = None) -> dict[str, str]:
     """Return digests of training triples, of their labels, and of each modality's features, by name.
 
@@ -118,7 +101,7 @@ def describe_triples(factory: CoreTriplesFactory, *, inverse: bool | None = None
         result["labels of entities and relations"] = hashlib.sha256(labels.encode()).hexdigest()
     if isinstance(factory, MultimodalTriplesFactory):
         for name, modality in factory.features.items():
-            result[f"{name} features"] = digest_rows(modality.presence.unsqueeze(dim=-1), modality.matrix)
+            result[f"{name} features"] = modality.digest()
     return result
 
 
@@ -130,11 +113,21 @@ def describe_run(
     parameters = {
         name: f"{tuple(x.shape)}{'' if x.requires_grad else ' frozen'}" for name, x in loop.model.named_parameters()
     }
-    sampled = isinstance(loop, SLCWATrainingLoop)
+    # each module by its own attributes, and not by those of its parts
+    modules = {
+        name: {key: x for key, x in _simplify(module, depth=1).items() if not isinstance(x, dict)}
+        for name, module in loop.model.named_modules()
+    }
+    sampler = {}
+    if isinstance(loop, SLCWATrainingLoop):
+        # whether it is given by its name or its class
+        hint = loop.negative_sampler
+        hint = negative_sampler_resolver.lookup(hint) if hint is None or isinstance(hint, str) else hint
+        sampler = {"negative sampler": describe([hint, loop.negative_sampler_kwargs or {}])}
     return {
         **{f"version of {name}": version(name) for name in ("pykeen", "pykeen-adamf", "torch")},
         "training loop": type(loop).__name__,
-        "model": _describe_model(loop.model),
+        "model": json.dumps(modules),
         "parameters": json.dumps(parameters),
         "random seed": str(loop.model._random_seed),
         "loss": describe(loop.loss),
@@ -142,7 +135,7 @@ def describe_run(
         # not the optimizer itself, of which schedules change the learning rate
         "optimizer": describe([type(loop.optimizer), loop.optimizer.defaults]),
         "learning rate scheduler": describe(loop.lr_scheduler),
-        **({"negative sampler": _describe_sampler(loop)} if sampled else {}),
+        **sampler,
         "stopper": _describe_stopper(stopper),
         "callbacks": _describe_callbacks(arguments.get("callbacks"), arguments.get("callbacks_kwargs")),
         # whether it is given, or left to the default

@@ -14,7 +14,7 @@ from pykeen.triples import TriplesFactory
 from pykeen_adamf.bundle import load, save
 from pykeen_adamf.bundle.arguments import describe_instance, restore_instance
 from pykeen_adamf.bundle.layout import FORMAT_VERSION
-from pykeen_adamf.bundle.training_triples import digest_features, digest_labels
+from pykeen_adamf.bundle.training_triples import digest_labels
 from pykeen_adamf.digests import digest_rows
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import AdaMF, AdaMFRotatE
@@ -165,7 +165,7 @@ def test_digests_stay_the_same():
     matrix = torch.arange(6, dtype=torch.float16).view(3, 2)
     features = ModalityFeatures.from_matrix(matrix, ["a", "ß", "🚀"], presence=[False, True, True])
     factory = TriplesFactory(torch.tensor([[0, 0, 2], [1, 1, 0]]), {"🚀": 2, "a": 0, "ß": 1}, {"r": 0, "s": 1})
-    digests = [digest_features(features), digest_rows(factory.mapped_triples), *digest_labels(factory).values()]
+    digests = [features.digest(), digest_rows(factory.mapped_triples), *digest_labels(factory).values()]
     assert (FORMAT_VERSION, [digest[:16] for digest in digests]) == (1, GOLDEN)
 
 
