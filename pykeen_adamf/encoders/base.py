@@ -47,20 +47,15 @@ class Encoder(ABC):
 
     @abstractmethod
     def load(self, source: Source) -> Any:
-        """Load and prepare one input.
+        """Load and prepare one input for :meth:`encode`, as small as it can be: batches are held in memory.
 
         :param source: The path of a file; or a text, for textual encoders.
-        :returns: The input, for :meth:`encode`. Batches of them are held in memory, thus it should be small.
         :raises UnusableInputError: if there is nothing usable, e.g., since the image is broken
         """
 
     @abstractmethod
     def encode(self, inputs: Sequence[Any]) -> FloatTensor:
-        """Encode a batch of inputs.
-
-        :param inputs: What :meth:`load` has returned, at least one.
-        :returns: shape: ``(len(inputs), dim)``, the vectors, on the CPU.
-        """
+        """Encode a batch of what :meth:`load` has returned, shape of the result: ``(len(inputs), dim)``, on the CPU."""
 
 
 class VisualEncoder(Encoder):
@@ -80,10 +75,8 @@ class VisualEncoder(Encoder):
 
     @abstractmethod
     def prepare(self, image: "Image") -> Any:
-        """Prepare an image for :meth:`encode`.
+        """Prepare an image, upright and in RGB, for :meth:`encode`, with a size independent of the image's.
 
-        :param image: The image, upright, in RGB, of any size.
-        :returns: The input, of a size independent of the image's.
         :raises UnusableInputError: if the image is unusable
         """
 

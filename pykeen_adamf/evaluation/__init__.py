@@ -1,7 +1,6 @@
 """What differences between models amount to, triple by triple."""
 
-from .bootstrap import Interval, bootstrap_means
-from .comparison import COVERAGE_CLASSES, classify_coverage, compare_ranks
+from .comparison import COVERAGE_CLASSES, Interval, bootstrap_means, classify_coverage, compare_ranks
 from .ranks import METRICS, RankFileError, Ranks, rank_metrics, read_ranks
 
 __all__ = [

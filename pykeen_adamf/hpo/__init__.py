@@ -4,10 +4,6 @@
 go through the functions of this module, whichever way they are called.
 """
 
-from .ablation import adapt_prepare_ablation
-from .pipeline import adapt_hpo_pipeline
+from .pipeline import adapt_hpo_pipeline, adapt_prepare_ablation
 
-__all__ = [
-    "adapt_hpo_pipeline",
-    "adapt_prepare_ablation",
-]
+__all__ = ["adapt_hpo_pipeline", "adapt_prepare_ablation"]

@@ -1,7 +1,10 @@
-"""What changes in PyKEEN's hyper-parameter optimization for models, datasets and the training loops of this package."""
+"""What changes in PyKEEN's hyper-parameter optimization and ablation studies for what is of this package."""
 
+import inspect
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +12,8 @@ from click.core import ParameterSource
 from pykeen.datasets import dataset_resolver
 from pykeen.hpo.hpo import HpoPipelineResult
 from pykeen.models import model_resolver
-from pykeen.training import training_loop_resolver
+from pykeen.training import SLCWATrainingLoop, training_loop_resolver
+from pykeen.utils import upgrade_to_sequence
 
 from ..datasets.base import MultimodalBenchmark
 from ..datasets.published import BENCHMARKS
@@ -18,7 +22,9 @@ from ..training.step import StepTrainingLoop
 from .negative_sampler import fix_options, move_negative_sampler
 from .ranges import add_default_ranges, is_ours
 
-__all__ = ["adapt_hpo_pipeline", "refuse_leaking_validation"]
+__all__ = ["adapt_hpo_pipeline", "adapt_prepare_ablation", "refuse_leaking_validation"]
+
+Directories = list[tuple[Path, Path]]
 
 
 def adapt_hpo_pipeline(
@@ -105,3 +111,39 @@ def refuse_leaking_validation(dataset: Any, dataset_kwargs: Mapping[str, Any] | 
         raise ValueError(
             f"{warning} To tune on the published split all the same, pass dataset_kwargs=dict(validation='published').",
         )
+
+
+def adapt_prepare_ablation(
+    wrapped: Callable[..., Directories], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Directories:
+    """Write the configurations of an ablation study, with the negative sampler.
+
+    PyKEEN writes one for each combination, with the options of the negative sampler, but without the negative sampler
+    itself: a study is run with the default one, whatever was asked for.
+
+    All configurations of a study get it, such that its models and training loops can be compared, if one of these is
+    of this package. All other studies are left as they are.
+
+    :raises ValueError: if there are options of a negative sampler, but it is not named
+    """
+    arguments = inspect.signature(wrapped).bind(*args, **kwargs).arguments
+    if not any(
+        is_ours(resolver.lookup(name))
+        for key, resolver in (("models", model_resolver), ("training_loops", training_loop_resolver))
+        for name in upgrade_to_sequence(arguments[key])
+    ):
+        return wrapped(*args, **kwargs)
+    negative_sampler = arguments.get("negative_sampler")
+    for name in ("model_to_neg_sampler_to_neg_sampler_kwargs", "model_to_neg_sampler_to_neg_sampler_kwargs_ranges"):
+        if negative_sampler is None and arguments.get(name):
+            raise ValueError(
+                f"The ablation study has options of negative samplers, {arguments[name]!r}, but does not say which "
+                f"sampler to use. Pass its name as negative_sampler.",
+            )
+    directories = wrapped(*args, **kwargs)
+    for _, path in directories if negative_sampler is not None else ():
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if issubclass(training_loop_resolver.lookup(config["pipeline"]["training_loop"]), SLCWATrainingLoop):
+            config["pipeline"]["negative_sampler"] = negative_sampler
+            path.write_text(json.dumps(config, indent=2), encoding="utf-8")
+    return directories

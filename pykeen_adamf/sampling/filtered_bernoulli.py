@@ -19,9 +19,7 @@ def head_corruption_probability(mapped_triples: MappedTriples, num_relations: in
     It is $\frac{tph}{tph + hpt}$, where $tph$ is the average number of tails for each head of the relation, and $hpt$
     the average number of heads for each tail.
 
-    :param mapped_triples: shape: ``(n, 3)``, the ID-based triples.
-    :param num_relations: The number of relations.
-    :returns: shape: ``(num_relations,)``, the probabilities; one half for relations without triples.
+    There is one for each relation, in the order of IDs; one half for relations without triples.
     """
     pairs = [mapped_triples[:, :2].unique(dim=0)[:, 1], mapped_triples[:, 1:].unique(dim=0)[:, 0]]
     # the average number of tails for each head is the number of triples divided by the number of heads

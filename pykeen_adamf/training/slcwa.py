@@ -241,13 +241,10 @@ class SamplingTrainingLoop(ResumableSLCWATrainingLoop):
         )
 
     def train(self, triples_factory: CoreTriplesFactory, *args: Any, **kwargs: Any) -> list[float] | None:
-        """Train the model.
+        """Train the model with the parameters of :meth:`pykeen.training.TrainingLoop.train`.
 
-        :param triples_factory: The training triples.
-        :param args: Passed to :meth:`pykeen.training.TrainingLoop.train`.
-        :param kwargs: Parameters of the negative sampler which are to be changed, e.g., ``num_negs_per_pos``, the
-            number of negatives for each positive triple; all others are passed on, too. PyKEEN's hyper-parameter
-            optimization can tune no others.
+        :param kwargs: May have parameters of the negative sampler to be changed, too, e.g., ``num_negs_per_pos``, the
+            number of negatives for each positive triple. PyKEEN's hyper-parameter optimization can tune no others.
         :returns: The losses per epoch.
         """
         sampler_kwargs, kwargs = split_sampler_options(self.negative_sampler, kwargs)

@@ -125,7 +125,7 @@ def test_chunks_do_not_matter(monkeypatch):
     """Neither does the global random state."""
     values = numpy.random.default_rng(0).normal(size=(7, 3))
     expected = bootstrap_means(values, num_resamples=100, seed=3)
-    monkeypatch.setattr("pykeen_adamf.evaluation.bootstrap.MAX_DRAWS", 50)
+    monkeypatch.setattr("pykeen_adamf.evaluation.comparison.MAX_DRAWS", 50)
     numpy.random.seed(0)  # noqa: NPY002
     for one, other in zip(bootstrap_means(values, num_resamples=100, seed=3), expected, strict=True):
         numpy.testing.assert_allclose(one, other, rtol=1e-12)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas
 
 from ...evaluation import RankFileError
-from ...evaluation.bootstrap import DEFAULT_RESAMPLES
+from ...evaluation.comparison import DEFAULT_RESAMPLES
 from ...explaining.output import write_table
 from .published import CITED, NOTES, PAPER
 from .reporting.comparisons import MIN_TRIPLES, compare, compare_tuning, find_pairs
