@@ -4,15 +4,7 @@ from typing import Final, get_args
 
 from .typing import Attention, Missing, SyntheticKind
 
-__all__ = [
-    "ATTENTIONS",
-    "DATA_ENVIRONMENT_VARIABLE",
-    "MISSING",
-    "STRUCTURAL",
-    "SYNTHETIC_KINDS",
-    "TEXTUAL",
-    "VISUAL",
-]
+__all__ = ["ATTENTIONS", "DATA_ENVIRONMENT_VARIABLE", "MISSING", "STRUCTURAL", "SYNTHETIC_KINDS", "TEXTUAL", "VISUAL"]
 
 #: The name of the learned modality that every entity has; no feature modality can be called so.
 STRUCTURAL: Final = "structural"

@@ -26,11 +26,7 @@ class LazyAdam(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
     ) -> None:
         """Initialize the optimizer; ``lr``, ``betas`` and ``eps`` are those of :class:`torch.optim.Adam`.
 

@@ -24,13 +24,7 @@ from .features import (
     write_features,
 )
 
-__all__ = [
-    "MultimodalTriplesFactory",
-    "check_modality_name",
-    "labels_by_id",
-    "read_label_ids",
-    "without_features",
-]
+__all__ = ["MultimodalTriplesFactory", "check_modality_name", "labels_by_id", "read_label_ids", "without_features"]
 
 UnknownLabels = Literal["raise", "ignore"]
 
@@ -94,10 +88,7 @@ class MultimodalTriplesFactory(TriplesFactory):
 
     @classmethod
     def from_triples_factory(
-        cls,
-        factory: TriplesFactory,
-        features: Mapping[str, FeatureSource],
-        unknown_labels: UnknownLabels = "raise",
+        cls, factory: TriplesFactory, features: Mapping[str, FeatureSource], unknown_labels: UnknownLabels = "raise"
     ) -> Self:
         """Return a new factory with features, cf. :meth:`__init__`, which shares everything else with a given one."""
         return cls(
@@ -236,7 +227,7 @@ def check_modality_name(name: str) -> str:
     if not re.fullmatch(r"[\w-]+", name) or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
         raise FeatureError(
             f"{name!r} cannot be the name of a modality: use letters, digits, '_' and '-', and neither the name of "
-            f"the learned modality of every entity, {STRUCTURAL!r}, nor one that PyTorch reserves.",
+            f"the learned modality of every entity, {STRUCTURAL!r}, nor one that PyTorch reserves."
         )
     return name
 

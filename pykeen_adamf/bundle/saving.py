@@ -34,11 +34,7 @@ NUM_PROBES: Final = 8
 
 
 def save(
-    model: nn.Module,
-    triples_factory: CoreTriplesFactory,
-    directory: str | Path,
-    *,
-    features: FeatureStorage = "copy",
+    model: nn.Module, triples_factory: CoreTriplesFactory, directory: str | Path, *, features: FeatureStorage = "copy"
 ) -> Path:
     """Save a model with all that it needs to predict.
 

@@ -133,7 +133,7 @@ class MultimodalBenchmark(LazyMultimodalDataset):
             if path is None and selection != "published":
                 raise FeatureError(
                     f"{self.benchmark_name} has no {name} features in {place}. Put a file {self.benchmark_name}-{name}"
-                    f".pth (or {', '.join(FEATURE_SUFFIXES[1:])}) there, or pass features={{{name!r}: PATH}}.",
+                    f".pth (or {', '.join(FEATURE_SUFFIXES[1:])}) there, or pass features={{{name!r}: PATH}}."
                 )
             if path is None:
                 message = "%s has no %s features in %s: the modality is missing for every entity."
@@ -147,7 +147,7 @@ class MultimodalBenchmark(LazyMultimodalDataset):
             if name not in (known := self.published.features):
                 raise FeatureError(
                     f"Only a published modality can be missing for every entity, i.e., one of {list(known)}; leave "
-                    f"{name!r} out instead.",
+                    f"{name!r} out instead."
                 )
             return ModalityFeatures.missing(labels, dim=known[name].dim, source=name)
         if not isinstance(source, str | Path) or self.directory is None or Path(source).exists():
@@ -157,7 +157,7 @@ class MultimodalBenchmark(LazyMultimodalDataset):
         if not inside.exists():
             raise FeatureError(
                 f"The {name} feature file {source} does not exist, neither as {Path(source).absolute()} nor as "
-                f"{inside}. Check the path.",
+                f"{inside}. Check the path."
             )
         return inside
 
@@ -202,6 +202,6 @@ def carve_out(triples: LongTensor, num: int, exclude: LongTensor, seed: int) -> 
     except (ValueError, ZeroDivisionError) as error:
         raise ValueError(
             f"Cannot carve a holdout of {num:,} validation triples out of {len(triples):,} training triples, such that "
-            f"all entities and relations remain. Use validation='published'.",
+            f"all entities and relations remain. Use validation='published'."
         ) from error
     return remaining, holdout[~isin_many_dim(holdout, exclude, dim=0)]

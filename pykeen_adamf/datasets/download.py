@@ -69,7 +69,7 @@ def _ensure(path: Path, sha256: str, fetch: Callable[[Path], object], origin: st
         if actual != sha256:
             raise DownloadError(
                 f"The download of {path.name} is damaged, truncated, or not the published file: it has "
-                f"{temporary.stat().st_size:,} bytes with SHA-256 {actual}, but {sha256} is expected. {by_hand}",
+                f"{temporary.stat().st_size:,} bytes with SHA-256 {actual}, but {sha256} is expected. {by_hand}"
             )
         temporary.replace(path)
     return path

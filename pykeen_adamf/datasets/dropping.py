@@ -24,11 +24,7 @@ DROPPING_ORDERS: Final[tuple[DroppingOrder, ...]] = get_args(DroppingOrder)
 
 
 def drop_from_dataset(
-    dataset: Dataset,
-    ratio: float,
-    seed: int,
-    by: DroppingOrder = "uniform",
-    modalities: Iterable[str] | None = None,
+    dataset: Dataset, ratio: float, seed: int, by: DroppingOrder = "uniform", modalities: Iterable[str] | None = None
 ) -> EagerMultimodalDataset:
     """Drop a part of what there is of modalities, for training and evaluation alike.
 

@@ -53,10 +53,7 @@ class EmojiKG(LazyMultimodalDataset):
     modality_names: ClassVar[tuple[str, ...]] = ("visual", "textual")
 
     def __init__(
-        self,
-        modalities: Collection[str] = modality_names,
-        create_inverse_triples: bool = False,
-        eager: bool = False,
+        self, modalities: Collection[str] = modality_names, create_inverse_triples: bool = False, eager: bool = False
     ) -> None:
         """Initialize the dataset.
 

@@ -31,7 +31,7 @@ def _read_lines(path: Path) -> list[str]:
     if int(first) != len(lines):
         raise DatasetFormatError(
             f"{path}:1 says that there are {int(first):,} lines, but {len(lines):,} follow. The file may be truncated; "
-            f"get it again, or correct its first line.",
+            f"get it again, or correct its first line."
         )
     return lines
 
@@ -79,6 +79,6 @@ def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTenso
             largest = max(int(rows[bad[0]][column]) for column in columns)
             raise DatasetFormatError(
                 f"{path}:{bad[0] + 2} has the {name} {largest}, but there are only {bound:,}. Mind the order of "
-                f"columns: head, tail, relation.",
+                f"columns: head, tail, relation."
             )
     return torch.from_numpy(head_tail_relation[:, [0, 2, 1]].copy())

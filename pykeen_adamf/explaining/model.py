@@ -45,7 +45,7 @@ def check_model(model: Model, triples_factory: TriplesFactory) -> ModalityModel:
     if not isinstance(model, ModalityModel):
         raise ValueError(
             f"{type(model).__name__} cannot be explained by modality: this takes a model with `modalities` and "
-            f"`without_modality`, such as AdaMFRotatE.",
+            f"`without_modality`, such as AdaMFRotatE."
         )
     if not isinstance(triples_factory, TriplesFactory):
         raise ValueError(
@@ -57,7 +57,7 @@ def check_model(model: Model, triples_factory: TriplesFactory) -> ModalityModel:
     )
     if sizes[0] != sizes[1]:
         raise ValueError(
-            f"The model has {sizes[0]}, but the triples factory {sizes[1]}. Use the one that the model was trained on.",
+            f"The model has {sizes[0]}, but the triples factory {sizes[1]}. Use the one that the model was trained on."
         )
     return model
 

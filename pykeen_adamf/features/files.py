@@ -51,7 +51,7 @@ def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
     if not vectors or len({len(vector) for vector in vectors.values()}) != 1:
         raise FeatureError(
             f"{path} has neither an entry {KEY_FEATURES!r}, nor a single matrix, nor one vector of the same length for "
-            f"each entity; its entries are {sorted(map(str, data))[:5]}.",
+            f"each entity; its entries are {sorted(map(str, data))[:5]}."
         )
     return torch.stack(list(vectors.values())), list(vectors), None
 
@@ -149,14 +149,14 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     except pickle.UnpicklingError as error:
         raise FeatureError(
             f"{path} contains arbitrary Python objects, which are not loaded because they could run any code. Save a "
-            f"plain tensor (torch.save(tensor, path)) instead, or the file is damaged ({error.__class__.__name__}).",
+            f"plain tensor (torch.save(tensor, path)) instead, or the file is damaged ({error.__class__.__name__})."
         ) from error
     except Exception as error:
         # readers of damaged files raise almost anything
         if any(hint in str(error) for hint in ("allow_pickle", "Object arrays", "Python objects in dtype")):
             raise FeatureError(
                 f"{path} is damaged, or an array of Python objects, which are not loaded because they could run any "
-                f"code. Save it as a floating point array.",
+                f"code. Save it as a floating point array."
             ) from error
         raise FeatureError(f"{path} cannot be read; it may be truncated or damaged: {error!r}") from error
     row_labels = labels if stored_labels is None else stored_labels
@@ -190,7 +190,7 @@ def as_features(source: FeatureSource, labels: Sequence[str] | None, name: str) 
         return ModalityFeatures.from_matrix(torch.stack(list(vectors.values())), vectors, source=f"the {name} vectors")
     raise FeatureError(
         f"Cannot use a {type(source).__name__} as {name} features: pass a path, a matrix, vectors by label, or "
-        f"ModalityFeatures.",
+        f"ModalityFeatures."
     )
 
 

@@ -123,7 +123,7 @@ class ModalityFeatures:
         if others:
             raise FeatureError(
                 f"{self.source} has rows for {_shorten(sorted(others))}, which are no entities of this graph. Check "
-                f"that the labels are spelled as in the triples; pass unknown_labels='ignore' to leave such rows out.",
+                f"that the labels are spelled as in the triples; pass unknown_labels='ignore' to leave such rows out."
             )
         if not self.labels:
             return self.missing(labels, dim=self.dim, source=self.source)
@@ -176,13 +176,13 @@ def _check_labels(labels: Sequence[str], num_rows: int, source: str) -> None:
     if len(labels) != num_rows:
         raise FeatureError(
             f"{source} has {num_rows:,} rows, but there are {len(labels):,} entities. There must be exactly one row "
-            f"for each entity, in the entities' order; or use a file which stores the labels beside the rows.",
+            f"for each entity, in the entities' order; or use a file which stores the labels beside the rows."
         )
     if len(set(labels)) != len(labels):
         duplicates = [label for label, count in Counter(labels).items() if count > 1]
         raise FeatureError(
             f"{source} has more than one row for {_shorten(duplicates)}. Keep one row for each entity, e.g., the "
-            f"mean of its rows.",
+            f"mean of its rows."
         )
 
 
@@ -207,7 +207,7 @@ def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTens
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise FeatureError(
             f"{source} has the shape {tuple(matrix.shape)}, but a matrix with one row for each entity is needed. "
-            f"Reshape it to (num_entities, dim).",
+            f"Reshape it to (num_entities, dim)."
         )
     return matrix.detach().cpu()
 
@@ -226,7 +226,7 @@ def _normalize_presence(
         raise FeatureError(
             f"{source} has NaN or infinite values for {_shorten([labels[i] for i in bad.nonzero().view(-1).tolist()])},"
             f" although these entities are to have the modality. Fill in the values; or, if the entity lacks the "
-            f"modality, set its whole row to NaN or its presence to False.",
+            f"modality, set its whole row to NaN or its presence to False."
         )
     return present
 
@@ -250,6 +250,6 @@ def _as_mask(presence: BoolTensor | NumpyArray | Sequence[bool], num_rows: int, 
         kind = getattr(presence, "dtype", type(presence).__name__)
         raise FeatureError(
             f"The presence mask of {source} is of {kind} with the shape {tuple(getattr(presence, 'shape', ()))}, but "
-            f"must be boolean with one value for each of the {num_rows:,} rows.",
+            f"must be boolean with one value for each of the {num_rows:,} rows."
         )
     return presence.detach().cpu()

@@ -81,19 +81,19 @@ def _resolve(*hints: HintOrType[NegativeSampler]) -> type[NegativeSampler]:
         if isinstance(hint, NegativeSampler):
             raise ValueError(
                 f"Each trial has a negative sampler of its own: pass the name or the class of {type(hint).__name__} "
-                f"rather than an instance, and its options as negative_sampler_kwargs.",
+                f"rather than an instance, and its options as negative_sampler_kwargs."
             )
     classes = {negative_sampler_resolver.lookup(hint) for hint in hints if hint is not None}
     if len(classes) > 1:
         raise ValueError(
             f"The negative sampler is given twice, as negative_sampler={hints[0]!r} and as "
-            f"training_loop_kwargs=dict(negative_sampler={hints[1]!r}). Leave one of them out.",
+            f"training_loop_kwargs=dict(negative_sampler={hints[1]!r}). Leave one of them out."
         )
     cls = classes.pop() if classes else FilteredBernoulliNegativeSampler
     if negative_sampler_resolver.lookup_dict.get(negative_sampler_resolver.normalize_cls(cls)) is not cls:
         raise ValueError(
             f"{cls.__name__} is unknown to PyKEEN, and a saved configuration could not name it. Register it first: "
-            f"pykeen.sampling.negative_sampler_resolver.register({cls.__name__}).",
+            f"pykeen.sampling.negative_sampler_resolver.register({cls.__name__})."
         )
     return cls
 
@@ -126,6 +126,6 @@ def _merge(places: Iterable[Place]) -> dict[str, Any]:
             if first != value:
                 raise ValueError(
                     f"{key} is given twice, as {first!r} in {origin} and as {value!r} in {place}. Leave one of them "
-                    f"out.",
+                    f"out."
                 )
     return {key: value for key, (value, _) in merged.items()}

@@ -105,11 +105,11 @@ def refuse_leaking_validation(dataset: Any, dataset_kwargs: Mapping[str, Any] | 
             name = cls.__name__
             raise ValueError(
                 f"{warning} For an instance that is {name}(validation='holdout'), or {name}(validation='published') to "
-                f"tune on the published split all the same.",
+                f"tune on the published split all the same."
             )
     elif (dataset_kwargs or {}).get("validation") is None:
         raise ValueError(
-            f"{warning} To tune on the published split all the same, pass dataset_kwargs=dict(validation='published').",
+            f"{warning} To tune on the published split all the same, pass dataset_kwargs=dict(validation='published')."
         )
 
 
@@ -138,7 +138,7 @@ def adapt_prepare_ablation(
         if negative_sampler is None and arguments.get(name):
             raise ValueError(
                 f"The ablation study has options of negative samplers, {arguments[name]!r}, but does not say which "
-                f"sampler to use. Pass its name as negative_sampler.",
+                f"sampler to use. Pass its name as negative_sampler."
             )
     directories = wrapped(*args, **kwargs)
     for _, path in directories if negative_sampler is not None else ():

@@ -22,9 +22,7 @@ LOSS_RANGES: Final[Ranges] = {
 }
 
 #: Section 4.1 of the paper: the learning rate of the model, i.e., of the discriminator.
-OPTIMIZER_RANGES: Final[Ranges] = {
-    "lr": dict(type="categorical", choices=[1.0e-5, 1.0e-4, 1.0e-3]),
-}
+OPTIMIZER_RANGES: Final[Ranges] = {"lr": dict(type="categorical", choices=[1.0e-5, 1.0e-4, 1.0e-3])}
 
 
 def is_ours(cls: type) -> bool:

@@ -51,7 +51,7 @@ class FilteredBernoulliNegativeSampler(NegativeSampler):
 
     #: The default strategy for optimizing the negative sampler's hyper-parameters: the grid of the AdaMF-MAT paper
     hpo_default: ClassVar[Mapping[str, Mapping[str, Any]]] = dict(
-        num_negs_per_pos=dict(type="categorical", choices=[32, 64, 128]),
+        num_negs_per_pos=dict(type="categorical", choices=[32, 64, 128])
     )
 
     def __init__(

@@ -21,14 +21,7 @@ from .generators import Synthesizer, TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
 from .objectives import ADVERSARIAL_WEIGHTINGS, GENERATOR_OBJECTIVES, AdversarialWeighting, GeneratorObjective
 from .one_vs_all import OneVsAllTrainingLoop
-from .options import (
-    HPO_RANGES,
-    check_choice,
-    check_kinds,
-    check_not_negative,
-    check_positive,
-    from_loss,
-)
+from .options import HPO_RANGES, check_choice, check_kinds, check_not_negative, check_positive, from_loss
 from .slcwa import SamplingTrainingLoop
 
 __all__ = ["AdversarialTrainingLoop", "MATTrainingLoop", "OneVsAllMATTrainingLoop"]
@@ -94,7 +87,7 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
                 f"{self.model.__class__.__name__} cannot be trained with modality adversarial training: it must be a "
                 f"pykeen_adamf.models.SyntheticScoringModel with a structural and at least one other modality, such as "
                 f"AdaMFRotatE or AdaMF (without use_structural=False). For others, use training_loop='sLCWA' or "
-                f"'OneVsAll'.",
+                f"'OneVsAll'."
             )
         self.synthetic_kinds = check_kinds(synthetic_kinds)
         self.adversarial_weighting = check_choice(

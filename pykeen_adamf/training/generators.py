@@ -33,11 +33,7 @@ class Synthesizer(nn.Module):
     """
 
     def __init__(
-        self,
-        structural_dim: int,
-        synthetic_dims: Mapping[str, int],
-        noise_dim: int = 64,
-        hidden_dim: int = 512,
+        self, structural_dim: int, synthetic_dims: Mapping[str, int], noise_dim: int = 64, hidden_dim: int = 512
     ) -> None:
         """Initialize the generators by the dimensions of structural embeddings, of synthetic ones by modality, etc."""
         super().__init__()

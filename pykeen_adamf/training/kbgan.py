@@ -78,11 +78,7 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
                 f"There is nothing to choose from with num_negs_per_pos={sampler_kwargs['num_negs_per_pos']} "
                 f"candidates. Use at least 2."
             )
-        super().__init__(
-            triples_factory=triples_factory,
-            negative_sampler_kwargs=sampler_kwargs,
-            **kwargs,
-        )
+        super().__init__(triples_factory=triples_factory, negative_sampler_kwargs=sampler_kwargs, **kwargs)
         if not isinstance(generator, Model):
             generator_kwargs = {"random_seed": self.model._random_seed, **(generator_kwargs or {})}
         # whatever the generator is, the model is trained with the same random numbers

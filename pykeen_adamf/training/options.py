@@ -83,7 +83,7 @@ def from_loss(name: str, value: float | None, loss: Loss, attribute: str, of_log
             # e.g., the margin of a ranking loss is between two scores, and says nothing about a single one
             raise ValueError(
                 f"Modality adversarial training takes its {name} from the model's loss, but {loss.__class__.__name__} "
-                f"has no such {name}. Use loss='NSSA', or pass {name} to the training loop.",
+                f"has no such {name}. Use loss='NSSA', or pass {name} to the training loop."
             )
     if not _is_finite(value):
         raise ValueError(f"{name} must be finite, but is {value!r}")

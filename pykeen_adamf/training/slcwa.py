@@ -217,9 +217,7 @@ class ResumableSLCWATrainingLoop(ResumableTrainingLoop, SLCWATrainingLoop):
 class SamplingTrainingLoop(ResumableSLCWATrainingLoop):
     """A training loop whose negatives are those of our sampler by default, and which can change its options later."""
 
-    @update_docstring_with_resolver_keys(
-        ResolverKey("negative_sampler", "pykeen.sampling.negative_sampler_resolver"),
-    )
+    @update_docstring_with_resolver_keys(ResolverKey("negative_sampler", "pykeen.sampling.negative_sampler_resolver"))
     def __init__(
         self,
         *,
