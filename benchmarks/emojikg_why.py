@@ -18,7 +18,7 @@ from emojikg_methods import carry_out, read_configuration, run_all
 
 from pykeen_adamf.experiments.recording import VALIDATION
 from pykeen_adamf.experiments.results import describe_environment, write_json
-from pykeen_adamf.training import adversary
+from pykeen_adamf.training import adversarial_step
 from pykeen_adamf.training.objectives import adversarial_loss
 
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
@@ -45,7 +45,7 @@ PARTS = {"positive only": positive_only, "synthetic only": synthetic_only}
 def carry_out_part(configuration: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Train with a part of the adversarial loss, by the folder's name, or with all of it."""
     part = PARTS.get(folder.name.rpartition(", ")[0].partition(", ")[2], adversarial_loss)
-    with mock.patch.object(adversary, "adversarial_loss", part):
+    with mock.patch.object(adversarial_step, "adversarial_loss", part):
         return carry_out(configuration, folder, validate_every=EVERY)
 
 

@@ -15,7 +15,6 @@ from ..models import supports_synthetic_scoring
 from ..optimizers import prefer_fused
 from ..typing import SyntheticKind
 from .adversarial_step import AdversarialStepLoop
-from .adversary import Adversary
 from .configuration import describe
 from .generators import Synthesizer, TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
@@ -120,16 +119,6 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         self.adversarial_losses_per_epoch = []
         self.meter = LossMeter()
         self.monitor = GeneratorMonitor(collapse_threshold)
-        self.adversary = Adversary(
-            model=self.model,
-            synthesizer=self.synthesizer,
-            monitor=self.monitor,
-            kinds=self.synthetic_kinds,
-            margin=self.margin,
-            temperature=self.adversarial_temperature,
-            weighting=self.adversarial_weighting,
-            objective=self.generator_objective,
-        )
         self._reset_generators()
 
     def extra_state(self) -> dict[str, Any]:  # noqa: D102

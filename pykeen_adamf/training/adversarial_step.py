@@ -1,7 +1,9 @@
 """A step of adversarial training: first of the discriminator, then of the generators."""
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,10 +13,17 @@ from pykeen.utils import get_batchnorm_modules
 
 from ..chunking import row_chunks
 from ..models import SyntheticScoringModel
-from ..typing import FloatTensor
-from .adversary import Adversary, SyntheticBatch
-from .generators import TrainableGenerators
+from ..nn.regularized import running_statistics
+from ..typing import FloatTensor, LongTensor, SyntheticKind
+from .generators import Synthesizer, SyntheticBatch, TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter, explain_non_finite_loss, mean_modality_weights
+from .objectives import (
+    AdversarialWeighting,
+    GeneratorObjective,
+    adversarial_loss,
+    generator_loss,
+    self_adversarial_weights,
+)
 from .resumable import ResumableTrainingLoop
 from .slcwa import score_positives
 
@@ -26,8 +35,13 @@ class AdversarialStepLoop(ResumableTrainingLoop):
 
     model: SyntheticScoringModel
     adversarial_weight: float
+    adversarial_weighting: AdversarialWeighting
+    adversarial_temperature: float
+    margin: float
+    generator_objective: GeneratorObjective
+    synthetic_kinds: Collection[SyntheticKind]
     num_groups: int
-    adversary: Adversary
+    synthesizer: Synthesizer
     generators: TrainableGenerators
     monitor: GeneratorMonitor
     meter: LossMeter
@@ -116,15 +130,16 @@ class AdversarialStepLoop(ResumableTrainingLoop):
         all_positives = self.get_positives(batch).to(self.device)
         batch_size = len(all_positives)
         if start == 0 or self._synthetic_batch is None:
-            self._synthetic_batch = self.adversary.draw(all_positives, self.num_groups, stop - start, generators=False)
+            self._synthetic_batch = self.draw_synthetic(all_positives, stop - start)
         positives = all_positives[start:stop]
         with self.model.sharing(self.get_entities(batch, start, stop)):
             base_loss, positive = self.base_loss(batch, start, stop, label_smoothing)
-            with self.adversary.sharing(positives):
+            with self._sharing_all(positives):
                 if positive is None or get_batchnorm_modules(self.model.interaction):
                     positive = score_positives(self.model, positives).squeeze(dim=-1)
-                synthetic_batch = self._synthetic_batch.part(start, stop)
-                loss = self.adversary.discriminator_loss(positive, positives, synthetic_batch)
+                drawn = self._synthetic_batch.part(start, stop)
+                options = self.margin, self.adversarial_temperature, self.adversarial_weighting
+                loss = adversarial_loss(positive, self.score_synthetic(positives, drawn), *options, drawn.weights)
         share, weight = (stop - start) / batch_size, 1.0
         if self.loss.reduction != "mean":
             # parts of a batch are added up, rather than averaged
@@ -133,6 +148,44 @@ class AdversarialStepLoop(ResumableTrainingLoop):
         for name, value in (("kgc_loss", base_loss), ("adversarial_loss", loss), ("discriminator_loss", total)):
             self.meter.add(share, **{name: value * weight})
         return total
+
+    def draw_synthetic(
+        self, positives: LongTensor, part_size: int | None = None, *, generators: bool = False
+    ) -> SyntheticBatch:
+        """Draw the noise of a batch and, if it is processed in parts of some size, calculate the weights it needs.
+
+        These are other ones for the generators' loss than for the discriminator's.
+        """
+        batch = SyntheticBatch(noise=self.synthesizer.draw(len(positives), self.num_groups))
+        weighted = self.adversarial_weighting == "self-adversarial"
+        weighted = weighted and not (generators and self.generator_objective != "minimax")
+        if weighted and part_size is not None and part_size < len(positives):
+            scores: dict[SyntheticKind, list[FloatTensor]] = {kind: [] for kind in self.synthetic_kinds}
+            for start, stop in row_chunks(len(positives), part_size):
+                part = positives[start:stop]
+                with torch.no_grad(), self._sharing_all(part):
+                    for kind, x in self.score_synthetic(part, batch.part(start, stop)).items():
+                        scores[kind].append(x)
+            temperature = self.adversarial_temperature
+            weights = {kind: self_adversarial_weights(torch.cat(x), temperature) for kind, x in scores.items()}
+            batch = dataclasses.replace(batch, weights=weights)
+        self.monitor.begin()
+        return batch
+
+    @contextmanager
+    def _sharing_all(self, positives: LongTensor) -> Iterator[None]:
+        """Within this context, real and synthetic triples are scored by the same entities and statistics."""
+        with self.model.sharing(positives[:, [0, 2]]), running_statistics(self.model.interaction):
+            yield
+
+    def score_synthetic(self, positives: LongTensor, batch: SyntheticBatch) -> Mapping[SyntheticKind, FloatTensor]:
+        """Return the scores of synthetic triples made of positive ones, each of shape ``(batch_size, num_groups)``."""
+        head, tail = self.synthesizer(self.model, positives, batch.noise)
+        self.monitor.observe(head, tail)
+        synthetic = self.model.score_synthetic(positives, head, tail, kinds=self.synthetic_kinds)
+        # already part of the loss for sampled negatives
+        self.model.collect_regularization_term()  # type: ignore[no-untyped-call]
+        return synthetic
 
     def step_generators(self, batch: Any, only_size_probing: bool) -> None:
         """Make one step of the generators, with new noise (lines 10 to 14 of algorithm 1).
@@ -143,14 +196,16 @@ class AdversarialStepLoop(ResumableTrainingLoop):
             return
         positives = self.get_positives(batch).to(self.device)
         part_size = self._sub_batch_size or len(positives)
-        synthetic_batch = self.adversary.draw(positives, self.num_groups, part_size, generators=True)
+        synthetic_batch = self.draw_synthetic(positives, part_size, generators=True)
+        options = self.margin, self.adversarial_temperature, self.adversarial_weighting, self.generator_objective
         with self.generators.gradients() as accumulate:
             for start, stop in row_chunks(len(positives), part_size):
                 part = positives[start:stop]
-                with self.adversary.sharing(part):
+                with self._sharing_all(part):
                     with torch.no_grad():
                         positive = score_positives(self.model, part).squeeze(dim=-1)
-                    loss = self.adversary.generator_loss(positive, part, synthetic_batch.part(start, stop))
+                    drawn = synthetic_batch.part(start, stop)
+                    loss = generator_loss(positive, self.score_synthetic(part, drawn), *options, drawn.weights)
                 share = len(part) / len(positives)
                 self.meter.add(share, generator_loss=loss)
                 if not self.asynchronous and not torch.isfinite(loss):

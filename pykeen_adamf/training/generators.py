@@ -1,5 +1,6 @@
 """The generators of synthetic embeddings, with a source of randomness, an optimizer and a schedule of their own."""
 
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,18 +12,52 @@ from class_resolver.contrib.torch import lr_scheduler_resolver
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from typing_extensions import Self
 
 from ..models import SyntheticScoringModel
 from ..nn.generator import ModalityGenerator
-from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings
+from ..typing import FloatTensor, LongTensor, SyntheticEmbeddings, SyntheticKind
 from .checkpoint_file import load_schedule
 
-__all__ = ["Synthesizer", "SyntheticNoise", "TrainableGenerators"]
+__all__ = ["Synthesizer", "SyntheticBatch", "TrainableGenerators"]
 
 logger = logging.getLogger(__name__)
 
 #: The noise of heads and of tails by modality.
 SyntheticNoise: TypeAlias = Mapping[str, tuple[FloatTensor, FloatTensor]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SyntheticBatch:
+    """The noise of a batch and, if it is processed in parts, the weights of its synthetic triples.
+
+    Self-adversarial weights are a softmax over the batch. A part of it does not know the others' scores, and would
+    have other weights; with these here, gradients of the parts add up to that of the batch.
+    """
+
+    #: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise of heads and of tails by modality
+    noise: SyntheticNoise
+    #: shape of each: ``(batch_size, num_groups)``, the weights by kind; ``None`` if they need not be known beforehand
+    weights: Mapping[SyntheticKind, FloatTensor] | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Return the number of triples."""
+        head, _ = next(iter(self.noise.values()))
+        return head.shape[0]
+
+    def part(self, start: int, stop: int) -> Self:
+        """Select a part of the batch.
+
+        Its weights are multiplied by the inverse of its share, since its loss is going to be multiplied by the share.
+        """
+        if (start, stop) == (0, self.batch_size):
+            return self
+        factor, weights = self.batch_size / (stop - start), self.weights
+        if weights is not None:
+            weights = {kind: factor * x[start:stop] for kind, x in weights.items()}
+        noise = {name: (head[start:stop], tail[start:stop]) for name, (head, tail) in self.noise.items()}
+        return dataclasses.replace(self, noise=noise, weights=weights)
 
 
 class Synthesizer(nn.Module):

@@ -155,7 +155,7 @@ def test_training(golden, reference):
 
         reference.replay(noise)
         positive = loop.model.score_hrt(positives).squeeze(dim=-1)
-        synthetic = loop.adversary.score(positives, loop.adversary.draw(positives, loop.num_groups))
+        synthetic = loop.score_synthetic(positives, loop.draw_synthetic(positives))
         expect("positive_scores", positive + loop.margin, tolerance)
         expect(
             "fake_scores", torch.stack([x.squeeze(dim=-1) for x in synthetic.values()], dim=-1) + loop.margin, tolerance
