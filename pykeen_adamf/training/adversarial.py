@@ -109,6 +109,7 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
             noise_dim=check_positive("noise_dim", noise_dim),
             hidden_dim=check_positive("hidden_dim", hidden_dim),
         )
+        self.companion = self.synthesizer
         self.generators = TrainableGenerators(
             self.synthesizer,
             optimizer_resolver.lookup(generator_optimizer),
@@ -127,12 +128,6 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
         self.generators.load_state_dict(state["generators"])
         self.adversarial_losses_per_epoch = list(state["losses"])
-
-    def best_extra_state(self) -> dict[str, Any]:  # noqa: D102
-        return dict(self.synthesizer.state_dict())
-
-    def load_best_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
-        self.synthesizer.load_state_dict(state)
 
     def describe_options(self) -> dict[str, str]:  # noqa: D102
         names = (

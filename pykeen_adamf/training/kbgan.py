@@ -90,6 +90,7 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
                 f"The generator has {sizes[1][0]:,} entities and {sizes[1][1]:,} relations, but the model has "
                 f"{sizes[0][0]:,} and {sizes[0][1]:,}. Use one of the same triples."
             )
+        self.companion = self.generator
         self.generator_optimizer_cls = optimizer_resolver.lookup(generator_optimizer)
         self.generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
         self._initial = {name: x.detach().clone() for name, x in self.generator.state_dict().items()}
@@ -112,12 +113,6 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
         self.generator.load_state_dict(state["generator"])
         self.generator_step.load_state_dict(state["optimizer"])
         self.baseline = state["baseline"]
-
-    def best_extra_state(self) -> dict[str, Any]:  # noqa: D102
-        return dict(self.generator.state_dict())
-
-    def load_best_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
-        self.generator.load_state_dict(state)
 
     def describe_options(self) -> dict[str, str]:  # noqa: D102
         return {

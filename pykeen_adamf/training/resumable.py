@@ -16,6 +16,7 @@ from pykeen.training import TrainingLoop, training_loop_resolver
 from pykeen.training.callbacks import MultiTrainingCallback
 from pykeen.triples import CoreTriplesFactory
 from pykeen.utils import get_batchnorm_modules
+from torch import nn
 from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
@@ -72,6 +73,8 @@ class ResumableTrainingLoop(StepTrainingLoop):
     _directory: Path
     _is_resumed: bool = False
 
+    #: what a subclass trains beside the model, to be kept with the best model
+    companion: nn.Module | None = None
     #: the size of sub-batches in use, which PyKEEN only searches when training starts
     _sub_batch_size: int | None = None
 
@@ -81,13 +84,6 @@ class ResumableTrainingLoop(StepTrainingLoop):
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:
         """Load a state, cf. :meth:`extra_state`."""
-
-    def best_extra_state(self) -> dict[str, Any]:
-        """Return the parameters of what a subclass trains beside the model, to be kept with the best model."""
-        return {}
-
-    def load_best_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Load parameters, cf. :meth:`best_extra_state`."""
 
     def describe_options(self) -> dict[str, str]:
         """Describe the options of a subclass, which must be the same to continue training."""
@@ -196,7 +192,8 @@ class ResumableTrainingLoop(StepTrainingLoop):
         assert self.optimizer is not None
         if self._best_path is not None and Path(path) == self._best_path:
             # the stopper has found a new best model; nothing else of it is needed later
-            best = {"epoch": self._epoch, "model": self._model_state(), "extra": self.best_extra_state()}
+            extra = {} if self.companion is None else dict(self.companion.state_dict())
+            best = {"epoch": self._epoch, "model": self._model_state(), "extra": extra}
             torch.save(to_plain(best), path)
             return
         state = {
@@ -275,7 +272,8 @@ class ResumableTrainingLoop(StepTrainingLoop):
 
     def _load_best(self, best: Mapping[str, Any]) -> None:
         self._load_model(best["model"])
-        self.load_best_extra_state(best["extra"])
+        if self.companion is not None:
+            self.companion.load_state_dict(best["extra"])
 
 
 def _parse(text: str) -> Any:
