@@ -17,7 +17,6 @@ def read_hdf5(path: Path, labels: Sequence[str] | None) -> tuple[Any, Sequence[s
     An entity's dataset may hold several vectors, e.g., one for each of its images; they are averaged (eq. 1 of the
     AdaMF-MAT paper).
 
-    :param path: The path of the file.
     :param labels: The entities to look up. HDF5 reads slashes in names as folders and collapses repeated ones; looking
         names up is hence the only exact way to get labels such as URIs back.
     :returns: The matrix, the labels of its rows if the file stores them, and no presence mask.

@@ -45,12 +45,11 @@ class ComplementSampler(nn.Module):
         self.any_saturated = bool((counts >= num_values).any())
 
     def sample(self, keys: LongTensor, excluded: LongTensor, num: int) -> tuple[LongTensor, BoolTensor | None]:
-        """Draw values which do not occur with the given keys.
+        """Draw so many values, with replacement, which do not occur with each of the given keys.
 
         :param keys: shape: ``(*batch_dims, 1)``, the keys.
         :param excluded: shape: ``(*batch_dims, 1)``, a value to exclude in any case; it is part of those that occur
             with the key, unless the key is unknown.
-        :param num: The number of values to draw for each key, with replacement.
         :returns: shape of both: ``(*batch_dims, num)``, the values; and whether they are valid, i.e., whether there was
             any value to draw, or ``None`` if there always is.
         """

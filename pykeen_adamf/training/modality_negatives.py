@@ -23,10 +23,8 @@ class ModalityNegativesTrainingLoop(SamplingTrainingLoop):
     """Training with sampled negatives, whose entities are put together from modalities of different entities."""
 
     def __init__(self, *, modalities: Sequence[str] | None = None, **kwargs: Any) -> None:
-        """Initialize the training loop.
+        """Initialize the training loop by the modalities that negatives have from another entity than the others.
 
-        :param modalities: The modalities that negatives have from another entity than the others.
-        :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`.
         :raises ValueError: if the model does not have structural embeddings and these modalities
         """
         super().__init__(**kwargs)
