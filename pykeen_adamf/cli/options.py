@@ -1,7 +1,6 @@
 """Types of options, and options that several commands have in common."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -28,6 +27,16 @@ POSITIVE: Final = click.IntRange(min=1)
 POSITIVE_FLOAT: Final = click.FloatRange(min=0, min_open=True)
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
 EXISTING_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+#: The options of a budget, and where they are in a configuration of PyKEEN's pipeline.
+BUDGET: Final = {
+    "epochs": ("training_kwargs", "num_epochs"),
+    "embedding_dim": ("model_kwargs", "embedding_dim"),
+    "batch_size": ("training_kwargs", "batch_size"),
+    "negatives": ("negative_sampler_kwargs", "num_negs_per_pos"),
+    "learning_rate": ("optimizer_kwargs", "lr"),
+}
 
 
 def parse_pairs(parameter: click.Parameter, value: tuple[str, ...], example: str) -> dict[str, str]:
@@ -92,11 +101,14 @@ def budget_options(**defaults: Any) -> Callable[[F], F]:
     return decorate
 
 
-def take_overrides(options: dict[str, Any]) -> Any:
-    """Take the options of :func:`budget_options` out, and return them as :class:`Overrides`."""
-    from ..experiments.paper.contenders import Overrides
-
-    return Overrides(**{field.name: options.pop(field.name) for field in fields(Overrides)})
+def take_overrides(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Take the options of :func:`budget_options` out, and return those that were given as parameters of a pipeline."""
+    overrides: dict[str, dict[str, Any]] = {}
+    for option, (group, name) in BUDGET.items():
+        value = options.pop(option, None)
+        if value is not None:
+            overrides.setdefault(group, {})[name] = value
+    return overrides
 
 
 def take_dataset_kwargs(options: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from pykeen.pipeline import pipeline
 
+from pykeen_adamf.cli.options import take_overrides
 from pykeen_adamf.datasets import EmojiKG
 from pykeen_adamf.experiments.configuration import merge
 from pykeen_adamf.experiments.demo.questions import (
@@ -16,7 +17,7 @@ from pykeen_adamf.experiments.demo.questions import (
     format_question,
     name_entity,
 )
-from pykeen_adamf.experiments.paper.contenders import Overrides, load_configuration
+from pykeen_adamf.experiments.paper.contenders import load_configuration
 
 KEYWORD = Question("emoji:rocket", "has_keyword", "keyword:space", side="tail")
 
@@ -30,8 +31,8 @@ def dataset():
 @pytest.fixture(scope="module", params=["RotatE", "AdaMF"])
 def model(request, dataset):
     """Return a model that has learned next to nothing."""
-    small = Overrides(epochs=1, embedding_dim=4, negatives=2)
-    kwargs = merge(load_configuration(request.param, "EmojiKG")["pipeline"], small.as_pipeline())
+    small = take_overrides(dict(epochs=1, embedding_dim=4, negatives=2))
+    kwargs = merge(load_configuration(request.param, "EmojiKG")["pipeline"], small)
     kwargs["training_kwargs"]["use_tqdm"] = False
     return pipeline(
         **{**kwargs, "dataset": dataset},

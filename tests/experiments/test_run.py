@@ -1,6 +1,5 @@
 """One run, and what its folder says."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -42,8 +41,8 @@ from .cases import (
     wait_for_epochs,
     write_configuration,
 )
-from .paper.cases import OVERRIDES, plan_runs, write_dataset
 from .paper.cases import execute as execute_planned
+from .paper.cases import override, plan_runs, write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +255,7 @@ def test_missing_modalities(benchmark, tmp_path):
 
 def test_rare_entities_first(benchmark, tmp_path):
     """On a graph where entities have different numbers of triples."""
-    overrides = dataclasses.replace(OVERRIDES, epochs=1, batch_size=1024)
+    overrides = override(epochs=1, batch_size=1024)
     kwargs = dict(datasets=["EmojiKG"], dataset_kwargs={}, overrides=overrides, num_test_triples=10)
     run = plan_runs(benchmark, "figure3", models=["AdaMF"], missing_by="degree", **kwargs)[2]
     result, _ = execute_planned(run, tmp_path / "run")

@@ -4,7 +4,6 @@ A configuration is a file that ``pykeen experiments run`` reads: a dictionary wi
 the parameters of :func:`pykeen.pipeline.pipeline`.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,7 @@ from pykeen.training import training_loop_resolver
 
 from ..configuration import check_configuration, read_sections
 
-__all__ = ["CONFIGURATIONS", "CONTENDERS", "DEFAULT", "Overrides", "choose", "load_configuration"]
+__all__ = ["CONFIGURATIONS", "CONTENDERS", "DEFAULT", "choose", "load_configuration"]
 
 #: The directory of the configurations: one folder for each dataset, and one for all others.
 CONFIGURATIONS: Final = Path(__file__).parent / "configurations"
@@ -36,36 +35,6 @@ CONTENDERS: Final[Mapping[str, str]] = {
     name: name.replace(" (", "-").rstrip(")")
     for name in (*STRUCTURAL, *OTHERS, *MULTIMODAL, *(f"{model}-MAT" for model in MULTIMODAL))
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Overrides:
-    """What is to be different from the configurations; ``None`` leaves it as it is there."""
-
-    epochs: int | None = None
-    #: margins stay as they are, but for the one of RotatE (PyKEEN), whose distances depend on it
-    embedding_dim: int | None = None
-    #: the number of triples in a batch
-    batch_size: int | None = None
-    #: the number of negatives for each positive triple
-    negatives: int | None = None
-    #: of the model, not of the generators
-    learning_rate: float | None = None
-
-    def as_pipeline(self) -> dict[str, dict[str, Any]]:
-        """Return the parameters of PyKEEN's pipeline to change, to be merged into a configuration's."""
-        places = {
-            ("training_kwargs", "num_epochs"): self.epochs,
-            ("model_kwargs", "embedding_dim"): self.embedding_dim,
-            ("training_kwargs", "batch_size"): self.batch_size,
-            ("negative_sampler_kwargs", "num_negs_per_pos"): self.negatives,
-            ("optimizer_kwargs", "lr"): self.learning_rate,
-        }
-        result: dict[str, dict[str, Any]] = {}
-        for (group, name), value in places.items():
-            if value is not None:
-                result.setdefault(group, {})[name] = value
-        return result
 
 
 def choose(kind: str, names: Iterable[str], known: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from ...hpo.pipeline import refuse_leaking_validation
 from ...training import KBGANTrainingLoop
 from ..configuration import merge
 from ..data import digest_data, get_modalities
-from .contenders import CONTENDERS, STRUCTURAL, Overrides, choose, load_configuration
+from .contenders import CONTENDERS, STRUCTURAL, choose, load_configuration
 
 __all__ = ["EXPERIMENTS", "GROUPS", "MISSING_RATIOS", "Run", "Variant", "get_dropping_order", "plan"]
 
@@ -102,7 +102,7 @@ def plan(
     models: Collection[str] | None = None,
     dataset_kwargs: Mapping[str, Any] | None = None,
     configurations: str | Path | None = None,
-    overrides: Overrides | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
     num_test_triples: int | None = None,
     missing_by: DroppingOrder = "uniform",
 ) -> list[Run]:
@@ -114,7 +114,9 @@ def plan(
     :param models: The names of some of the experiment's models or variants, or ``None`` for all.
     :param dataset_kwargs: The keyword-based parameters of the dataset.
     :param configurations: A directory with a configuration for each model, instead of those of this package.
-    :param overrides: What is to be different from the configurations.
+    :param overrides: What is to be different from all configurations: keyword-based parameters of PyKEEN's pipeline by
+        the name of their dictionary, e.g., ``{"training_kwargs": {"num_epochs": 5}}``. Margins stay as they are if it
+        is the embedding dimension, but for the one of RotatE (PyKEEN), whose distances depend on it.
     :param num_test_triples: The number of test triples to rank, or ``None`` for all.
     :param missing_by: Which features figure 3 drops first: ``"uniform"`` for random ones, or ``"degree"`` for those of
         rare entities.
@@ -130,14 +132,14 @@ def plan(
         raise ValueError(f"There must be at least one seed, but seeds is {seeds}.")
     if dataset_kwargs and len(names) > 1:
         raise ValueError(f"Files can be given for one dataset at a time, but not for {' and '.join(names)} at once.")
-    dataset_kwargs, overrides = dataset_kwargs or {}, overrides or Overrides()
+    dataset_kwargs = dataset_kwargs or {}
     data = {} if num_test_triples is None else {"test_triples": num_test_triples}
     runs = []
     for name in names:
         dataset = load_dataset(name, dataset_kwargs)
         for variant in variants:
             _check_modalities(experiment, variant, name, get_modalities(dataset))
-        bases = [_configure(variant, name, dataset_kwargs, configurations, overrides) for variant in variants]
+        bases = [_configure(variant, name, dataset_kwargs, configurations, overrides or {}) for variant in variants]
         digest = digest_data(dataset)
         for seed in range(seeds):
             changes = {"metadata": {"experiment": experiment}, "pipeline": {"random_seed": seed}, "data": data}
@@ -182,22 +184,23 @@ def _configure(
     dataset: str,
     dataset_kwargs: Mapping[str, Any],
     directory: str | Path | None,
-    overrides: Overrides,
+    overrides: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return the configuration of a variant's runs, but for their random seeds."""
     configuration = load_configuration(variant.contender, dataset, directory)
     metadata, pipeline = configuration["metadata"], configuration["pipeline"]
-    wanted = overrides.as_pipeline()
+    wanted = merge(overrides, {})
+    wanted_dim = wanted.get("model_kwargs", {}).get("embedding_dim")
     loop = training_loop_resolver.lookup(pipeline.get("training_loop"))
     if not issubclass(loop, SLCWATrainingLoop) or loop is KBGANTrainingLoop:
         # there are none, or it is the number of candidates for the only one, and not a budget
         wanted.pop("negative_sampler_kwargs", None)
-    if loop is KBGANTrainingLoop and overrides.embedding_dim:
-        wanted["training_loop_kwargs"] = {"generator_kwargs": {"embedding_dim": overrides.embedding_dim}}
+    if loop is KBGANTrainingLoop and wanted_dim:
+        wanted["training_loop_kwargs"] = {"generator_kwargs": {"embedding_dim": wanted_dim}}
     dim, loss = pipeline.get("model_kwargs", {}).get("embedding_dim"), pipeline.get("loss_kwargs", {})
-    if variant.contender == "RotatE (PyKEEN)" and dim and overrides.embedding_dim:
+    if variant.contender == "RotatE (PyKEEN)" and dim and wanted_dim:
         # the 2-norm of d coordinates of similar modulus is 1 / sqrt(d) of their sum, which the others use
-        scale = (dim / overrides.embedding_dim) ** 0.5
+        scale = (dim / wanted_dim) ** 0.5
         factors = {"margin": scale, "adversarial_temperature": 1 / scale}
         wanted["loss_kwargs"] = {name: x * loss[name] for name, x in factors.items() if name in loss}
     metadata["overrides"] = {

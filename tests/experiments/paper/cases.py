@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
+from pykeen_adamf.cli.options import take_overrides
 from pykeen_adamf.experiments.folder import RunFolder
-from pykeen_adamf.experiments.paper.contenders import Overrides
 from pykeen_adamf.experiments.paper.experiments import Run, plan
 from pykeen_adamf.experiments.run import run as run_in_folder
 
@@ -16,8 +16,13 @@ from ...datasets.cases import ENTITIES, write_benchmark
 #: The same as options of the command, but for the epochs.
 SMALL = ("--embedding-dim", "4", "--batch-size", "16", "--negatives", "4", "--device", "cpu")
 
-#: Small enough for a run to take a moment.
-OVERRIDES = Overrides(epochs=2, embedding_dim=4, batch_size=16, negatives=4)
+
+def override(**options: Any) -> dict[str, dict[str, Any]]:
+    """Return what makes a run small enough to take a moment, with other options than these."""
+    return take_overrides({"epochs": 2, "embedding_dim": 4, "batch_size": 16, "negatives": 4, **options})
+
+
+OVERRIDES = override()
 
 
 def write_dataset(directory: Path, modalities: tuple[str, ...] = ("visual", "textual"), seed: int = 0) -> Path:

@@ -11,11 +11,11 @@ import numpy
 from pykeen.pipeline import pipeline as pykeens_pipeline
 from pykeen.training.callbacks import TrainingCallback
 
+from pykeen_adamf.cli.options import take_overrides
 from pykeen_adamf.evaluation import METRICS, Ranks, rank_metrics
 from pykeen_adamf.evaluation.measuring import group_triples
 from pykeen_adamf.experiments.data import describe_data, load_data
 from pykeen_adamf.experiments.folder import RunFolder
-from pykeen_adamf.experiments.paper.contenders import Overrides
 from pykeen_adamf.experiments.paper.experiments import Run, plan
 from pykeen_adamf.experiments.paper.report import write_report
 from pykeen_adamf.experiments.recording import describe_options
@@ -142,9 +142,9 @@ class Describing(TrainingCallback):
 # --- reports
 
 
-def tiny(**kwargs: Any) -> Overrides:
+def tiny(**kwargs: Any) -> dict[str, dict[str, Any]]:
     """Return what makes runs take no time."""
-    return Overrides(**{"epochs": 1, "embedding_dim": 4, **kwargs})
+    return take_overrides({"epochs": 1, "embedding_dim": 4, **kwargs})
 
 
 def report(directory: Path) -> str:

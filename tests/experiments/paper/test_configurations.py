@@ -8,11 +8,11 @@ from pykeen.experiments.cli import experiments as pykeen_experiments
 from pykeen.hpo import hpo_pipeline
 from pykeen.pipeline import pipeline_from_config
 
+from pykeen_adamf.cli.options import take_overrides
 from pykeen_adamf.experiments.configuration import merge, read_configuration
 from pykeen_adamf.experiments.paper.contenders import (
     CONFIGURATIONS,
     CONTENDERS,
-    Overrides,
     choose,
     load_configuration,
 )
@@ -35,12 +35,12 @@ def test_pykeen_reads(path, benchmark):
     assert set(configuration) == {"metadata", "pipeline"}
     assert path.stem in CONTENDERS.values()
     small = dict(dataset="DB15K", dataset_kwargs=dict(directory=str(benchmark)), device="cpu", random_seed=0)
-    changes = {**OVERRIDES.as_pipeline(), **small}
+    changes = {**OVERRIDES, **small}
     if configuration["pipeline"]["training_loop"] == "OneVsAll":
         del changes["negative_sampler_kwargs"]
     pipeline = merge(configuration["pipeline"], changes)
     result = pipeline_from_config({**configuration, "pipeline": pipeline}, use_tqdm=False)
-    assert len(result.losses) == OVERRIDES.epochs
+    assert len(result.losses) == OVERRIDES["training_kwargs"]["num_epochs"]
     assert result.model.num_parameters > 0
 
 
@@ -107,13 +107,15 @@ def test_adversarial_training_is_the_difference():
 
 def test_overrides():
     pipeline = load_configuration("AdaMF-MAT", "Nations")["pipeline"]
-    changed = merge(pipeline, Overrides(1, 2, 3, 4, 0.5).as_pipeline())
+    changed = merge(
+        pipeline, take_overrides(dict(epochs=1, embedding_dim=2, batch_size=3, negatives=4, learning_rate=0.5))
+    )
     assert changed["training_kwargs"] == dict(num_epochs=1, batch_size=3)
     assert changed["model_kwargs"]["embedding_dim"] == 2
     assert changed["negative_sampler_kwargs"]["num_negs_per_pos"] == 4
     assert changed["optimizer_kwargs"] == dict(lr=0.5)
     assert changed["training_loop_kwargs"] == pipeline["training_loop_kwargs"]
-    assert merge(pipeline, Overrides().as_pipeline()) == pipeline
+    assert merge(pipeline, take_overrides({})) == pipeline
 
 
 def test_unknown():
@@ -140,7 +142,7 @@ def test_own_directory(benchmark, tmp_path):
     expected = load_configuration("AdaMF-MAT", "DB15K")["pipeline"]
     expected["loss_kwargs"]["margin"] = 5.0
     small = dict(dataset_kwargs=dict(directory=str(benchmark)), random_seed=0)
-    assert run.configuration["pipeline"] == merge(expected, {**OVERRIDES.as_pipeline(), **small})
+    assert run.configuration["pipeline"] == merge(expected, {**OVERRIDES, **small})
     assert run.configuration["metadata"]["source"] == f"{tmp_path.name}/AdaMF-MAT.json"
 
 
@@ -229,7 +231,7 @@ def test_result_of_a_search(benchmark, tmp_path):
     study.save_to_directory(tmp_path / "search")
     best = read(tmp_path / "search" / "best_pipeline" / "pipeline_config.json")
     write(tmp_path / "own", "AdaMF-MAT", best)
-    runs = plan_runs(benchmark, "figure4", overrides=Overrides(negatives=3), configurations=tmp_path / "own")
+    runs = plan_runs(benchmark, "figure4", overrides=take_overrides(dict(negatives=3)), configurations=tmp_path / "own")
     for run, num_groups in zip(runs, GROUPS, strict=True):
         pipeline = run.configuration["pipeline"]
         assert pipeline["training_loop_kwargs"]["num_groups"] == num_groups

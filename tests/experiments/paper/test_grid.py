@@ -1,6 +1,5 @@
 """An experiment in a directory: what is asked for, what is run of it, and what is said about it."""
 
-import dataclasses
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,17 @@ from pykeen_adamf.experiments.paper.contenders import CONTENDERS
 from pykeen_adamf.experiments.progress import Progress, format_duration
 
 from ..cases import begin, list_times
-from .cases import OVERRIDES, execute, get_variant, list_files, plan_runs, read_tables, result_files, write_dataset
+from .cases import (
+    OVERRIDES,
+    execute,
+    get_variant,
+    list_files,
+    override,
+    plan_runs,
+    read_tables,
+    result_files,
+    write_dataset,
+)
 from .synthetic import get_folder
 
 MODELS = ["RotatE", "AdaMF"]
@@ -77,9 +86,9 @@ def test_growth(benchmark, tmp_path):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        (dict(overrides=dataclasses.replace(OVERRIDES, epochs=3)), "training_kwargs.num_epochs: 2 there, 3 here"),
+        (dict(overrides=override(epochs=3)), "training_kwargs.num_epochs: 2 there, 3 here"),
         (dict(num_test_triples=5), "data.test_triples: none there, 5 here"),
-        (dict(overrides=dataclasses.replace(OVERRIDES, learning_rate=0.5)), "optimizer_kwargs.lr: 0.001 there, 0.5"),
+        (dict(overrides=override(learning_rate=0.5)), "optimizer_kwargs.lr: 0.001 there, 0.5"),
     ],
 )
 def test_other_settings(benchmark, tmp_path, kwargs, message):
@@ -113,7 +122,7 @@ def test_other_data(benchmark, tmp_path, state):
 def test_mistakes_can_be_corrected(benchmark, tmp_path, state):
     """What has not come to anything does not bind anybody, unless somebody works on it."""
     only_plan(benchmark, tmp_path, models=["RotatE"])
-    other = dict(models=["RotatE"], overrides=dataclasses.replace(OVERRIDES, epochs=3))
+    other = dict(models=["RotatE"], overrides=override(epochs=3))
     (run,) = plan_runs(benchmark, models=["RotatE"])
     folder = get_folder(tmp_path, run)
     if state == "failed":
@@ -130,7 +139,7 @@ def test_mistakes_can_be_corrected(benchmark, tmp_path, state):
 def test_corrected_files(tmp_path):
     """Files that have made a run fail can be corrected, too."""
     wrong, right = (write_dataset(tmp_path / name, seed=i) for i, name in enumerate(("wrong", "right")))
-    diverging = dict(models=["DistMult"], overrides=dataclasses.replace(OVERRIDES, learning_rate=1e38, epochs=20))
+    diverging = dict(models=["DistMult"], overrides=override(learning_rate=1e38, epochs=20))
     assert any(": failed: " in line for line in reproduce(wrong, tmp_path / "output", **diverging))
     assert (tmp_path / "output" / "runs" / "db15k-distmult-seed-0" / "effective.json").exists()
     reproduce(right, tmp_path / "output", models=["DistMult"])
@@ -207,7 +216,7 @@ def test_by_hand(benchmark, tmp_path):
 
 def test_failures(benchmark, tmp_path):
     """They are recorded with what the user can do, and the others are run; again only if asked for."""
-    odd = dict(models=["RotatE", "TBKGC", "AdaMF"], overrides=dataclasses.replace(OVERRIDES, embedding_dim=1))
+    odd = dict(models=["RotatE", "TBKGC", "AdaMF"], overrides=override(embedding_dim=1))
     lines = reproduce(benchmark, tmp_path, **odd)
     failed = "TBKGC, DB15K, seed 0: failed: ValueError: 2 modalities cannot share 1 dimensions. Choose an embedding_dim"
     assert lines[2].startswith(f"[2/3] {failed}")

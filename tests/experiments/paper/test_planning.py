@@ -1,16 +1,15 @@
 """From an experiment to runs, and the names of their folders."""
 
-import dataclasses
 import json
 
 import numpy
 import pytest
 
 from pykeen_adamf.constants import SYNTHETIC_KINDS
-from pykeen_adamf.experiments.paper.contenders import CONTENDERS, Overrides, load_configuration
+from pykeen_adamf.experiments.paper.contenders import CONTENDERS, load_configuration
 from pykeen_adamf.experiments.paper.experiments import EXPERIMENTS, GROUPS, MISSING_RATIOS, Run
 
-from .cases import OVERRIDES, get_seed, get_variant, plan_runs, write_dataset
+from .cases import get_seed, get_variant, override, plan_runs, write_dataset
 
 
 def make_run(dataset="MKG-Y", variant="AdaMF (S+V)", seed=3, **parameters):
@@ -57,7 +56,7 @@ def test_all_experiments(experiment, benchmark):
         assert pipeline["training_kwargs"] == dict(num_epochs=2, batch_size=16)
         assert pipeline["dataset"] == "DB15K"
         assert run.configuration["metadata"]["experiment"] == experiment
-    others = plan_runs(benchmark, experiment, seeds=2, overrides=dataclasses.replace(OVERRIDES, epochs=3))
+    others = plan_runs(benchmark, experiment, seeds=2, overrides=override(epochs=3))
     assert [run.name for run in others] == names
     assert not any(run == other for run, other in zip(runs, others, strict=True))
 
@@ -86,7 +85,7 @@ def test_table2(benchmark):
 
 def test_table3(benchmark):
     """Each ablation differs from its model in what it is named after, and in nothing else."""
-    runs = plan_runs(benchmark, "table3", overrides=Overrides())
+    runs = plan_runs(benchmark, "table3", overrides={})
     pipelines = {get_variant(run): run.configuration["pipeline"] for run in runs}
     added = dict(dataset_kwargs=dict(directory=str(benchmark)), random_seed=0)
     bases = {name: {**load_configuration(name, "DB15K")["pipeline"], **added} for name in ("AdaMF", "AdaMF-MAT")}
