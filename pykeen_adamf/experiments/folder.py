@@ -14,19 +14,14 @@ from ..atomic import written_atomically
 from ..evaluation import read_ranks
 from ..typing import NumpyArray
 from .configuration import FILES, describe_differences
-from .results import write_json
 
-__all__ = ["FORMAT", "BusyError", "OtherDataError", "RunFolder"]
+__all__ = ["FORMAT", "BusyError", "RunFolder", "write_json"]
 
 FORMAT: Final = 2
 
 
 class BusyError(ValueError):
     """Raised if another process works in a folder."""
-
-
-class OtherDataError(ValueError):
-    """Raised if a folder has a run on other data."""
 
 
 class RunFolder:
@@ -45,15 +40,16 @@ class RunFolder:
         self.error = self.path / "error.json"  # why the last attempt has failed
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, timeout: float = 0) -> Iterator[None]:
         """Keep all other processes out; the lock of a process that is killed is released by the system.
 
+        :param timeout: How long to wait for another process, in seconds; as long as it takes if negative.
         :raises OSError: if the folder cannot be written to
         :raises BusyError: if another process works there
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock").acquire(timeout=0)
+            lock = FileLock(self.path / ".lock").acquire(timeout=timeout)
         except Timeout as error:
             raise BusyError(f"Another process works in {self.path}. Wait for it, or choose another folder.") from error
         except OSError as error:
@@ -63,11 +59,9 @@ class RunFolder:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Write down why something fails, unless that is no fault of the folder."""
+        """Write down why something fails."""
         try:
             yield
-        except OtherDataError:
-            raise
         except Exception as error:
             self.fail(f"{type(error).__name__}: {error}", traceback.format_exc())
             raise
@@ -83,7 +77,7 @@ class RunFolder:
         if self.configuration.exists():
             if not self._compare(configuration, without=()):
                 return True
-            if self._has_something:
+            if self.result.exists() or self.checkpoint.exists():
                 self.check_configuration(configuration)
                 return False
             # nothing is lost: a mistake may be corrected
@@ -109,12 +103,12 @@ class RunFolder:
     def check_data(self, digest: str) -> None:
         """Check that the data with a digest are those of the folder, if it has any yet.
 
-        :raises OtherDataError: if they are others
+        :raises ValueError: if they are others
         """
         # of an attempt that has come to nothing, the files may be corrected
-        stored = _read(self.effective) if self.effective.exists() and self._has_something else {}
-        if stored.get("data_digest") not in (None, digest):
-            raise OtherDataError(
+        has_something = self.effective.exists() and (self.result.exists() or self.checkpoint.exists())
+        if has_something and _read(self.effective).get("data_digest") not in (None, digest):
+            raise ValueError(
                 f"{self.path} has a run on other data: files were changed, or others were named. Choose another "
                 f"folder, or restore the files."
             )
@@ -122,11 +116,6 @@ class RunFolder:
     def read_configuration(self) -> dict[str, Any]:
         """Return what was asked for."""
         return _read(self.configuration)
-
-    @property
-    def _has_something(self) -> bool:
-        """Return whether there is anything to be lost."""
-        return self.result.exists() or self.checkpoint.exists()
 
     def _compare(self, configuration: Mapping[str, Any], without: Collection[str] = (*FILES, "cache_root")) -> str:
         """Say what decides and is different from the configuration in the folder, or nothing.
@@ -186,6 +175,12 @@ class RunFolder:
         except ValueError:
             # a RankFileError is one
             self.result.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a file such that it is always complete."""
+    with written_atomically(path, concurrently=True) as temporary:
+        temporary.write_text(json.dumps(data, indent=2))
 
 
 def _read(path: Path) -> dict[str, Any]:

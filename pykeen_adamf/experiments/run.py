@@ -67,15 +67,14 @@ def run(
         finished = folder.read_result()
         if bundle and not (folder.bundle / CONFIGURATION_NAME).is_file():
             finished = None
-        if finished is not None and is_same:
+        if finished is None or not is_same:
+            with folder.attempt(), quiet(folder.log):
+                data = load_data(configuration)
+            folder.check_data(data.digest)
+        if finished is not None:
             report(f"{folder.path} is finished.")
             return finished
         with folder.attempt(), quiet(folder.log):
-            data = load_data(configuration)
-            folder.check_data(data.digest)
-            if finished is not None:
-                report(f"{folder.path} is finished.")
-                return finished
             recorder, evaluator = Recorder(folder, data, device, validate_every), RankKeepingEvaluator()
             report(f"{'Continuing' if folder.checkpoint.exists() else 'Training'} in {folder.path} on {device} ...")
             if features := recorder.content["data"]["features"]:
