@@ -1,6 +1,7 @@
 """Where runs are carried out: in this process, in processes on this machine, or on a cluster of Ray."""
 
 import importlib
+import os
 import socket
 import subprocess
 import sys
@@ -100,21 +101,18 @@ class LocalEngine(Engine):
             raise ValueError(f"There must be at least one worker, but workers is {workers}.")
         super().__init__(device)
         self.num_at_a_time = workers
-        self._processes: list[subprocess.Popen[str]] = []
 
     # docstr-coverage: inherited
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:  # noqa: D102
-        pool = ThreadPoolExecutor(self.num_at_a_time)
-        self._processes.clear()
-        self._is_ending = False
+        pool, (reading, writing) = ThreadPoolExecutor(self.num_at_a_time), os.pipe()
         try:
-            waiting = {pool.submit(self._run, folder): folder for folder in folders}
+            waiting = {pool.submit(self._run, folder, reading): folder for folder in folders}
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     folder, (code, errors) = waiting.pop(future), future.result()
                     if code == BUSY:
                         # others first
-                        waiting[pool.submit(self._run, folder)] = folder
+                        waiting[pool.submit(self._run, folder, reading)] = folder
                         continue
                     if code and not RunFolder(folder).has_ended:
                         killed = f"by signal {-code}, perhaps for lack of memory"
@@ -122,39 +120,33 @@ class LocalEngine(Engine):
                         RunFolder(folder).fail(f"The process has ended {reason.strip()}")
                     report(folder)
         finally:
-            # processes end with their inputs, hence also with this one; what is trained is kept in checkpoints
-            self._is_ending = True
-            for process in self._processes:
-                process.stdin.close()  # type: ignore[union-attr]
+            # processes end with their input, hence also with this one; what is trained is kept in checkpoints
+            os.close(writing)
             pool.shutdown(cancel_futures=True)
+            os.close(reading)
 
-    def _run(self, folder: Path) -> tuple[int, str]:
+    def _run(self, folder: Path, stdin: int) -> tuple[int, str]:
         """Carry out a run in a process of its own; return how that has ended, and its errors."""
         # what a process would find out, too, but it takes seconds
         if RunFolder(folder).has_ended:
             return 0, ""
         try:
-            with suppress(OSError), RunFolder(folder).locked():
+            with suppress(OSError), RunFolder(folder).locked(timeout=INTERVAL):
                 pass
         except BusyError:
-            time.sleep(INTERVAL)
             return BUSY, ""
         arguments = [*command(folder, self.device), "--threads", "1", "--no-progress", "--end-with-input"]
-        with subprocess.Popen(  # noqa: S603
+        process = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "pykeen_adamf", *arguments],
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             errors="replace",
             # an interruption is this process' to handle
             start_new_session=True,
-        ) as process:
-            self._processes.append(process)
-            assert process.stdin is not None and process.stderr is not None  # noqa: PT018
-            if self._is_ending:
-                process.stdin.close()
-            errors = process.stderr.read()
-        return process.returncode, errors
+            check=False,
+        )
+        return process.returncode, process.stderr
 
 
 class RayEngine(Engine):
@@ -190,31 +182,28 @@ class RayEngine(Engine):
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:  # noqa: D102
         ray = self._ray
         is_ours = not ray.is_initialized()
-        if is_ours:
-            self._connect()
+        try:
+            if is_ours:
+                host, _, port = (self.address or "").rpartition(":")
+                if host and port.isdecimal():
+                    # if nobody answers, Ray itself would wait for minutes
+                    socket.create_connection((host.rpartition("/")[2], int(port)), timeout=10).close()
+                ray.init(address=self.address, log_to_driver=False, logging_level="error")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise RuntimeError(
+                f"Nobody answers at the address {self.address!r}: {error}. Start a cluster by `ray start --head`."
+            ) from error
         try:
             self.num_at_a_time = max(1, int(ray.cluster_resources().get("CPU", 1) / self.resources["num_cpus"]))
             submit = ray.remote(**self.resources)(carry_out).remote
             futures = {submit(folder.absolute(), self.device).future(): folder for folder in folders}
             for future in as_completed(futures):
-                if error := future.exception():
-                    RunFolder(futures[future]).fail(f"The worker was lost: {error}")
+                if lost := future.exception():
+                    RunFolder(futures[future]).fail(f"The worker was lost: {lost}")
                 report(futures[future])
         finally:
             if is_ours:
                 ray.shutdown()
-
-    def _connect(self) -> None:
-        try:
-            host, _, port = (self.address or "").rpartition(":")
-            if host and port.isdecimal():
-                # if nobody answers, Ray itself would wait for minutes
-                socket.create_connection((host.rpartition("/")[2], int(port)), timeout=10).close()
-            self._ray.init(address=self.address, log_to_driver=False, logging_level="error")
-        except (OSError, RuntimeError, ValueError) as error:
-            raise RuntimeError(
-                f"Nobody answers at the address {self.address!r}: {error}. Start a cluster by `ray start --head`."
-            ) from error
 
 
 #: By name: ``inline``, ``local``, ``ray``.
