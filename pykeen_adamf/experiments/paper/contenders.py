@@ -1,8 +1,4 @@
-"""The models of the paper's experiments by name, and their configurations.
-
-A configuration is a file that ``pykeen experiments run`` reads: a dictionary with ``metadata``, and with ``pipeline``,
-the parameters of :func:`pykeen.pipeline.pipeline`.
-"""
+"""The models of the paper's experiments by name, and their configurations, cf. :mod:`..configuration`."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -38,11 +34,8 @@ CONTENDERS: Final[Mapping[str, str]] = {
 
 
 def choose(kind: str, names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Check names, and return them in their order, without duplicates.
+    """Check names of a kind among those that are known, and return them in their order, without duplicates.
 
-    :param kind: What they name, for the message.
-    :param names: The names.
-    :param known: The names that there are.
     :raises ValueError: if there is none, or an unknown one
     """
     chosen, known = list(dict.fromkeys(names)), list(known)
@@ -62,7 +55,17 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
         the one for all others.
     :raises ValueError: if there is no such model, or no file of it in the directory, or it cannot be read
     """
-    path = _find(contender, dataset, directory)
+    choose("model", [contender], CONTENDERS)
+    name, normalize = f"{CONTENDERS[contender]}.json", dataset_resolver.normalize
+    # in a directory, a model without a file would have the budget of another configuration than those beside it
+    own = [path for path in CONFIGURATIONS.iterdir() if normalize(path.name) == normalize(dataset)]
+    folders = [*own, DEFAULT] if directory is None else [Path(directory)]
+    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if path is None:
+        raise ValueError(
+            f"There is no configuration of {contender}: {folders[0] / name}. Write one, e.g., starting from "
+            f"{DEFAULT / name}, or leave the model out."
+        )
     content, expected = read_sections(path), read_sections(DEFAULT / path.name)
     kept = {name: x for name, x in content["pipeline"].items() if x is not None and name not in DECIDED}
     titles = {"title": f"{contender} on {dataset}", "source": f"{path.parent.name}/{path.name}"}
@@ -80,21 +83,3 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
                 f"the file, or give it the name of its model."
             )
     return configuration
-
-
-def _find(contender: str, dataset: str, directory: str | Path | None) -> Path:
-    """Find a model's file: in the directory, or else in the dataset's folder, or in the one for all others."""
-    choose("model", [contender], CONTENDERS)
-    name = f"{CONTENDERS[contender]}.json"
-    if directory is None:
-        normalize = dataset_resolver.normalize
-        folders = [path for path in CONFIGURATIONS.iterdir() if normalize(path.name) == normalize(dataset)]
-        return next(folder / name for folder in [*folders, DEFAULT] if (folder / name).is_file())
-    path = Path(directory) / name
-    # without it, the model would have the budget of another configuration than those beside it
-    if not path.is_file():
-        raise ValueError(
-            f"There is no configuration of {contender}: {path}. Write one, e.g., starting from {DEFAULT / name}, or "
-            f"leave the model out."
-        )
-    return path

@@ -15,10 +15,10 @@ from ...datasets.lookup import load_dataset, name_dataset
 from ...hpo.pipeline import refuse_leaking_validation
 from ...training import KBGANTrainingLoop
 from ..configuration import merge
-from ..data import digest_data, get_modalities
+from ..data import digest_data
 from .contenders import CONTENDERS, STRUCTURAL, choose, load_configuration
 
-__all__ = ["EXPERIMENTS", "GROUPS", "MISSING_RATIOS", "Run", "Variant", "get_dropping_order", "plan"]
+__all__ = ["EXPERIMENTS", "GROUPS", "MISSING_RATIOS", "Run", "Variant", "plan"]
 
 #: The modality-missing ratios of figure 3.
 MISSING_RATIOS: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
@@ -85,11 +85,18 @@ class Run(NamedTuple):
     data: str
 
     @property
+    def point(self) -> str:
+        """Return what it has in common with those that differ by their seeds only, in one line."""
+        metadata, dataset = self.configuration["metadata"], self.configuration["pipeline"]["dataset"]
+        places = [f"{name} {x}" for name, x in metadata["parameters"].items() if name not in {"mat", "model"}]
+        return ", ".join([metadata["variant"], *places, dataset])
+
+    @property
     def name(self) -> str:
         """Return the name of its folder."""
-        metadata, pipeline = self.configuration["metadata"], self.configuration["pipeline"]
-        points = [f"{name} {x}" for name, x in metadata["parameters"].items() if name not in {"mat", "model"}]
-        text = " ".join([pipeline["dataset"], metadata["variant"], *points, f"seed {pipeline['random_seed']}"]).lower()
+        pipeline = self.configuration["pipeline"]
+        dataset, seed = pipeline["dataset"], pipeline["random_seed"]
+        text = f"{dataset} {self.point.removesuffix(dataset)} seed {seed}".lower()
         # "(h*, r, t)" and "(h, r, t*)" are two variants
         return re.sub(r"[^a-z0-9.]+", "-", text.replace("*", "x")).strip("-")
 
@@ -138,7 +145,7 @@ def plan(
     for name in names:
         dataset = load_dataset(name, dataset_kwargs)
         for variant in variants:
-            _check_modalities(experiment, variant, name, get_modalities(dataset))
+            _check_modalities(experiment, variant, name, getattr(dataset.training, "features", ()))
         bases = [_configure(variant, name, dataset_kwargs, configurations, overrides or {}) for variant in variants]
         digest = digest_data(dataset)
         for seed in range(seeds):
@@ -148,7 +155,6 @@ def plan(
 
 
 def _choose_variants(experiment: str, names: Collection[str] | None, missing_by: DroppingOrder) -> list[Variant]:
-    """Return the variants of an experiment, or some of them, in the experiment's order."""
     choose("experiment", [experiment], EXPERIMENTS)
     choose("order of dropping", [missing_by], DROPPING_ORDERS)
     variants = EXPERIMENTS[experiment]
@@ -164,7 +170,6 @@ def _choose_variants(experiment: str, names: Collection[str] | None, missing_by:
 
 
 def _check_modalities(experiment: str, variant: Variant, dataset: str, available: Collection[str]) -> None:
-    """Check that a dataset has the features that a variant is about."""
     there = f"the modalities {', '.join(sorted(available))}" if available else "no modality at all"
     model = variant.contender.removesuffix("-MAT")
     needed = [VISUAL, TEXTUAL] if experiment == "table3" else [VISUAL] if model in {"IKRL", "MANS", "RSME"} else []
@@ -225,12 +230,6 @@ def _configure(
         except ValueError as error:
             source = metadata["source"]
             raise ValueError(f"{source} has a stopper. {error} As an option of the command: --validation.") from error
-    ratio, order = variant.parameters.get("missing_ratio"), get_dropping_order(variant.parameters)
+    ratio, order = variant.parameters.get("missing_ratio"), variant.parameters.get("missing_by", "uniform")
     data = {"missing_ratio": ratio, "missing_by": order} if ratio else {}
     return {"metadata": metadata, "pipeline": pipeline, "data": data}
-
-
-def get_dropping_order(parameters: Mapping[str, Any]) -> DroppingOrder:
-    """Return which features are dropped first, from what distinguishes the points of a figure."""
-    order: DroppingOrder = parameters.get("missing_by", "uniform")
-    return order

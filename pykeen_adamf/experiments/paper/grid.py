@@ -2,26 +2,24 @@
 
 import os
 import shlex
-import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 from ..engines import Engine, InlineEngine, command
 from ..folder import BusyError, RunFolder
-from ..progress import Progress
 from .contenders import choose
 from .experiments import EXPERIMENTS, Run, plan
 from .report import write_report
+from .reporting.runs import RUNS, list_folders
 
-__all__ = ["RUNS", "raise_failures", "report_only", "reproduce"]
-
-#: The directory with the folders of the runs.
-RUNS: Final = "runs"
+__all__ = ["Progress", "format_duration", "raise_failures", "report_only", "reproduce"]
 
 #: How long to wait for somebody who has just come to a folder, in seconds.
-INTERVAL: Final = 0.05
+MAX_SECONDS: Final = 10
 
 
 def reproduce(
@@ -51,18 +49,18 @@ def reproduce(
     directory = Path(output)
     # before the dataset is downloaded
     _check_directory(directory, experiment)
-    runs = plan(experiment, **options)
-    folders = [_write_plan(directory, run) for run in runs]
-    if retry:
-        for folder in folders:
-            folder.forget_damaged()
-    pending = [folder.path for folder in folders if not folder.has_ended]
+    runs = {directory / RUNS / run.name: run for run in plan(experiment, **options)}
+    for path, run in runs.items():
+        _write_plan(RunFolder(path), run)
+        if retry:
+            RunFolder(path).forget_damaged()
+    pending = [path for path in runs if not RunFolder(path).has_ended]
     if dry_run:
         for path in pending:
             report(shlex.join(["pykeen-adamf", *command(path)]))
         return directory
     engine = engine or InlineEngine()
-    engine.execute(pending, Progress(folders, engine, report).update)
+    engine.execute(pending, Progress(runs, engine, report).update)
     return write_report(directory)
 
 
@@ -77,7 +75,7 @@ def report_only(experiment: str, output: str | Path) -> Path:
     """
     directory = Path(output)
     choose("experiment", [experiment], EXPERIMENTS)
-    if not _list_folders(directory):
+    if not list_folders(directory):
         raise ValueError(f"{directory} has no results of {experiment}. Check the directory, or run the experiment.")
     _check_directory(directory, experiment)
     return write_report(directory)
@@ -85,19 +83,13 @@ def report_only(experiment: str, output: str | Path) -> Path:
 
 def raise_failures(output: str | Path, fix: str) -> None:
     """Raise a ``RuntimeError`` if runs in a directory have failed; the message ends with what to do."""
-    folders = _list_folders(Path(output))
-    num = sum(folder.read_error() is not None and not folder.result.exists() for folder in folders)
+    num = sum(folder.has_ended and not folder.result.exists() for folder in list_folders(Path(output)))
     if num:
         what = "1 run has" if num == 1 else f"{num} runs have"
         raise RuntimeError(f"{what} failed, see the end of the report. {fix}")
 
 
-def _list_folders(directory: Path) -> list[RunFolder]:
-    return [RunFolder(path.parent) for path in sorted((directory / RUNS).glob("*/configuration.json"))]
-
-
 def _check_directory(directory: Path, experiment: str) -> None:
-    """Check that an experiment can be written to a directory, which is created if necessary."""
     choose("experiment", [experiment], EXPERIMENTS)
     try:
         (directory / RUNS).mkdir(parents=True, exist_ok=True)
@@ -105,7 +97,7 @@ def _check_directory(directory: Path, experiment: str) -> None:
         raise OSError(f"Cannot write to {directory}: {error}. Choose another directory.") from error
     if not os.access(directory, os.W_OK) or not os.access(directory / RUNS, os.W_OK):
         raise OSError(f"Cannot write to {directory}. Choose another directory.")
-    for folder in _list_folders(directory):
+    for folder in list_folders(directory):
         other = folder.read_configuration().get("metadata", {}).get("experiment", experiment)
         if other != experiment:
             raise ValueError(
@@ -114,17 +106,60 @@ def _check_directory(directory: Path, experiment: str) -> None:
             )
 
 
-def _write_plan(directory: Path, run: Run) -> RunFolder:
+def _write_plan(folder: RunFolder, run: Run) -> None:
     """Write down what is to be done, or check that it is what somebody works on."""
-    folder = RunFolder(directory / RUNS / run.name)
-    while True:
-        with suppress(BusyError), folder.locked():
-            folder.plan(run.configuration)
-            folder.check_data(run.data)
-            return folder
-        # what works there has begun with what is written down, or is about to write it
-        if folder.configuration.exists():
-            folder.check_configuration(run.configuration)
-            folder.check_data(run.data)
-            return folder
-        time.sleep(INTERVAL)
+    # who works there has begun with what is written down; or else, is about to write it
+    with suppress(BusyError), folder.locked(timeout=0 if folder.configuration.exists() else MAX_SECONDS):
+        folder.plan(run.configuration)
+    folder.check_configuration(run.configuration)
+    folder.check_data(run.data)
+
+
+class Progress:
+    """Reports runs as soon as they have ended."""
+
+    def __init__(self, runs: Mapping[Path, Run], engine: Engine, report: Callable[[str], object]) -> None:
+        """Initialize the progress, and report what has ended already.
+
+        :param runs: All runs, by their folders.
+        :param engine: What carries them out.
+        :param report: Called with each line.
+        """
+        self.engine, self.report, self.num_runs = engine, report, len(runs)
+        self.pending = dict(runs)
+        # of runs that differ by their seeds only
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+        lines = [self._summarize(path) for path in runs if RunFolder(path).has_ended]
+        num_failed = sum(": failed: " in line for line in lines)
+        failures = f" ({num_failed} of them failed; --retry runs those again)" if num_failed else ""
+        report(f"{self.num_runs} run{'s' * (self.num_runs != 1)}, of which {len(lines)} are finished{failures}")
+
+    def estimate(self) -> float | None:
+        """Return the seconds left, by runs that differ by their seeds only, or by all; ``None`` if none is finished."""
+        if not self._seconds:
+            return None
+        means = {point: fmean(values) for point, values in self._seconds.items()}
+        average = fmean(means.values())
+        return sum(means.get(run.point, average) for run in self.pending.values()) / self.engine.num_at_a_time
+
+    def update(self, path: Path) -> None:
+        """Report a run that has ended, by its folder."""
+        line, left = self._summarize(path), self.estimate()
+        estimate = f"; about {format_duration(left)} left" if self.pending and left is not None else ""
+        self.report(f"[{self.num_runs - len(self.pending)}/{self.num_runs}] {line}{estimate}")
+
+    def _summarize(self, path: Path) -> str:
+        run, folder = self.pending.pop(path), RunFolder(path)
+        result, name = folder.read_result(), f"{run.point}, seed {run.configuration['pipeline']['random_seed']}"
+        if result is None:
+            return f"{name}: failed: {folder.read_error()}"
+        seconds = sum(result["seconds"].values())
+        self._seconds[run.point].append(seconds)
+        return f"{name}: MRR {result['metrics']['both']['realistic']['MRR']:.3f}, {format_duration(seconds)}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in words, rounded to what matters."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -41,11 +41,9 @@ def find_published(experiment: str, variant: str, dataset: str) -> dict[str, Any
     :param dataset: The name of a dataset, likewise.
     :returns: The row of :data:`PUBLISHED`, or ``None`` if there is none: for other experiments, models and datasets.
     """
-    wanted = experiment, _normalize(variant), _normalize(dataset)
-    for row in PUBLISHED.to_dict(orient="records"):
-        if (row["table"], _normalize(row["model"]), _normalize(row["dataset"])) == wanted:
-            return {str(name): value for name, value in row.items()}
-    return None
+    names = PUBLISHED[["table", "model", "dataset"]].map(_normalize)
+    rows = PUBLISHED[(names == [*map(_normalize, (experiment, variant, dataset))]).all(axis=1)]
+    return None if rows.empty else {str(name): value for name, value in rows.iloc[0].items()}
 
 
 def _normalize(name: str) -> str:

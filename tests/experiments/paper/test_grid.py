@@ -11,7 +11,7 @@ from pykeen_adamf.experiments.engines import InlineEngine
 from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.paper import grid
 from pykeen_adamf.experiments.paper.contenders import CONTENDERS
-from pykeen_adamf.experiments.progress import Progress, format_duration
+from pykeen_adamf.experiments.paper.grid import Progress, format_duration
 
 from ..cases import begin, list_times
 from .cases import (
@@ -310,18 +310,18 @@ def write_result(output, run, seconds):
 
 
 def plan_folders(benchmark, output, **kwargs):
-    """Write the folders of runs, and return both."""
+    """Write the folders of runs, and return these by folder, and as a list."""
     runs = plan_runs(benchmark, **kwargs)
     for run in runs:
         folder = get_folder(output, run)
         folder.path.mkdir(parents=True)
         folder.plan(run.configuration)
-    return runs, [get_folder(output, run) for run in runs]
+    return {get_folder(output, run).path: run for run in runs}, runs
 
 
 def test_progress(benchmark, output):
     """What is left is estimated by each model's own runs; of models without any, by the others'."""
-    runs, folders = plan_folders(benchmark, output, models=[*MODELS, "AdaMF-MAT"], seeds=2)
+    folders, runs = plan_folders(benchmark, output, models=[*MODELS, "AdaMF-MAT"], seeds=2)
     write_result(output, runs[0], 10)
     lines = []
     progress = Progress(folders, Nobody(2), lines.append)
@@ -330,8 +330,9 @@ def test_progress(benchmark, output):
     progress.update(write_result(output, runs[1], 30))
     # RotatE 10, AdaMF 30, twice AdaMF-MAT, of which nothing is known but that others take 20
     assert lines[1:] == ["[2/6] AdaMF, DB15K, seed 0: MRR 0.250, 30 s; about 40 s left"]
-    folders[2].fail("ValueError: no luck")
-    progress.update(folders[2].path)
+    folder = get_folder(output, runs[2])
+    folder.fail("ValueError: no luck")
+    progress.update(folder.path)
     assert lines[2].startswith("[3/6] AdaMF-MAT, DB15K, seed 0: failed: ValueError: no luck; about ")
     for run in runs[3:]:
         progress.update(write_result(output, run, 1))
@@ -344,7 +345,7 @@ def test_progress(benchmark, output):
 
 def test_progress_of_points(benchmark, output):
     """The points of a figure are told apart, and estimated each by its own."""
-    runs, folders = plan_folders(benchmark, output, experiment="figure4", seeds=2)
+    folders, runs = plan_folders(benchmark, output, experiment="figure4", seeds=2)
     write_result(output, runs[0], 10)
     lines = []
     progress = Progress(folders, Nobody(), lines.append)
@@ -355,7 +356,7 @@ def test_progress_of_points(benchmark, output):
 
 
 def test_no_estimate(benchmark, output):
-    _, folders = plan_folders(benchmark, output, models=MODELS)
+    folders, _ = plan_folders(benchmark, output, models=MODELS)
     assert Progress(folders, Nobody(), [].append).estimate() is None
 
 

@@ -3,14 +3,16 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from pathlib import PurePath
 from typing import Any, Final
 
 import pandas
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 
-__all__ = ["FILE_NAMES", "format_mean", "render"]
+from .settings import format_value
+
+__all__ = ["FILE_NAMES", "format_mean", "render", "tabulate"]
 
 #: The report in Markdown, and as a page; the names of the templates are these, and a suffix.
 FILE_NAMES: Final = ("report.md", "report.html")
@@ -24,12 +26,19 @@ def format_mean(mean: float, deviation: float) -> str:
 
 
 def render(context: Mapping[str, Any]) -> dict[str, str]:
-    """Return a report as texts.
-
-    :param context: What the templates show.
-    :returns: The content of the files by name.
-    """
-    markdown, page = (_environment().get_template(f"{name}.j2") for name in FILE_NAMES)
+    """Return the content of the files of a report by name, from what the templates show."""
+    environment = Environment(
+        loader=PackageLoader(__name__.rpartition(".")[0]),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.do"],
+    )
+    environment.filters |= {"cells": _split_row, "difference": _format_difference, "inline": _inline}
+    environment.filters |= {"table": tabulate, "thousands": "{:,}".format, "value": format_value}
+    environment.filters["file_name"] = lambda path: PurePath(path).name
+    markdown, page = (environment.get_template(f"{name}.j2") for name in FILE_NAMES)
     blocks = [_join(block.splitlines()) for block in re.split(r"\n\s*\n", markdown.render(context).strip())]
     texts = "\n\n".join(blocks) + "\n", page.render(context, blocks=blocks)
     return dict(zip(FILE_NAMES, texts, strict=True))
@@ -40,22 +49,7 @@ def _join(lines: Sequence[str]) -> str:
     return ("\n" if lines[0].startswith(("|", "- ")) else " ").join(line.strip() for line in lines)
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader(__name__.rpartition(".")[0]),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        extensions=["jinja2.ext.do"],
-    )
-    environment.filters |= {"cells": _split_row, "enumerated": _enumerate, "inline": _inline, "table": _tabulate}
-    environment.filters |= {"difference": _format_difference, "p_value": _format_p_value, "thousands": "{:,}".format}
-    return environment
-
-
-def _tabulate(rows: pandas.DataFrame | Sequence[Sequence[object]], header: list[str] | None = None) -> str:
+def tabulate(rows: pandas.DataFrame | Sequence[Sequence[object]], header: list[str] | None = None) -> str:
     """Turn rows into a table in Markdown."""
     frame = pandas.DataFrame(rows, columns=header, dtype=object)
     texts = frame.map(lambda cell: " ".join(str(cell).replace("|", r"\|").split()))
@@ -73,11 +67,6 @@ def _inline(text: object) -> Markup:
     return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(str(text)))))  # noqa: S704
 
 
-def _enumerate(names: Sequence[str]) -> str:
-    """Return a list as text."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
 def _format_difference(row: Mapping[str, float]) -> str:
     """Format a difference of parts of one as percentage points, in bold type if there is an interval without zero."""
     # without negative zeros
@@ -86,10 +75,3 @@ def _format_difference(row: Mapping[str, float]) -> str:
         return f"{difference:+.2f}"
     text = f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]"
     return f"**{text}**" if row["low"] > 0 or row["high"] < 0 else text
-
-
-def _format_p_value(p_value: float) -> str:
-    """Format a p-value, if there is any; the smallest ones depend on nothing but the number of resamples."""
-    if math.isnan(p_value):
-        return "-"
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"

@@ -12,16 +12,15 @@ from .rendering import format_mean
 __all__ = ["average_weights", "format_machines", "format_results", "format_weights"]
 
 
-def format_results(runs: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]:
+def format_results(runs: pandas.DataFrame) -> dict[str, Any]:
     """Format the results on a dataset, beside the published figures if there are any.
 
-    :param runs: The runs on the dataset.
-    :returns: A table, and the models whose published figures are not the paper's own.
+    :returns: The table (``results``), and the models whose published figures are not the paper's own (``cited``).
     """
     rows, cited = [], []
     for label, part in runs.groupby("label", sort=False):
-        experiment, variant, dataset = part[["experiment", "variant", "dataset"]].iloc[0]
-        finished, published = part["result"].notna().sum(), find_published(experiment, variant, dataset)
+        finished = part["result"].notna().sum()
+        published = find_published(*part[["experiment", "variant", "dataset"]].iloc[0])
         rows.append(
             {
                 "": label,
@@ -31,38 +30,28 @@ def format_results(runs: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]
             }
         )
         if published and published["source"] == CITED:
-            cited.append(variant)
-    return pandas.DataFrame(rows).fillna("-"), cited
+            cited.append(part["variant"].iloc[0])
+    return {"results": pandas.DataFrame(rows).fillna("-"), "cited": cited}
 
 
 def format_machines(runs: pandas.DataFrame) -> list[pandas.DataFrame]:
-    """Format what runs took, and on which machines and versions: all that differs from one execution to the next.
-
-    :param runs: The finished runs.
-    :returns: Two tables.
-    """
-    numbers, machines = pandas.factorize(runs["result"].map(lambda x: _describe_machine(x["environment"])))
-    seconds = {kind: runs["result"].map(lambda x, kind=kind: x["seconds"][kind]) for kind in ("training", "evaluation")}
-    points = runs[["dataset", "label"]].assign(**seconds, machine=numbers + 1).groupby(["dataset", "label"], sort=False)
-    table = points.agg(
-        training=("training", "mean"),
-        evaluation=("evaluation", "mean"),
-        machine=("machine", lambda x: ", ".join(map(str, sorted(set(x))))),
-    ).reset_index()
-    for kind in seconds:
-        table[kind] = table[kind].map("{:.1f}".format)
+    """Format in two tables what finished runs took, and where: all that differs from one execution to the next."""
+    descriptions = [_describe_machine(result["environment"]) for result in runs["result"]]
+    numbers, machines = pandas.factorize(pandas.Index(descriptions, dtype=object))
+    seconds = pandas.DataFrame(list(runs["result"].map(lambda x: x["seconds"])), runs.index, ["training", "evaluation"])
+    points = runs[["dataset", "label"]].join(seconds).assign(machine=numbers + 1)
+    average: dict[str, Any] = {"training": "mean", "evaluation": "mean"}
+    average["machine"] = lambda x: ", ".join(map(str, sorted(set(x))))
+    table = points.groupby(["dataset", "label"], sort=False).agg(average).reset_index()
+    table[["training", "evaluation"]] = table[["training", "evaluation"]].map("{:.1f}".format)
     table.columns = pandas.Index(["dataset", "", "training [s]", "evaluation [s]", "machine"])
     return [table, pandas.DataFrame({"machine": range(1, len(machines) + 1), "": machines})]
 
 
 def _describe_machine(environment: Mapping[str, Any]) -> str:
-    """Describe a machine, and what is installed there."""
     names = ("cpu", "machine", "device", "cuda")
     first = [str(environment[name]) for name in names if environment.get(name)]
     return "; ".join([*first, *(f"{x} {y}" for x, y in environment.items() if y is not None and x not in names)])
-
-
-# --- weights of modalities
 
 
 def average_weights(runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -92,24 +81,16 @@ def average_weights(runs: pandas.DataFrame) -> pandas.DataFrame:
         )
     )
     # models and modalities stay in their order
-    frame = frame.reset_index().sort_values(["num_triples", "relation"], ascending=[False, True], kind="stable")
-    places = {label: i for i, label in enumerate(runs["label"].unique())}
-    return frame.sort_values("model", key=lambda x: x.map(places), kind="stable", ignore_index=True)[columns]
+    frame = frame.reset_index().assign(place=lambda x: x["model"].factorize()[0])
+    order = ["place", "num_triples", "relation"]
+    return frame.sort_values(order, ascending=[True, False, True], kind="stable", ignore_index=True)[columns]
 
 
 def format_weights(frame: pandas.DataFrame, limit: int) -> pandas.DataFrame:
-    """Format weights of modalities in percent.
-
-    :param frame: The result of :func:`average_weights`.
-    :param limit: How many relations of each model to show.
-    :returns: A table.
-    """
-    rows = []
-    for model, part in frame.groupby("model", sort=False):
-        for relation, weights in list(part.groupby("relation", sort=False))[:limit]:
-            cells = {
-                row["modality"]: format_mean(100 * row["weight"], 100 * row["standard_deviation"])
-                for row in weights.to_dict(orient="records")
-            }
-            rows.append({"": model, "relation": relation, "test triples": f"{weights['num_triples'].max():,}", **cells})
-    return pandas.DataFrame(rows).fillna("-")
+    """Format the result of :func:`average_weights` in percent, up to a number of relations of each model."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for x in frame.to_dict(orient="records"):
+        start = {"": x["model"], "relation": x["relation"], "test triples": f"{x['num_triples']:,}"}
+        row = rows.setdefault((x["model"], x["relation"]), start)
+        row[x["modality"]] = format_mean(100 * x["weight"], 100 * x["standard_deviation"])
+    return pandas.DataFrame(rows.values()).groupby("", sort=False).head(limit).fillna("-")
