@@ -29,7 +29,7 @@ from pykeen.pipeline import pipeline
 
 from pykeen_adamf.evaluation import Ranks, compare_ranks
 from pykeen_adamf.evaluation.measuring import RankKeepingEvaluator, collect_metrics
-from pykeen_adamf.experiments.results import describe_environment
+from pykeen_adamf.experiments.recording import describe_environment
 from pykeen_adamf.garbage_collection import cheap_garbage_collection
 from pykeen_adamf.presets import load_preset
 from pykeen_adamf.triples import MultimodalTriplesFactory

@@ -13,7 +13,8 @@ from emojikg_methods import METHODS, read_configuration, run_all
 
 from pykeen_adamf.datasets import EmojiKG
 from pykeen_adamf.evaluation import METRICS
-from pykeen_adamf.experiments.results import describe_environment, write_json
+from pykeen_adamf.experiments.folder import write_json
+from pykeen_adamf.experiments.recording import describe_environment
 from pykeen_adamf.features import ModalityFeatures, write_features
 
 

@@ -16,8 +16,8 @@ import pandas
 import torch
 from emojikg_methods import carry_out, read_configuration, run_all
 
-from pykeen_adamf.experiments.recording import VALIDATION
-from pykeen_adamf.experiments.results import describe_environment, write_json
+from pykeen_adamf.experiments.folder import write_json
+from pykeen_adamf.experiments.recording import VALIDATION, describe_environment
 from pykeen_adamf.training import adversarial_step
 from pykeen_adamf.training.objectives import adversarial_loss
 

@@ -25,7 +25,7 @@ from timing import describe_machine
 from pykeen_adamf.datasets import EagerMultimodalDataset, EmojiKG
 from pykeen_adamf.evaluation import METRICS
 from pykeen_adamf.evaluation.measuring import collect_metrics
-from pykeen_adamf.experiments.results import write_json
+from pykeen_adamf.experiments.folder import write_json
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.new_entities import represent_new_entities, score_new_entities

@@ -13,7 +13,8 @@ from typing import Any
 import click
 import torch
 
-from pykeen_adamf.experiments.results import describe_environment, write_json
+from pykeen_adamf.experiments.folder import write_json
+from pykeen_adamf.experiments.recording import describe_environment
 
 
 def take_turns(contenders: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1) -> dict[str, list[float]]:

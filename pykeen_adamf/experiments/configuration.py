@@ -2,10 +2,9 @@
 
 A configuration is what ``pykeen experiments run`` reads: a dictionary with ``metadata``, and with ``pipeline``, the
 parameters of :func:`pykeen.pipeline.pipeline`. A third entry, ``data``, is this package's: what is done to the dataset,
-cf. :class:`pykeen_adamf.experiments.data.DataOptions`.
+cf. :data:`pykeen_adamf.experiments.data.OPTIONS`.
 """
 
-import dataclasses
 import inspect
 from collections.abc import Collection, Mapping
 from copy import deepcopy
@@ -21,7 +20,7 @@ from ..presets import list_presets, preset_path
 from ..signatures import constructor_parameters
 from ..suggestions import lookup, suggest
 from ..training.slcwa import SamplingTrainingLoop
-from .data import DataOptions
+from .data import OPTIONS
 
 __all__ = ["check_configuration", "describe_differences", "merge", "read_configuration", "read_sections"]
 
@@ -39,22 +38,14 @@ FIXED: Final[Mapping[str, Any]] = {
 #: The parameters of datasets that name files, which may be relative to a configuration.
 FILES: Final = ("directory", "features", "triples")
 
-#: The parameters of the pipeline that it makes objects of, with the options in others of the same name and ``_kwargs``.
-PARTS: Final = (
-    "model",
-    "loss",
-    "regularizer",
-    "optimizer",
-    "lr_scheduler",
-    "training_loop",
-    "negative_sampler",
-    "stopper",
-)
-
-#: What it makes them with; PyKEEN is bounded above in the dependencies, since these are no public names.
-RESOLVERS: Final[Mapping[str, ClassResolver[Any]]] = {
-    "interaction": interaction_resolver,
-    **{name: getattr(api, f"{name}_resolver") for name in PARTS},
+#: What makes the objects of the pipeline, with the options in others of the same name and ``_kwargs``; PyKEEN is
+#: bounded above in the dependencies, since these are no public names.
+RESOLVERS: Final[Mapping[str, ClassResolver[Any]]] = {"interaction": interaction_resolver} | {
+    name: getattr(api, f"{name}_resolver")
+    for name in (
+        *("model", "loss", "regularizer", "optimizer", "lr_scheduler"),
+        *("training_loop", "negative_sampler", "stopper"),
+    )
 }
 
 
@@ -110,8 +101,7 @@ def check_configuration(content: Mapping[str, Any], path: str | Path) -> None:
         if name.startswith("checkpoint"):
             raise ValueError(f"{path} has training_kwargs with {name!r}, but a run has its own checkpoint. Remove it.")
     _check_evaluation(path, pipeline)
-    data_options = [field.name for field in dataclasses.fields(DataOptions)]
-    _check_names(path, content.get("data"), data_options, "the section 'data'")
+    _check_names(path, content.get("data"), OPTIONS, "the section 'data'")
     if pipeline.get("model") is None and pipeline.get("interaction") is None:
         raise ValueError(f"{path} has no model. Add its name.")
     _check_parts(path, pipeline)

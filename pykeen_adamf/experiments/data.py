@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from pykeen.datasets import Dataset
@@ -15,22 +15,14 @@ from ..datasets.lookup import load_dataset
 from ..training.configuration import describe_triples
 from ..triples import MultimodalTriplesFactory
 
-__all__ = ["Data", "DataOptions", "describe_data", "digest_data", "get_modalities", "load_data", "sample"]
+__all__ = ["OPTIONS", "Data", "describe_data", "digest_data", "load_data", "sample"]
 
 #: The random seed of the choice of test triples, the same for all runs, such that they can be compared one by one.
 SAMPLE_SEED = 0
 
-
-@dataclasses.dataclass(frozen=True)
-class DataOptions:
-    """The section ``data`` of a configuration: what is done to the dataset."""
-
-    #: which share of the features is dropped, and which first, cf. :mod:`pykeen_adamf.datasets.dropping`
-    missing_ratio: float = 0.0
-    missing_by: DroppingOrder = "uniform"
-
-    #: how many random test triples are ranked; ``None`` for all
-    test_triples: int | None = None
+#: The section ``data`` of a configuration, by default: which share of the features is dropped, and which first, cf.
+#: :mod:`pykeen_adamf.datasets.dropping`; and how many random test triples are ranked, ``None`` for all.
+OPTIONS: Final[Mapping[str, Any]] = {"missing_ratio": 0.0, "missing_by": "uniform", "test_triples": None}
 
 
 class Data(NamedTuple):
@@ -46,19 +38,13 @@ def load_data(configuration: Mapping[str, Any]) -> Data:
 
     :raises ValueError: if there is no such dataset, or files are not what they should be
     """
-    options, pipeline = DataOptions(**configuration.get("data") or {}), configuration["pipeline"]
+    options, pipeline = {**OPTIONS, **(configuration.get("data") or {})}, configuration["pipeline"]
     dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs") or {})
     digest = digest_data(dataset)
-    if options.missing_ratio:
+    if options["missing_ratio"]:
         # with the same seed, what is dropped at a ratio is also dropped at higher ones
-        dataset = drop_from_dataset(dataset, options.missing_ratio, pipeline["random_seed"], options.missing_by)
-    return Data(dataset, sample(dataset.testing, options.test_triples), digest)
-
-
-def get_modalities(dataset: Dataset) -> list[str]:
-    """Return the names of a dataset's modalities, without the structural one."""
-    training = dataset.training
-    return list(training.features) if isinstance(training, MultimodalTriplesFactory) else []
+        dataset = drop_from_dataset(dataset, options["missing_ratio"], pipeline["random_seed"], options["missing_by"])
+    return Data(dataset, sample(dataset.testing, options["test_triples"]), digest)
 
 
 def sample(factory: CoreTriplesFactory, num: int | None) -> CoreTriplesFactory:

@@ -1,9 +1,15 @@
 """What a run writes down while it trains: the options in force, and the learning curve."""
 
+import os
+import platform
+import re
 import time
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import pandas
+import torch
 from pykeen.evaluation import RankBasedEvaluator
 from pykeen.sampling import negative_sampler_resolver
 from pykeen.training import SLCWATrainingLoop, TrainingLoop
@@ -19,10 +25,9 @@ from ..nn.generator import ModalityGenerator
 from ..training.adversarial import AdversarialTrainingLoop
 from ..training.resumable import ResumableTrainingLoop
 from .data import Data, describe_data
-from .folder import RunFolder
-from .results import describe_environment, write_json
+from .folder import RunFolder, write_json
 
-__all__ = ["VALIDATION", "Recorder", "describe_options"]
+__all__ = ["VALIDATION", "Recorder", "describe_environment", "describe_options"]
 
 #: The column of the learning curve.
 VALIDATION: Final = "validation MRR"
@@ -83,6 +88,23 @@ class Recorder(TrainingCallback):
         self._start = time.perf_counter()
 
 
+def describe_environment(device: str | None = None) -> dict[str, Any]:
+    """Describe what this runs on: versions and hardware, with the device in use if it is known."""
+    path = Path("/proc/cpuinfo")
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.MULTILINE)
+    return {
+        **{name: version(name) for name in ("pykeen-adamf", "pykeen", "torch", "numpy")},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpu": found[1].strip() if found else platform.processor(),
+        "num_cpus": os.cpu_count(),
+        "device": device,
+        "num_threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
 def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch_size: int | None) -> dict[str, Any]:
     """Describe what reports show of a run, by name, without options that it does not have.
 
@@ -91,21 +113,13 @@ def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch
     """
     model, loss, sampler = loop.model, loop.loss, None
     if isinstance(loop, SLCWATrainingLoop):
-        sampler = negative_sampler_resolver.make(
-            loop.negative_sampler,
-            loop.negative_sampler_kwargs,
-            mapped_triples=factory.mapped_triples,
-            num_entities=factory.num_entities,
-            num_relations=factory.num_relations,
-        )
+        triples = {name: getattr(factory, name) for name in ("mapped_triples", "num_entities", "num_relations")}
+        sampler = negative_sampler_resolver.make(loop.negative_sampler, loop.negative_sampler_kwargs, **triples)
     entities = next(iter(getattr(model, "entity_representations", ())), None)
     if isinstance(entities, FusedRepresentation) and isinstance(entities.fusion, CrossModalFusion):
         # without what the model has beside these embeddings
         entities = entities.bases[STRUCTURAL]
-    fusions = [x.fusion for x in model.modules() if isinstance(x, FusedRepresentation)]
-    attentions = [
-        "shared" if len(x.attention) == 1 else "per-modality" for x in fusions if isinstance(x, AdaptiveFusion)
-    ]
+    attentions = [len(x.attention) for x in model.modules() if isinstance(x, AdaptiveFusion)]
     features = [x for x in model.modules() if isinstance(x, ProjectedFeatureRepresentation)]
     assert loop.optimizer is not None
     options: dict[str, Any] = {
@@ -117,7 +131,7 @@ def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch
         # losses that weight negatives in another way have one, too, but not as an option
         "temperature": getattr(loss, "inverse_softmax_temperature", None) if not hasattr(loss, "focus") else None,
         "focus of the entropies": getattr(loss, "focus", None),
-        "attention": next(iter(attentions), None),
+        "attention": None if not attentions else "shared" if attentions[0] == 1 else "per-modality",
         "trained features": any(x.table.requires_grad for x in features) if features else None,
     }
     if isinstance(loop, AdversarialTrainingLoop):

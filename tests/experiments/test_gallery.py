@@ -51,7 +51,7 @@ def test_answers(dataset, tmp_path):
     # one bar for the one model that has weights
     (bar,) = (ax for ax in others if ax.patches)
     assert [patch.get_width() for patch in bar.patches] == pytest.approx(list(WEIGHTS.values()))
-    assert [text.get_text() for text in bar.texts] == ["20", "50", "30"]
+    assert [text.get_text() for text in bar.texts] == ["20%", "50%", "30%"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [*WEIGHTS, "held-out answer"]
     figure.savefig(tmp_path / "answers.png")

@@ -14,10 +14,12 @@ from pykeen.models import Model
 from ...bundle import load
 from ...datasets import EmojiKG
 from ...encoders.weights import resolve_device
+from ...evaluation import METRICS
 from ...presets import load_preset
 from ..configuration import merge
+from ..folder import write_json
 from ..paper.contenders import load_configuration
-from ..results import format_table, write_json
+from ..paper.reporting.rendering import tabulate
 from ..run import run
 from .questions import answer, choose_questions, format_answer, format_question, name_entity
 
@@ -85,17 +87,26 @@ def demo(
         torch.set_num_threads(num_threads)
     models = {name: load(output / name / "bundle", device=device).model for name in results}
     report("\nFiltered ranks of all test triples, heads and tails:\n")
-    report(format_table(results))
+    rows = []
+    for name, result in results.items():
+        metrics = [f"{result['metrics']['both']['realistic'][metric]:.3f}" for metric in METRICS]
+        rows.append([name, *metrics, *(f"{result['seconds'][kind]:.0f} s" for kind in ("training", "evaluation"))])
+    report(tabulate(rows, ["model", *METRICS, "training", "evaluation"]))
     questions = _answer_questions(models, dataset, seed, report)
     seconds = time.perf_counter() - start
     content = {"results": results, "questions": questions, "seconds": seconds, "seed": seed, "epochs": epochs}
     write_json(output / "results.json", content)
-    written = "the results and the models"
-    if importlib.util.find_spec("matplotlib") is None:
-        report('\nThere are no pictures without matplotlib: pip install "pykeen-adamf[plots]"')
+    has_pictures = importlib.util.find_spec("matplotlib") is not None
+    if has_pictures:
+        from ...explaining.plotting import plot_weights
+        from .pictures import plot_curves
+
+        plot_weights(pandas.DataFrame(results["AdaMF-MAT"]["modality_weights"]), output / "modality_weights.png")
+        curves = {name: pandas.read_csv(output / name / "curve.csv") for name in results}
+        plot_curves(curves).savefig(output / "learning_curves.png", dpi=150)
     else:
-        _write_pictures(results, output)
-        written = "the results, the models and the pictures"
+        report('\nThere are no pictures without matplotlib: pip install "pykeen-adamf[plots]"')
+    written = "the results, the models and the pictures" if has_pictures else "the results and the models"
     report(f"\nWrote {written} to {output}. It took {seconds:.0f} seconds.")
     return content
 
@@ -116,16 +127,5 @@ def _answer_questions(
             if given.weights:
                 weights = ", ".join(f"{key} {value:.0%}" for key, value in given.weights.items())
                 report(f"  {name} weights the modalities of {name_entity(dataset, question.given)}: {weights}")
-        given_answers = {name: given._asdict() for name, given in answers.items()}
-        content.append({**question._asdict(), "text": text, "answers": given_answers})
+        content.append({**question._asdict(), "text": text, "answers": {k: x._asdict() for k, x in answers.items()}})
     return content
-
-
-def _write_pictures(results: Mapping[str, Mapping[str, Any]], output: Path) -> None:
-    """Write what matplotlib, an optional dependency, draws."""
-    from ...explaining.plotting import plot_weights
-    from .pictures import plot_curves
-
-    plot_weights(pandas.DataFrame(results["AdaMF-MAT"]["modality_weights"]), output / "modality_weights.png")
-    curves = {name: pandas.read_csv(output / name / "curve.csv") for name in results}
-    plot_curves(curves).savefig(output / "learning_curves.png", dpi=150)

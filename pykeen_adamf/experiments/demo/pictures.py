@@ -1,10 +1,10 @@
 """The pictures of the demonstration and its notebook; needs matplotlib, i.e., the extra ``plots``."""
 
 import io
+import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from PIL import Image, ImageOps
 
 from ...datasets import EmojiKG
-from ...explaining.plotting import COLORS
+from ...explaining.plotting import COLORS, OTHER_COLORS, draw_weights
 from ..recording import VALIDATION
 from .questions import Answer, Question, format_question
 
@@ -23,9 +23,6 @@ SCALE = 4
 
 #: the frame of the held-out answer
 RIGHT = "#009E73"
-
-#: as those of modalities, colors that can be told apart with any kind of color vision
-CURVE_COLORS = ["#999999", "#0072B2", "#D55E00"]
 
 
 def plot_emoji(dataset: EmojiKG, labels: Sequence[str]) -> Figure:
@@ -50,7 +47,10 @@ def plot_answers(dataset: EmojiKG, question: Question, answers: Mapping[str, Ans
         for ax, label in zip(axes, given.best, strict=True):
             _draw(ax, dataset, label, right=label == question.expected)
         if given.weights:
-            _draw_weights(figure.add_subplot(grid[row, -1]), given.weights)
+            ax = figure.add_subplot(grid[row, -1])
+            draw_weights(ax, [""], pandas.DataFrame([given.weights]))
+            ax.set(ylim=(-1.3, 1.3), xticks=[], yticks=[], xlabel="weights")
+            ax.spines[:].set_visible(False)
     shown = {name for given in answers.values() for name in given.weights}
     handles = [Patch(color=color, label=name) for name, color in COLORS.items() if name in shown]
     handles.append(Patch(facecolor="none", edgecolor=RIGHT, linewidth=2, label="held-out answer"))
@@ -74,24 +74,13 @@ def _draw(ax: Axes, dataset: EmojiKG, label: str, right: bool = False) -> None:
         ax.set_xlabel(kind, fontsize=9, color="#666666")
 
 
-def _draw_weights(ax: Axes, weights: Mapping[str, float]) -> None:
-    """Draw the weights of modalities as one bar."""
-    left = 0.0
-    for modality, weight in weights.items():
-        bar = ax.barh(0, weight, left=left, height=0.5, color=COLORS.get(modality))
-        ax.bar_label(bar, [f"{100 * weight:.0f}"], label_type="center", fontsize=9)
-        left += weight
-    ax.set(xlim=(0, 1), ylim=(-0.8, 0.8), xticks=[], yticks=[])
-    ax.set_xlabel("weights in %", fontsize=9, color="#666666")
-    ax.spines[:].set_visible(False)
-
-
 def plot_curves(curves: Mapping[str, pandas.DataFrame]) -> Figure:
     """Plot the validation MRR over epochs, and over time, from what runs have written, by the name of the model."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    colors = mpl.color_sequences["tab10"] if len(curves) > len(CURVE_COLORS) else CURVE_COLORS
     for ax, column, xlabel in zip(axes, ("epoch", "time"), ("epoch", "seconds of training"), strict=True):
+        # as those of modalities, colors that can be told apart with any kind of color vision
+        colors = itertools.cycle([*COLORS.values(), *OTHER_COLORS])
         for color, (name, curve) in zip(colors, curves.items(), strict=False):
             points = curve.assign(time=curve["seconds"].cumsum()).dropna(subset=VALIDATION)
             ax.plot(points[column], points[VALIDATION], color=color, marker=".", label=name)

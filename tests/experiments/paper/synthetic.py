@@ -18,8 +18,7 @@ from pykeen_adamf.experiments.data import describe_data, load_data
 from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.paper.experiments import Run, plan
 from pykeen_adamf.experiments.paper.report import write_report
-from pykeen_adamf.experiments.recording import describe_options
-from pykeen_adamf.experiments.results import describe_environment
+from pykeen_adamf.experiments.recording import describe_environment, describe_options
 from pykeen_adamf.experiments.run import make_resumable
 
 from ...cases import make_factory
