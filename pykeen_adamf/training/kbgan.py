@@ -5,15 +5,13 @@ from typing import Any, cast
 
 import torch
 from class_resolver import HintOrType, OptionalKwargs
-from class_resolver.contrib.torch import optimizer_resolver
 from pykeen.models import Model, model_resolver
 from pykeen.triples import CoreTriplesFactory
 from pykeen.triples.instances import SLCWABatch
 from torch.optim import Optimizer
 
 from ..typing import BoolTensor, FloatTensor
-from .configuration import describe
-from .slcwa import SamplingTrainingLoop
+from .learned_negatives import LearnedNegativesTrainingLoop
 
 __all__ = ["KBGANTrainingLoop"]
 
@@ -24,7 +22,7 @@ NUM_CANDIDATES = 20
 MOMENTUM = 0.1
 
 
-class KBGANTrainingLoop(SamplingTrainingLoop):
+class KBGANTrainingLoop(LearnedNegativesTrainingLoop):
     r"""Adversarial negative sampling (KBGAN; Cai and Wang, 2018).
 
     The negative sampler draws candidates. Of those of a triple, another model, the generator, chooses one, the negative
@@ -45,9 +43,6 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
         link: https://aclanthology.org/N18-1133
         github: cai-lw/KBGAN
     """
-
-    # whether batches are those of training
-    _is_learning: bool = False
 
     def __init__(
         self,
@@ -90,50 +85,20 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
                 f"The generator has {sizes[1][0]:,} entities and {sizes[1][1]:,} relations, but the model has "
                 f"{sizes[0][0]:,} and {sizes[0][1]:,}. Use one of the same triples."
             )
-        self.companion = self.generator
-        self.generator_optimizer_cls = optimizer_resolver.lookup(generator_optimizer)
-        self.generator_optimizer_kwargs = dict(generator_optimizer_kwargs or {})
-        self._initial = {name: x.detach().clone() for name, x in self.generator.state_dict().items()}
-        self._reset_generator()
+        self._set_chooser(self.generator, generator_optimizer, generator_optimizer_kwargs)
 
-    def _reset_generator(self) -> None:
-        self.generator.load_state_dict(self._initial)
-        self.generator.to(self.device)
-        parameters = [x for x in self.generator.parameters() if x.requires_grad]
-        self.generator_step = self.generator_optimizer_cls(parameters, **self.generator_optimizer_kwargs)
+    def _reset_chooser(self) -> None:
+        super()._reset_chooser()
         #: the running mean of rewards
         self.baseline = 0.0
         self._rewards: list[FloatTensor] = []
 
     def extra_state(self) -> dict[str, Any]:  # noqa: D102
-        states = {"generator": self.generator.state_dict(), "optimizer": self.generator_step.state_dict()}
-        return {**states, "baseline": self.baseline}
+        return {**super().extra_state(), "baseline": self.baseline}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
-        self.generator.load_state_dict(state["generator"])
-        self.generator_step.load_state_dict(state["optimizer"])
+        super().load_extra_state(state)
         self.baseline = state["baseline"]
-
-    def describe_options(self) -> dict[str, str]:  # noqa: D102
-        return {
-            **super().describe_options(),
-            "generator": str(self.generator),
-            "generator's optimizer": describe([self.generator_optimizer_cls, self.generator_optimizer_kwargs]),
-        }
-
-    def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
-        if not kwargs.get("continue_training", False):
-            # as the super class does with the model and its optimizer
-            self._reset_generator()
-        return super()._train(*args, **kwargs)
-
-    def _train_epoch(self, *args: Any, **kwargs: Any) -> float:
-        # PyKEEN also calls this to measure the loss of other triples, and to find out what there is memory for
-        self._is_learning = kwargs.get("backward", True) and not kwargs["only_size_probing"]
-        try:
-            return super()._train_epoch(*args, **kwargs)
-        finally:
-            self._is_learning = False
 
     def _process_batch(
         self, batch: SLCWABatch, start: int, stop: int, label_smoothing: float = 0.0, slice_size: int | None = None
@@ -174,14 +139,9 @@ class KBGANTrainingLoop(SamplingTrainingLoop):
         (loss + self.generator.collect_regularization_term() * len(rewards) / batch_size).backward()
         self._rewards.append(rewards.flatten())
 
-    def after_batch(self, batch: SLCWABatch) -> None:  # noqa: D102
-        if self._is_learning:
-            self.step_generator()
-
-    def step_generator(self) -> None:
+    def step_chooser(self) -> None:
         """Let the generator make a step, after all parts of a batch."""
-        self.generator_step.step()
-        self.generator_step.zero_grad()
+        super().step_chooser()
         self.generator.post_parameter_update()
         rewards = torch.cat(self._rewards)
         self._rewards.clear()

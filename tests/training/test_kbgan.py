@@ -53,7 +53,7 @@ def test_step():
     loop.baseline, loop._is_learning = -2.0, True
     torch.manual_seed(5)
     loss = loop._process_batch(batch, 0, 5)
-    loop.step_generator()
+    loop.step_chooser()
     # what was chosen is known from the same random numbers
     h, k, t = batch["negatives"].numpy().transpose(2, 0, 1)
     scores = (e[h] * r[k] * e[t]).sum(axis=-1)
@@ -133,7 +133,7 @@ def test_interrupted(model_cls, kwargs, tmp_path):
         assert torch.equal(x, again.generator.state_dict()[name])
     assert whole.baseline == again.baseline
     # with another generator, it does not go on
-    with pytest.raises(CheckpointMismatchError, match="generator"):
+    with pytest.raises(CheckpointMismatchError, match="chooser"):
         make(model_cls, generator="TransD", generator_kwargs=dict(embedding_dim=3, relation_dim=3)).train(
             factory, **options, **files
         )
@@ -167,8 +167,8 @@ def test_invalid_candidates():
 def test_nothing_is_learned_before():
     """PyKEEN tries batches of all sizes before, and measures losses in between, of which nothing remains."""
     seen, loop = [], make()
-    step = loop.step_generator
-    loop.step_generator = lambda: seen.append(loop.baseline) or step()
+    step = loop.step_chooser
+    loop.step_chooser = lambda: seen.append(loop.baseline) or step()
     assert loop.automatic_memory_optimization
     loop.train(make_factory(), num_epochs=2, batch_size=16, use_tqdm=False)
     assert seen[0] == 0
@@ -183,7 +183,7 @@ def test_parts_of_batches(monkeypatch):
         loop = make()
         batch = make_batch(loop)
         loop.model.train()
-        loop._is_learning, loop.generator_step = True, NoStep(loop.generator.parameters())
+        loop._is_learning, loop.chooser_optimizer = True, NoStep(loop.generator.parameters())
         for start, stop in parts:
             loop._process_batch(batch, start, stop)
         gradients.append(torch.cat([x.grad.flatten() for x in loop.generator.parameters() if x.grad is not None]))
