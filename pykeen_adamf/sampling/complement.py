@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ..typing import BoolTensor, LongTensor
 
@@ -76,17 +77,17 @@ class ComplementSampler(nn.Module):
         valid = (size > 0).expand(shape)
         return torch.where(valid, values, excluded), valid
 
-    def restrict(self, keys: LongTensor, excluded: LongTensor, pool: LongTensor) -> "ComplementSampler":
-        """Return a sampler from a part of the values, the pool, which are sorted and distinct.
+    def find_occurring(self, keys: LongTensor, excluded: LongTensor, pool: LongTensor) -> BoolTensor:
+        """Find out which values of a pool occur with keys.
 
-        :returns: A sampler for the keys' *positions* among the given ones, which returns positions in the pool, except
-            for those of values that are excluded, one for each key, or occur with the key.
+        :param keys: shape: ``(n,)``, the keys.
+        :param excluded: shape: ``(n,)``, a value for each of them that counts as one that does.
+        :param pool: shape: ``(pool_size,)``, the values, sorted and distinct.
+        :returns: shape: ``(n, pool_size)``, whether they do.
         """
         everyone = torch.arange(len(keys), device=keys.device)
-        # a row for each key, with one more value, which occurs with each of them: thus no key is unknown. Other values
-        # which were not found, at position -1, end up there, too.
+        # with one more column for values which were not found, at position -1
         occurs = torch.zeros(len(keys), len(pool) + 1, dtype=torch.bool, device=keys.device)
-        occurs[:, -1] = True
         occurs[everyone, _find(pool, excluded)] = True
         if len(self.keys):
             segment = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
@@ -102,6 +103,19 @@ class ComplementSampler(nn.Module):
             hubs, row = segment[is_hub].unique(return_inverse=True)
             found = _find(self.pairs, hubs.unsqueeze(dim=-1) * self.num_values + pool) >= 0
             occurs[is_hub.nonzero().squeeze(dim=-1), :-1] |= found[row]
+        return occurs[:, :-1]
+
+    def restrict(self, keys: LongTensor, excluded: LongTensor, pool: LongTensor) -> "ComplementSampler":
+        """Return a sampler from a part of the values.
+
+        :param keys: shape: ``(n,)``, the keys which will be used.
+        :param excluded: shape: ``(n,)``, a value for each of them to exclude in any case.
+        :param pool: shape: ``(pool_size,)``, the values to draw from, sorted and distinct.
+        :returns: A sampler for the keys' *positions* among the given ones, which returns positions in the pool, except
+            for those of values that are excluded, or occur with the key.
+        """
+        # a row for each key, with one more value, which occurs with each of them: thus no key is unknown
+        occurs = F.pad(self.find_occurring(keys, excluded, pool), (0, 1), value=True)
         owner, position = occurs.nonzero().unbind(dim=-1)
         return ComplementSampler(owner, position, num_values=len(pool) + 1, ordered=True)
 
