@@ -88,7 +88,7 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.training",
         "training_loop_resolver",
         "training",
-        [f"{name}TrainingLoop" for name in ("KBGAN", "MANS", "MAT", "OneVsAll", "OneVsAllMAT", "Twins")],
+        [f"{name}TrainingLoop" for name in ("KBGAN", "MANS", "MAT", "MMRNS", "OneVsAll", "OneVsAllMAT", "Twins")],
     ),
 )
 

@@ -98,9 +98,7 @@ class MultimodalModel(SyntheticScoringModel):
         :returns: shape: ``batch_dims``, broadcast from both, the scores.
         """
         h, t = (self._mix(triples[..., column], donors[..., column], modalities) for column in (0, 2))
-        relation = [representation(triples[..., 1]) for representation in self.relation_representations]
-        scores: FloatTensor = self.interaction(h=h, r=relation[0] if len(relation) == 1 else relation, t=t)
-        return scores
+        return self.score_representations(h, triples[..., 1], t)
 
     def _mix(self, entities: LongTensor, donors: LongTensor, modalities: Collection[str]) -> FloatTensor:
         entities, donors = torch.broadcast_tensors(entities, donors)

@@ -113,6 +113,28 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         scores = form.comparison.score_pairs(queries, form.candidates(shared.table), query, row)
         return scores.unsqueeze(dim=-1)
 
+    def represent_entities(self, entities: LongTensor) -> FloatTensor:
+        """Return the representations of entities, shape: ``(*s, *shape)`` for entities of the shape ``s``.
+
+        Within :meth:`sharing`, they are the shared ones.
+        """
+        x: FloatTensor = (
+            self.entity_representations[0](entities) if self._shared is None else self._shared.get(entities)
+        )
+        return x
+
+    def score_representations(self, h: FloatTensor, relations: LongTensor, t: FloatTensor) -> FloatTensor:
+        """Score triples of representations of heads and tails, whoever they are of.
+
+        :param h: shape: ``(*batch_dims, *shape)``, the heads.
+        :param relations: shape: ``batch_dims``, the IDs of relations.
+        :param t: shape: ``(*batch_dims, *shape)``, the tails.
+        :returns: shape: ``batch_dims``, broadcast from all, the scores.
+        """
+        relation = [representation(relations) for representation in self.relation_representations]
+        scores: FloatTensor = self.interaction(h=h, r=relation[0] if len(relation) == 1 else relation, t=t)
+        return scores
+
     def score_corrupted(self, positives: LongTensor, negatives: LongTensor) -> FloatTensor:
         """Score negatives, each of which has at least the head or the tail, and the relation, of its positive triple.
 

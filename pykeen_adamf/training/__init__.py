@@ -3,6 +3,7 @@
 from .adversarial import AdversarialTrainingLoop, MATTrainingLoop, OneVsAllMATTrainingLoop
 from .generators import Synthesizer
 from .kbgan import KBGANTrainingLoop
+from .mmrns import MMRNSTrainingLoop
 from .modality_negatives import MANSTrainingLoop, TwinsTrainingLoop
 from .objectives import adversarial_loss, generator_loss
 from .one_vs_all import OneVsAllTrainingLoop
@@ -13,6 +14,7 @@ __all__ = [
     "KBGANTrainingLoop",
     "MANSTrainingLoop",
     "MATTrainingLoop",
+    "MMRNSTrainingLoop",
     "OneVsAllMATTrainingLoop",
     "OneVsAllTrainingLoop",
     "ResumableSLCWATrainingLoop",

@@ -32,6 +32,7 @@ LOOPS = {
     "OneVsAllMAT": dict(synthetic_kinds=["tail"], hidden_dim=8, n3_weight=0.01),
     "KBGAN": dict(generator_kwargs=dict(embedding_dim=3), negative_sampler_kwargs=dict(num_negs_per_pos=3)),
     "MANS": dict(strategy="H", negative_sampler_kwargs=dict(num_negs_per_pos=4)),
+    "MMRNS": dict(num_candidates=9, negative_sampler_kwargs=dict(num_negs_per_pos=3)),
     "Twins": dict(negative_sampler_kwargs=dict(num_negs_per_pos=3)),
 }
 
@@ -237,6 +238,7 @@ def make_cases():
     # with which negatives there are is a matter of no interaction
     yield dict(fusion="gated", missing="mask", regularizer="lp"), "KBGAN"
     yield dict(interaction="LpRotatE", fusion="adaptive", missing="random", loss="NSSA"), "MANS"
+    yield dict(interaction="PairRE", fusion="mean", missing="zero", loss="NSSA"), "MMRNS"
     yield dict(interaction="DistMult", fusion="concatenation", hidden_dims=[3]), "Twins"
     yield dict(missing="zero", trainable_features=True, center_features=True, hidden_dims=[3], loss="NSSA"), "sLCWA"
     yield dict(missing="random", scale_features=True, feature_dropout=0.3, loss="bcewithlogits"), "LCWA"

@@ -76,6 +76,7 @@ def structure_only() -> float:
     [
         ("slcwa", {}),
         ("MAT", {}),
+        ("MMRNS", {}),
         ("slcwa", dict(missing="mask", attention="per-modality")),
         ("slcwa", dict(trainable_features=False, fusion="mean", missing="zero")),
     ],

@@ -29,6 +29,7 @@ NOTES: Final = {
     "TransAE": "the autoencoder has no part in what was measured, a plain TransE",
     "RSME": "projected images are further coordinates beside the structural ones, instead of parts of them",
     "OTKGE": "the transport plans are those of ten entities, as in the authors' code; so they are here",
+    "MMRNS (RotatE)": "sentences and parts of images attend to each other; here, a modality has one vector",
     "VBKGC": "negatives are drawn as for other models, rather than as twins; here, they are twins",
 }
 
