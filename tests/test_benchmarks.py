@@ -57,6 +57,15 @@ def test_training_step(tmp_path):
 
 
 @pytest.mark.slow
+def test_systems_step(tmp_path):
+    names = ["MMRNS (RotatE)", "KBGAN (TransE)"]
+    options = ["--batch-size", "16", *(x for name in names for x in ("--only", name))]
+    results = run("systems_step.py", *options, path=tmp_path / "results.json")
+    assert set(results["ratios"]) == set(results["peaks_gb"]) == {"AdaMF", *names}
+    assert_ratios(results["ratios"])
+
+
+@pytest.mark.slow
 def test_evaluation(tmp_path):
     results = run("evaluation.py", "--triples", "20", path=tmp_path / "results.json")
     assert_ratios({"ratio": results["ratio"], **results["ratios"]})
