@@ -124,7 +124,9 @@ class MMRNSTrainingLoop(LearnedNegativesTrainingLoop):
         self.initial_temperature = temperature
         self.temperature_decay = check_not_negative("temperature_decay", temperature_decay)
         self.contrastive_weight = check_not_negative("contrastive_weight", contrastive_weight)
-        self._check_num_negatives()
+        if "num_negs_per_pos" in (negative_sampler_kwargs or {}):
+            # otherwise, the method train may be told later
+            self._check_num_negatives()
         triples = triples_factory._add_inverse_triples_if_necessary(triples_factory.mapped_triples)
         self.known = KnownTriples(triples, self.model.num_entities, self.model.num_relations)
         # whatever there are, the model is trained with the same random numbers
