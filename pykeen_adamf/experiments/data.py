@@ -10,7 +10,7 @@ import torch
 from pykeen.datasets import Dataset
 from pykeen.triples import CoreTriplesFactory
 
-from ..datasets.dropping import DroppingOrder, drop_from_dataset
+from ..datasets.dropping import drop_from_dataset
 from ..datasets.lookup import load_dataset
 from ..training.configuration import describe_triples
 from ..triples import MultimodalTriplesFactory
