@@ -164,7 +164,7 @@ def score_new_entities(model: Model, representations: FloatTensor, relation: int
     form = get_query_form(model.interaction)
     if form is not None and (is_head or form.both_sides):
         queries = form.real_query(representations, parts[0].expand(len(representations), *parts[0].shape[1:]), is_head)
-        scores = form.comparison.score_all(queries, form.candidates(known.table))
+        scores = form.comparison.score_all(queries, form.candidates(known.table, is_head))
     else:
         others = known.get_rows(torch.arange(model.num_entities, device=model.device))
         r = parts[0] if len(parts) == 1 else tuple(parts)

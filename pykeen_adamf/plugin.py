@@ -59,7 +59,10 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.nn",
         "interaction_resolver",
         "nn",
-        ["IKRLInteraction", "LpRotatEInteraction", "RegularizedInteraction", "TBKGCInteraction"],
+        [
+            *("IKRLInteraction", "LpRotatEInteraction", "MMKRLInteraction", "RegularizedInteraction"),
+            "TBKGCInteraction",
+        ],
     ),
     Registration(
         "pykeen.nn",
@@ -79,8 +82,8 @@ REGISTRATIONS: Sequence[Registration] = (
         "model_resolver",
         "models",
         [
-            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MoCME", "MoSE", "OTKGE", "RSME", "Structural"),
-            *("TBKGC", "TransAE", "VBKGC"),
+            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MMKRL", "MoCME", "MoSE", "OTKGE", "RSME"),
+            *("Structural", "TBKGC", "TransAE", "VBKGC"),
         ],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),

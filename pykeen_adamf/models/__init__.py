@@ -2,6 +2,7 @@
 
 from .adamf import AdaMF, AdaMFRotatE
 from .ikrl import IKRL
+from .mmkrl import MMKRL
 from .mocme import MoCME
 from .mose import MoSE
 from .multimodal import MultimodalModel
@@ -16,6 +17,7 @@ from .vbkgc import VBKGC
 
 __all__ = [
     "IKRL",
+    "MMKRL",
     "OTKGE",
     "RSME",
     "TBKGC",

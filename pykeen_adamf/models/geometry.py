@@ -49,7 +49,7 @@ def _why_not(cls: type[Interaction[Any, Any, Any]], shape: Any) -> str | None:
     if len(shape) != 1:
         return f"needs {len(shape)} vectors for each entity, but fusion makes one"
     if shape[0] == "e":
-        return "belongs to a fusion of its own; use the models IKRL and TBKGC"
+        return "belongs to a fusion of its own; use the models IKRL, TBKGC and MMKRL"
     return None
 
 

@@ -110,7 +110,8 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         entity, known_relation, is_head, query, row = find_queries(h, r, t, len(relations))
         relation = self.relation_representations[0](relations)
         queries = form.real_query(shared.get_rows(entity), relation[known_relation], is_head)
-        scores = form.comparison.score_pairs(queries, form.candidates(shared.table), query, row)
+        candidates, row = form.select_candidates(shared.table, row, is_head[query])
+        scores = form.comparison.score_pairs(queries, candidates, query, row)
         return scores.unsqueeze(dim=-1)
 
     def represent_entities(self, entities: LongTensor) -> FloatTensor:
@@ -161,8 +162,8 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         position = torch.arange(len(h), device=h.device).unsqueeze(dim=-1)
         index = torch.where(head_is_corrupted, position + len(h), position)
         rows = shared.rows(torch.where(head_is_corrupted, negatives[..., 0], negatives[..., 2]))
-        candidates = form.candidates(shared.table)
-        scores = form.comparison.score_pairs(queries, candidates, index.flatten(), rows.flatten())
+        candidates, row = form.select_candidates(shared.table, rows.flatten(), ~head_is_corrupted.flatten())
+        scores = form.comparison.score_pairs(queries, candidates, index.flatten(), row)
         return scores.view(negatives.shape[:-1])
 
     def score_t(  # noqa: D102
@@ -197,7 +198,7 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         """Score pairs of an entity and a relation with all other entities; no slices are needed for it."""
         queries, shared = self.make_queries(form, entities, relations, is_head=is_head)
         table = shared.table if others is None else shared.table[others.to(shared.table.device)]
-        return form.comparison.all_pairs(queries, form.candidates(table))
+        return form.comparison.all_pairs(queries, form.candidates(table, is_head))
 
     def make_queries(
         self, form: QueryForm, entities: LongTensor, relations: LongTensor, *, is_head: bool = True

@@ -1,7 +1,7 @@
 """Building blocks: representations of features and their fusion, interactions and their queries, the generators."""
 
 from .autoencoder import AutoencodedRepresentation
-from .cross_modal import IKRLInteraction, TBKGCInteraction
+from .cross_modal import IKRLInteraction, MMKRLInteraction, TBKGCInteraction
 from .features import ProjectedFeatureRepresentation
 from .fused import FusedRepresentation
 from .fusion import Fusion, fusion_resolver
@@ -18,6 +18,7 @@ __all__ = [
     "Fusion",
     "IKRLInteraction",
     "LpRotatEInteraction",
+    "MMKRLInteraction",
     "ModalityGenerator",
     "PhaseRepresentation",
     "ProjectedFeatureRepresentation",

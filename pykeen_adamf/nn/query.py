@@ -32,6 +32,9 @@ class QueryForm(ABC):
     #: whether queries are at random, or depend on each other, as with dropout and batch normalization in training
     is_stochastic: bool = False
 
+    #: whether heads are compared otherwise than tails, such that it matters which of them candidates are
+    is_sided: bool = False
+
     @abstractmethod
     def query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:
         r"""Return the queries.
@@ -43,12 +46,27 @@ class QueryForm(ABC):
         :returns: shape: ``(num_queries, *shape)``, what the other entity is compared with.
         """
 
-    def candidates(self, table: FloatTensor) -> FloatTensor:
+    def candidates(self, table: FloatTensor, is_head: bool = True) -> FloatTensor:
         """Return what queries are compared with, as real numbers, shape: ``(num_entities, candidate_width)``.
 
         :param table: shape: ``(num_entities, width)``, the entities, cf. :meth:`.comparison.Comparison.to_real`.
+        :param is_head: Whether queries are made of heads, i.e., candidates are tails. It matters if :attr:`is_sided`.
         """
         return table
+
+    def select_candidates(
+        self, table: FloatTensor, rows: LongTensor, is_head: BoolTensor
+    ) -> tuple[FloatTensor, LongTensor]:
+        """Return the candidates of pairs with queries of both sides, cf. :meth:`candidates`, and which each pair has.
+
+        :param rows: shape: ``(num_pairs,)``, the entities.
+        :param is_head: shape: ``(num_pairs,)``, whether the query is made of a head.
+        :returns: shapes: ``(num_candidates, candidate_width)`` and ``(num_pairs,)``
+        """
+        if not self.is_sided:
+            return self.candidates(table), rows
+        sides = [self.candidates(table, is_head=side) for side in (True, False)]
+        return torch.cat(sides), torch.where(is_head, rows, rows + len(table))
 
     def real_query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:
         """Return the queries as real numbers, cf. :meth:`query`."""

@@ -107,7 +107,7 @@ class _RegularizedForm(QueryForm):
         self.interaction = interaction
         base = get_query_form(interaction.base)
         assert base is not None
-        self.base, self.comparison = base, base.comparison
+        self.base, self.comparison, self.is_sided = base, base.comparison, base.is_sided
         x = interaction
         norms = (x.entity_batch_norm, x.query_batch_norm)
         self.is_stochastic = base.is_stochastic or is_active(*norms, x.entity_dropout, x.query_dropout)
@@ -131,8 +131,8 @@ class _RegularizedForm(QueryForm):
     def real_query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:
         return self.finish(self.prepare(entity), relation, is_head)
 
-    def candidates(self, table: FloatTensor) -> FloatTensor:
-        return self.base.candidates(table)
+    def candidates(self, table: FloatTensor, is_head: bool = True) -> FloatTensor:
+        return self.base.candidates(table, is_head)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pykeen.training import training_loop_resolver
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import (
     IKRL,
+    MMKRL,
     OTKGE,
     RSME,
     TBKGC,
@@ -148,6 +149,18 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
         "every option": dict(
             hidden_dim=5, reconstruction_weight=0.5, modalities=["textual"], missing="random", compute_dtype="bfloat16"
         ),
+    },
+    MMKRL: {
+        "defaults": {},
+        "every option": dict(
+            alignment_weight=0.5,
+            modalities=["textual"],
+            missing="mask",
+            trainable_features=False,
+            compute_dtype="bfloat16",
+            **CROSS_MODAL["initializers"],
+        ),
+        "sparse": dict(sparse=True),
     },
     MoSE: {
         "defaults": {},

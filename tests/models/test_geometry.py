@@ -11,7 +11,13 @@ from pykeen.training import LCWATrainingLoop
 
 from pykeen_adamf.models import AdaMF, Structural
 from pykeen_adamf.models.geometry import Geometry, supported_interactions
-from pykeen_adamf.nn import IKRLInteraction, LpRotatEInteraction, RegularizedInteraction, TBKGCInteraction
+from pykeen_adamf.nn import (
+    IKRLInteraction,
+    LpRotatEInteraction,
+    MMKRLInteraction,
+    RegularizedInteraction,
+    TBKGCInteraction,
+)
 
 from ..cases import make_factory
 
@@ -49,8 +55,8 @@ def test_the_list():
 
 
 def test_those_with_a_model_of_their_own():
-    for cls in (IKRLInteraction, TBKGCInteraction):
-        with pytest.raises(ValueError, match="use the models IKRL and TBKGC"):
+    for cls in (IKRLInteraction, MMKRLInteraction, TBKGCInteraction):
+        with pytest.raises(ValueError, match="use the models IKRL, TBKGC and MMKRL"):
             make(cls)
     for interaction in ("regularized", RegularizedInteraction, RegularizedInteraction("ComplEx", shape=DIM)):
         with pytest.raises(ValueError, match=r"wraps another one; pass that one, with batch_norm=True"):

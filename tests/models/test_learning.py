@@ -25,6 +25,12 @@ SYSTEMS = {
     "TBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=8)),
     "VBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=6)),
     "TransAE": dict(model_kwargs=dict(embedding_dim=32, hidden_dim=16), loss_kwargs=dict(margin=4)),
+    "MMKRL": dict(
+        training_loop="MAT",
+        training_loop_kwargs=dict(adversarial_weight=0.07, synthetic_kinds=["both"]),
+        model_kwargs=dict(embedding_dim=32, alignment_weight=0.1),
+        loss_kwargs=dict(margin=2),
+    ),
     "MoCME": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
 }
 
@@ -59,8 +65,8 @@ def make_graph(order=None, inverse=False):
 
 def rank_classes(model, training_loop="sLCWA", **kwargs):
     """Train, and return the mean reciprocal rank of the classes that were held out."""
-    training, testing = make_graph(inverse=training_loop != "sLCWA")
-    if training_loop == "sLCWA":
+    training, testing = make_graph(inverse=training_loop == "OneVsAll")
+    if training_loop != "OneVsAll":
         kwargs |= dict(negative_sampler="FilteredBernoulli", negative_sampler_kwargs=dict(num_negs_per_pos=16))
     result = pipeline(
         model=model,

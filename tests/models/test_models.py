@@ -13,6 +13,7 @@ from pykeen.training import LCWATrainingLoop, training_loop_resolver
 import pykeen_adamf.models
 from pykeen_adamf.models import (
     IKRL,
+    MMKRL,
     OTKGE,
     RSME,
     TBKGC,
@@ -68,6 +69,8 @@ MODELS = {
     "RSME": (RSME, {}),
     "OTKGE": (OTKGE, dict(num_plans=2)),
     "TransAE": (TransAE, dict(hidden_dim=5)),
+    "MMKRL": (MMKRL, {}),
+    "MMKRL-mask": (MMKRL, dict(missing="mask", trainable_features=False)),
     "TBKGC-frozen": (TBKGC, dict(trainable_features=False)),
     "AdaMF-regularized": (AdaMFRotatE, dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1))),
 }

@@ -19,6 +19,7 @@ from .test_models import MODELS as ALL_MODELS
 MODELS = {
     **ALL_MODELS,
     "TransAE": (ALL_MODELS["TransAE"][0], {**ALL_MODELS["TransAE"][1], "reconstruction_weight": 0.0}),
+    **{x: (ALL_MODELS[x][0], {**ALL_MODELS[x][1], "alignment_weight": 0.0}) for x in ("MMKRL", "MMKRL-mask")},
 }
 
 

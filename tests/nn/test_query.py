@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pykeen.nn import modules
 
-from pykeen_adamf.nn import IKRLInteraction, LpRotatEInteraction, RegularizedInteraction, TBKGCInteraction
+from pykeen_adamf.nn import (
+    IKRLInteraction,
+    LpRotatEInteraction,
+    MMKRLInteraction,
+    RegularizedInteraction,
+    TBKGCInteraction,
+)
 from pykeen_adamf.nn.query import _FORMS, find_queries, get_query_form, unique_with_inverse
 from pykeen_adamf.nn.softmax import softmax_loss
 
@@ -30,6 +36,7 @@ CASES = {
     "RotatE": (modules.RotatEInteraction, True, (DIM,), (DIM,), angles),
     "IKRL": (IKRLInteraction, False, (2 * DIM,), (DIM,), None),
     "TBKGC": (TBKGCInteraction, False, (3 * DIM,), (DIM,), None),
+    "MMKRL": (MMKRLInteraction, False, (4 * DIM,), (DIM,), None),
     "TuckER": (
         lambda: modules.TuckERInteraction(DIM, 4, 0.0, 0.0, 0.0, apply_batch_normalization=False),
         *(False, (DIM,), (4,), None),
@@ -130,8 +137,9 @@ def test_pairs_are_triples(name):
         relations = transform(raw)
         if fast:
             queries = form.real_query(entities[entity], relations[relation], is_head)
-            candidates = form.candidates(form.comparison.to_real(entities))
-            scores = form.comparison.score_pairs(queries, candidates, query, other)
+            table = form.comparison.to_real(entities)
+            candidates, row = form.select_candidates(table, other, is_head[query])
+            scores = form.comparison.score_pairs(queries, candidates, query, row)
         else:
             scores = interaction(entities[h], relations[r], entities[t])
         results.append([scores, *torch.autograd.grad((weight * scores).sum(), [entities, raw])])
@@ -155,7 +163,7 @@ def test_all_pairs(name, is_head):
     for kind in ("plain", "all", "with respect to nothing", "softmax", "in pieces"):
         relations = transform(raw)[r]
         queries = form.real_query(entities[known], relations, is_head)
-        candidates = form.candidates(form.comparison.to_real(entities))
+        candidates = form.candidates(form.comparison.to_real(entities), is_head)
         if kind == "plain":
             x = entities[known].unsqueeze(dim=1), relations.unsqueeze(dim=1), entities.unsqueeze(dim=0)
             scores = interaction(*(x if is_head else x[::-1]))

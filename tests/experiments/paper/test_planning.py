@@ -77,6 +77,7 @@ def test_table2(benchmark):
     runs = plan_runs(benchmark)
     assert [get_variant(run) for run in runs] == list(CONTENDERS)
     assert {get_variant(run) for run in runs if run.configuration["pipeline"]["training_loop"] == "MAT"} == {
+        "MMKRL",
         "IKRL-MAT",
         "TBKGC-MAT",
         "AdaMF-MAT",
