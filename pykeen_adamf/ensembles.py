@@ -40,10 +40,12 @@ def fit_ensemble(
     :param known: Other triples that are known, to filter ranks with: the training triples.
     :param method: The way to find weights.
     :returns: shape: ``(num_relations, num_parts)``, the weights, which are the model's from now on, and saved with it.
-    :raises ValueError: if there is no such method, or there are no validation triples
+    :raises ValueError: if there is no such method, the model is no ensemble, or there are no validation triples
     """
     check_choice("method", method, get_args(Method))
-    if not len(triples):
+    if not isinstance(model, MoSE):
+        raise ValueError(f"{type(model).__name__} is no ensemble whose parts could be weighted: use MoSE.")
+    if not len(triples) and method != "average":
         raise ValueError("There are no validation triples to find the weights of parts by: use method='average'.")
     relations = model.relations
     equal = torch.full_like(relations.weights, 1 / model.num_parts)
@@ -58,14 +60,16 @@ def fit_ensemble(
 
 @contextmanager
 def _only(model: MoSE, part: int) -> Iterator[None]:
-    """Within this context, predict by one part."""
-    weights = model.relations.weights
+    """Within this context, predict by one part; scores are what is weighted, rather than their sigmoids."""
+    weights, with_sigmoid = model.relations.weights, model.predict_with_sigmoid
     before = weights.clone()
     weights.zero_()[:, part] = 1.0
+    model.predict_with_sigmoid = False
     try:
         yield
     finally:
         weights.copy_(before)
+        model.predict_with_sigmoid = with_sigmoid
 
 
 def _boost(model: MoSE, triples: MappedTriples, known: Sequence[MappedTriples], weights: FloatTensor) -> FloatTensor:
@@ -111,6 +115,7 @@ def adarank(values: FloatTensor) -> FloatTensor:
     return weights
 
 
+@torch.enable_grad()
 def _learn(model: MoSE, triples: MappedTriples) -> FloatTensor:
     chosen = triples[torch.randperm(len(triples), generator=torch.Generator().manual_seed(0))[:MAX_TRIPLES]]
     chosen = chosen.to(model.device)

@@ -151,7 +151,49 @@ def test_weights_are_saved():
     assert (model.relations.weights == 1 / 3).all()
 
 
+@pytest.mark.parametrize("method", ["boosting", "meta"])
+def test_sigmoid(method):
+    """Scores are weighted, also if predictions are sigmoids of them, and whoever does not want gradients."""
+    triples, known = make_factory(seed=1).mapped_triples, [make_factory().mapped_triples]
+    expected = fit_ensemble(make(), triples, known, method)
+    model = make(predict_with_sigmoid=True)
+    with torch.no_grad():
+        weights = fit_ensemble(model, triples, known, method)
+    assert torch.equal(weights, expected)
+    assert model.predict_with_sigmoid
+    assert (model.predict_hrt(triples) > 0).all()
+
+
+def test_order_and_randomness_do_not_matter():
+    """Weights are those of questions, in whatever order these are; nothing is drawn from the global random state."""
+    triples, known = make_factory(seed=1).mapped_triples, [make_factory().mapped_triples]
+    for method in ("boosting", "meta"):
+        expected = fit_ensemble(make(), triples, known, method)
+        model = make()
+        state = torch.get_rng_state()
+        torch.testing.assert_close(fit_ensemble(model, triples.flip(0), known, method), expected)
+        assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_nothing_to_look_at():
+    """A part whose modality all entities miss has no weight that is out of the ordinary."""
+    model, triples = make(inverse=False), make_factory(seed=1).mapped_triples
+    base = model.fused.bases["visual"]
+    base.presence[:] = False
+    weights = fit_ensemble(model, triples, [make_factory().mapped_triples])
+    assert torch.isfinite(weights).all()
+    assert (weights > 0).all()
+
+
+def test_average_needs_no_triples():
+    model = make()
+    model.relations.weights.fill_(0.5)
+    assert (fit_ensemble(model, make_factory().mapped_triples[:0], [], "average") == 1 / 3).all()
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="AdaMF is no ensemble"):
+        fit_ensemble(make(AdaMF), make_factory().mapped_triples, [])
     with pytest.raises(ValueError, match="method must be one of"):
         fit_ensemble(make(), make_factory().mapped_triples, [], "test")
     with pytest.raises(ValueError, match="There are no validation triples"):
