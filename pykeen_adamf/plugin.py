@@ -82,8 +82,8 @@ REGISTRATIONS: Sequence[Registration] = (
         "model_resolver",
         "models",
         [
-            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MMKRL", "MoCME", "MoSE", "OTKGE", "RSME"),
-            *("Structural", "TBKGC", "TransAE", "VBKGC"),
+            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MMKRL", "MoCME", "MoMoK", "MoSE", "OTKGE"),
+            *("RSME", "Structural", "TBKGC", "TransAE", "VBKGC"),
         ],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),
@@ -91,7 +91,10 @@ REGISTRATIONS: Sequence[Registration] = (
         "pykeen.training",
         "training_loop_resolver",
         "training",
-        [f"{name}TrainingLoop" for name in ("KBGAN", "MANS", "MAT", "MMRNS", "OneVsAll", "OneVsAllMAT", "Twins")],
+        [
+            f"{name}TrainingLoop"
+            for name in ("KBGAN", "MANS", "MAT", "MMRNS", "OneToN", "OneVsAll", "OneVsAllMAT", "Twins")
+        ],
     ),
 )
 

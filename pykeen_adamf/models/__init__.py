@@ -4,6 +4,7 @@ from .adamf import AdaMF, AdaMFRotatE
 from .ikrl import IKRL
 from .mmkrl import MMKRL
 from .mocme import MoCME
+from .momok import MoMoK
 from .mose import MoSE
 from .multimodal import MultimodalModel
 from .otkge import OTKGE
@@ -26,6 +27,7 @@ __all__ = [
     "AdaMFRotatE",
     "LpRotatE",
     "MoCME",
+    "MoMoK",
     "MoSE",
     "MultimodalModel",
     "QueryScoringModel",

@@ -13,23 +13,12 @@ from pykeen.typing import Hint, Initializer
 from torch import nn
 
 from ..constants import MISSING, STRUCTURAL
-from ..nn.fusion.base import Fusion, select
-from ..typing import BoolTensor, FloatTensor, LongTensor
+from ..nn.fusion import SideBySide
+from ..typing import FloatTensor, LongTensor
 from .geometry import DEFAULT_DEVIATION
 from .multimodal import MultimodalModel, fused_entities, select_features
 
-__all__ = ["MoSE", "SideBySide", "WeightedEmbedding"]
-
-
-class SideBySide(Fusion):
-    """The embeddings of all modalities, one after the other; a modality that does not take part is zero."""
-
-    @property
-    def dim(self) -> int:  # noqa: D102
-        return sum(self.dims.values())
-
-    def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
-        return torch.cat([select(x, mask, i) for i, x in enumerate(embeddings)], dim=-1)
+__all__ = ["MoSE", "WeightedEmbedding"]
 
 
 class WeightedEmbedding(Embedding):

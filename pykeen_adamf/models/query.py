@@ -215,6 +215,22 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         known = shared.get(entities.to(shared.table.device))
         return form.real_query(known, self.relation_representations[0](relations), is_head), shared
 
+    def make_parts(
+        self, form: QueryForm, entities: LongTensor, relations: LongTensor
+    ) -> tuple[Comparison, list[tuple[FloatTensor, FloatTensor]]]:
+        """Return what is to have a loss of its own: all, or each part of an ensemble.
+
+        :param form: The query form of the interaction.
+        :param entities: shape: ``(batch_size,)``, the heads.
+        :param relations: shape: ``(batch_size,)``, the relations.
+        :returns: How to compare parts; and for each, its queries, shape: ``(batch_size, width)``, and the part of all
+            entities that they are compared with, shape: ``(num_entities, width)``.
+        """
+        queries, shared = self.make_queries(form, entities, relations)
+        candidates, num = form.candidates(shared.table), getattr(self, "num_parts", 1)
+        parts = zip(queries.chunk(num, dim=1), candidates.chunk(num, dim=1), strict=True)
+        return form.comparison.part if num > 1 else form.comparison, list(parts)
+
     def get_query_form(self) -> QueryForm | None:
         """Return the form of the interaction, if it and the representations allow to score by queries."""
         return get_query_form(self.interaction) if self._can_share() else None

@@ -80,6 +80,11 @@ class Comparison(ABC):
         :returns: The gradients.
         """
 
+    @property
+    def part(self) -> "Comparison":
+        """Return how to compare a part of queries with a part of candidates, where parts have losses of their own."""
+        return self
+
     @abstractmethod
     def compare(self, queries: FloatTensor, candidates: FloatTensor) -> FloatTensor:
         """Score pairs in plain PyTorch, shape: ``batch_dims``, broadcast from both, ``(*batch_dims, width)``."""

@@ -15,7 +15,7 @@ from ..typing import BoolTensor, FloatTensor
 from .comparison import Comparison, Distance, Dot
 from .query import QueryForm, query_form_of
 
-__all__ = ["BilinearForm", "apply_batch_norm", "is_active"]
+__all__ = ["BilinearForm", "TuckERForm", "apply_batch_norm", "is_active"]
 
 Query = Callable[[FloatTensor, FloatTensor], FloatTensor]
 
@@ -116,7 +116,7 @@ def _rotate(interaction: Any) -> QueryForm:
     return BilinearForm(Distance(2.0, is_complex=True), lambda h, r: h * r, lambda t, r: t * r.conj())
 
 
-class _TuckERForm(QueryForm):
+class TuckERForm(QueryForm):
     """TuckER, with its own batch normalization and dropout; without any in force, also from tails."""
 
     comparison = Dot()
@@ -128,7 +128,7 @@ class _TuckERForm(QueryForm):
         self.is_stochastic = is_active(*norms, *dropouts)
         self.both_sides = not self.is_stochastic and all(norm is None for norm in norms)
 
-    def query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:
+    def query(self, entity: FloatTensor, relation: FloatTensor, is_head: BoolTensor | bool) -> FloatTensor:  # noqa: D102
         x = self.interaction
         if self.both_sides:
             core = x.core_tensor
@@ -145,4 +145,4 @@ class _TuckERForm(QueryForm):
         return result
 
 
-query_form_of(modules.TuckERInteraction)(_TuckERForm)
+query_form_of(modules.TuckERInteraction)(TuckERForm)

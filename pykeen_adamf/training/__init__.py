@@ -6,6 +6,7 @@ from .kbgan import KBGANTrainingLoop
 from .mmrns import MMRNSTrainingLoop
 from .modality_negatives import MANSTrainingLoop, TwinsTrainingLoop
 from .objectives import adversarial_loss, generator_loss
+from .one_to_n import OneToNTrainingLoop
 from .one_vs_all import OneVsAllTrainingLoop
 from .slcwa import ResumableSLCWATrainingLoop
 
@@ -15,6 +16,7 @@ __all__ = [
     "MANSTrainingLoop",
     "MATTrainingLoop",
     "MMRNSTrainingLoop",
+    "OneToNTrainingLoop",
     "OneVsAllMATTrainingLoop",
     "OneVsAllTrainingLoop",
     "ResumableSLCWATrainingLoop",

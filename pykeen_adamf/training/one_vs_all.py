@@ -154,20 +154,19 @@ class OneVsAllTrainingLoop(ResumableTrainingLoop):
         # not its subclasses, which calculate something else
         is_cross_entropy = type(self.loss) is CrossEntropyLoss
         if form is not None and is_cross_entropy:
-            queries, shared = model.make_queries(form, triples[:, 0], triples[:, 1])
-            candidates, num_parts = form.candidates(shared.table), getattr(model, "num_parts", 1)
             # the parts of an ensemble have a loss each
-            parts = zip(queries.chunk(num_parts, dim=1), candidates.chunk(num_parts, dim=1), strict=True)
+            comparison, parts = model.make_parts(form, triples[:, 0], triples[:, 1])
             losses = torch.stack(
                 [
                     softmax_loss(
-                        *part,
+                        queries,
+                        candidates,
                         targets,
-                        form.comparison,
+                        comparison,
                         label_smoothing=label_smoothing,
                         max_block_numel=self.max_block_numel,
                     )
-                    for part in parts
+                    for queries, candidates in parts
                 ]
             ).sum(dim=0)
             loss = losses.sum() if self.loss.reduction == "sum" else losses.mean()

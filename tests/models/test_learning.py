@@ -18,6 +18,14 @@ ONE_TO_N = dict(
 )
 SYSTEMS = {
     "MoSE": ONE_TO_N,
+    "MoMoK": dict(
+        training_loop="OneToN",
+        model_kwargs=dict(
+            embedding_dim=16,
+            modalities=["textual"],
+            decoder_kwargs=dict(head_dropout=0.1, relation_dropout=0.1, head_relation_dropout=0.1),
+        ),
+    ),
     "RSME": ONE_TO_N,
     "OTKGE": ONE_TO_N,
     "AdaMFRotatE": dict(model_kwargs=dict(embedding_dim=16), loss="NSSA", loss_kwargs=dict(margin=4)),

@@ -13,7 +13,9 @@ from pykeen_adamf.nn import (
     RegularizedInteraction,
     TBKGCInteraction,
 )
+from pykeen_adamf.nn.joint_experts import JointExpertsInteraction
 from pykeen_adamf.nn.query import _FORMS, find_queries, get_query_form, unique_with_inverse
+from pykeen_adamf.nn.relational import RelationalInteraction
 from pykeen_adamf.nn.softmax import softmax_loss
 
 DIM = 6
@@ -22,6 +24,15 @@ DIM = 6
 def angles(x):
     """Rotations, for which the score does not depend on which side is rotated."""
     return torch.polar(torch.ones_like(x), x)
+
+
+def joint_experts():
+    """What nothing is at random in, with gates that make a difference."""
+    interaction = JointExpertsInteraction(2, DIM, 4, information_weight=0.0).eval()
+    for mixture in interaction.mixtures:
+        torch.nn.init.normal_(mixture.gate)
+        mixture.noise.requires_grad_(False)
+    return interaction
 
 
 #: for each interaction with queries: how to make it, whether entities are complex, the shapes of entities and of raw
@@ -37,6 +48,7 @@ CASES = {
     "IKRL": (IKRLInteraction, False, (2 * DIM,), (DIM,), None),
     "TBKGC": (TBKGCInteraction, False, (3 * DIM,), (DIM,), None),
     "MMKRL": (MMKRLInteraction, False, (4 * DIM,), (DIM,), None),
+    "JointExperts": (joint_experts, False, (2 * DIM + 2,), (2 * 4 + 1,), None),
     "TuckER": (
         lambda: modules.TuckERInteraction(DIM, 4, 0.0, 0.0, 0.0, apply_batch_normalization=False),
         *(False, (DIM,), (4,), None),
@@ -74,7 +86,11 @@ def make(name: str, num_entities: int = 9, num_relations: int = 3):
     torch.manual_seed(0)
     interaction = cls().double()
     dtype = torch.complex128 if is_complex else torch.float64
-    entities = torch.randn(num_entities, *shape, dtype=dtype).requires_grad_()
+    entities = torch.randn(num_entities, *shape, dtype=dtype)
+    if isinstance(interaction, RelationalInteraction):
+        # all entities have all modalities
+        entities[:, -interaction.num_modalities :] = 1
+    entities.requires_grad_()
     raw = torch.randn(num_relations, *raw_shape, dtype=torch.float64).requires_grad_()
     return interaction, entities, raw, transform or (lambda x: x)
 

@@ -33,6 +33,7 @@ LOOPS = {
     "KBGAN": dict(generator_kwargs=dict(embedding_dim=3), negative_sampler_kwargs=dict(num_negs_per_pos=3)),
     "MANS": dict(strategy="H", negative_sampler_kwargs=dict(num_negs_per_pos=4)),
     "MMRNS": dict(num_candidates=9, negative_sampler_kwargs=dict(num_negs_per_pos=3)),
+    "OneToN": {},
     "Twins": dict(negative_sampler_kwargs=dict(num_negs_per_pos=3)),
 }
 
@@ -240,6 +241,7 @@ def make_cases():
     yield dict(interaction="LpRotatE", fusion="adaptive", missing="random", loss="NSSA"), "MANS"
     yield dict(interaction="PairRE", fusion="mean", missing="zero", loss="NSSA"), "MMRNS"
     yield dict(interaction="DistMult", fusion="concatenation", hidden_dims=[3]), "Twins"
+    yield dict(fusion="sum", batch_norm=True, loss="bcewithlogits"), "OneToN"
     yield dict(missing="zero", trainable_features=True, center_features=True, hidden_dims=[3], loss="NSSA"), "sLCWA"
     yield dict(missing="random", scale_features=True, feature_dropout=0.3, loss="bcewithlogits"), "LCWA"
     yield dict(interaction="QuatE", batch_norm=True, modalities=["textual"], predict_with_sigmoid=True), "OneVsAll"

@@ -11,6 +11,7 @@ from .concatenation import ConcatenationFusion
 from .cross_modal import CrossModalFusion
 from .gated import GatedFusion
 from .mean import MeanFusion
+from .side_by_side import SideBySide
 from .sum import SumFusion
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Fusion",
     "GatedFusion",
     "MeanFusion",
+    "SideBySide",
     "SumFusion",
     "fusion_resolver",
 ]

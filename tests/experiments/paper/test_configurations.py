@@ -68,13 +68,17 @@ def test_equal_budget(folder):
             pipeline["model_kwargs"]["embedding_dim"],
         ]
         # the number of candidates is a part of the method
-        kind = pipeline["training_loop"] if pipeline["training_loop"] in {"OneVsAll", "KBGAN"} else "sampled"
+        kind = pipeline["training_loop"] if pipeline["training_loop"] in {"OneVsAll", "OneToN", "KBGAN"} else "sampled"
         budgets.setdefault(kind, set()).add(json.dumps(budget, sort_keys=True))
         losses.setdefault(pipeline["loss"], []).append(path.stem)
     assert all(len(x) == 1 for x in budgets.values())
     # for one, it is a part of the method
     assert losses.pop("EntropyGuided") == ["MoCME"]
-    for loss, names in (("MarginRanking", {"KBGAN-TransE", "KBGAN-TransD"}), ("CrossEntropy", {"RSME", "OTKGE"})):
+    for loss, names in (
+        ("MarginRanking", {"KBGAN-TransE", "KBGAN-TransD"}),
+        ("CrossEntropy", {"RSME", "OTKGE"}),
+        ("BCEWithLogits", {"MoMoK"}),
+    ):
         assert set(losses.pop(loss, names)) == names
     assert set(losses) == {"NSSA"}
 
