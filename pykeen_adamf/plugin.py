@@ -82,8 +82,8 @@ REGISTRATIONS: Sequence[Registration] = (
         "model_resolver",
         "models",
         [
-            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MMKRL", "MoCME", "MoMoK", "MoSE", "OTKGE"),
-            *("RSME", "Structural", "TBKGC", "TransAE", "VBKGC"),
+            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MMKRL", "MoCME", "MoMoK", "MoSE", "NativE"),
+            *("OTKGE", "RSME", "Structural", "TBKGC", "TransAE", "VBKGC"),
         ],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),

@@ -7,6 +7,7 @@ from .mocme import MoCME
 from .momok import MoMoK
 from .mose import MoSE
 from .multimodal import MultimodalModel
+from .native import NativE
 from .otkge import OTKGE
 from .query import QueryScoringModel
 from .rsme import RSME
@@ -30,6 +31,7 @@ __all__ = [
     "MoMoK",
     "MoSE",
     "MultimodalModel",
+    "NativE",
     "QueryScoringModel",
     "Structural",
     "SyntheticScoringModel",

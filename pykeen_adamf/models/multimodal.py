@@ -74,6 +74,9 @@ class MultimodalModel(SyntheticScoringModel):
     def structural_embeddings(self, indices: LongTensor) -> FloatTensor:  # noqa: D102
         return self._modality_embeddings(STRUCTURAL, indices)
 
+    def real_embeddings(self, indices: LongTensor) -> SyntheticEmbeddings:  # noqa: D102
+        return {name: self._modality_embeddings(name, indices) for name in self.synthetic_dims}
+
     def synthetic_representations(  # noqa: D102
         self, indices: LongTensor, synthetic: SyntheticEmbeddings
     ) -> list[FloatTensor]:

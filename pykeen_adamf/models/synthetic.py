@@ -17,8 +17,8 @@ class SyntheticScoringModel(QueryScoringModel):
     """A multi-modal model that can score triples with synthetic modality embeddings.
 
     This is all that :class:`pykeen_adamf.training.MATTrainingLoop` knows of a model. A model says which synthetic
-    embeddings it takes (:meth:`synthetic_dims`), what they are conditioned on (:meth:`structural_embeddings`), and what
-    entity representations they make up (:meth:`synthetic_representations`).
+    embeddings it takes (:meth:`synthetic_dims`), what they are conditioned on (:meth:`structural_embeddings`,
+    :meth:`real_embeddings`), and what entity representations they make up (:meth:`synthetic_representations`).
     """
 
     @property
@@ -34,6 +34,10 @@ class SyntheticScoringModel(QueryScoringModel):
     @abstractmethod
     def structural_embeddings(self, indices: LongTensor) -> FloatTensor:
         """Return the structural embeddings of entities, shape: ``(*s, structural_dim)`` for ``indices`` of ``s``."""
+
+    @abstractmethod
+    def real_embeddings(self, indices: LongTensor) -> SyntheticEmbeddings:
+        """Return what can be replaced, shape of each: ``(*s, dim)`` for ``indices`` of ``s``, by modality."""
 
     @abstractmethod
     def synthetic_representations(self, indices: LongTensor, synthetic: SyntheticEmbeddings) -> list[FloatTensor]:

@@ -43,6 +43,8 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         synthetic_kinds: Collection[SyntheticKind] = SYNTHETIC_KINDS,
         adversarial_weighting: AdversarialWeighting = "self-adversarial",
         generator_objective: GeneratorObjective = "non-saturating",
+        gradient_penalty: float = 0.0,
+        joint_generator: bool = False,
         margin: float | None = None,
         adversarial_temperature: float | None = None,
         generator_optimizer: HintOrType[Optimizer] = None,
@@ -60,11 +62,15 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         :param hidden_dim: >0, the dimension of the generators' hidden layers.
         :param synthetic_kinds: Which synthetic triples to use: those with a synthetic ``"head"``, ``"tail"``, or
             ``"both"``.
-        :param adversarial_weighting: ``"self-adversarial"`` as the reference code, or ``"uniform"`` as the paper, cf.
+        :param adversarial_weighting: ``"self-adversarial"`` as the reference code, ``"uniform"`` as the paper, or
+            ``"wasserstein"`` as NativE, cf.
             :func:`pykeen_adamf.training.adversarial_loss`. With sub-batches, the former scores synthetic triples twice,
             for its softmax over the batch.
         :param generator_objective: ``"non-saturating"`` as the reference code, or ``"minimax"`` as the paper, cf.
             :func:`pykeen_adamf.training.generator_loss`.
+        :param gradient_penalty: >=0, the weight of the gradient penalty in the adversarial loss, to be used with
+            ``adversarial_weighting="wasserstein"``, cf. :meth:`penalize_gradients`.
+        :param joint_generator: Whether there is one generator for all modalities, conditioned on all, as in NativE.
         :param margin: The margin of the adversarial loss. Defaults to the model's loss' margin, or to 0 for losses that
             take scores for logits, such as the cross-entropy.
         :param adversarial_temperature: The temperature of self-adversarial weighting. Defaults to the model's loss', or
@@ -93,6 +99,7 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
             "adversarial_weighting", adversarial_weighting, ADVERSARIAL_WEIGHTINGS
         )
         self.generator_objective = check_choice("generator_objective", generator_objective, GENERATOR_OBJECTIVES)
+        self.gradient_penalty = check_not_negative("gradient_penalty", gradient_penalty)
         self.adversarial_weight = check_not_negative("adversarial_weight", adversarial_weight)
         self.num_groups = check_positive("num_groups", num_groups)
         self.margin = from_loss("margin", margin, self.loss, "margin", of_logits=0.0)
@@ -108,6 +115,7 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
             synthetic_dims=self.model.synthetic_dims,
             noise_dim=check_positive("noise_dim", noise_dim),
             hidden_dim=check_positive("hidden_dim", hidden_dim),
+            joint=joint_generator,
         )
         self.companion = self.synthesizer
         self.generators = TrainableGenerators(
@@ -132,7 +140,7 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
     def describe_options(self) -> dict[str, str]:  # noqa: D102
         names = (
             *("adversarial_weight", "num_groups", "synthetic_kinds", "margin", "adversarial_temperature"),
-            *("adversarial_weighting", "generator_objective"),
+            *("adversarial_weighting", "generator_objective", "gradient_penalty"),
         )
         return {
             **super().describe_options(),

@@ -39,6 +39,7 @@ class AdversarialStepLoop(ResumableTrainingLoop):
     adversarial_temperature: float
     margin: float
     generator_objective: GeneratorObjective
+    gradient_penalty: float
     synthetic_kinds: Collection[SyntheticKind]
     num_groups: int
     synthesizer: Synthesizer
@@ -137,9 +138,7 @@ class AdversarialStepLoop(ResumableTrainingLoop):
             with self._sharing_all(positives):
                 if positive is None or get_batchnorm_modules(self.model.interaction):
                     positive = score_positives(self.model, positives).squeeze(dim=-1)
-                drawn = self._synthetic_batch.part(start, stop)
-                options = self.margin, self.adversarial_temperature, self.adversarial_weighting
-                loss = adversarial_loss(positive, self.score_synthetic(positives, drawn), *options, drawn.weights)
+                loss = self.discriminator_loss(positive, positives, self._synthetic_batch.part(start, stop))
         share, weight = (stop - start) / batch_size, 1.0
         if self.loss.reduction != "mean":
             # parts of a batch are added up, rather than averaged
@@ -157,6 +156,8 @@ class AdversarialStepLoop(ResumableTrainingLoop):
         These are other ones for the generators' loss than for the discriminator's.
         """
         batch = SyntheticBatch(noise=self.synthesizer.draw(len(positives), self.num_groups))
+        if self.gradient_penalty and not generators:
+            batch = dataclasses.replace(batch, mixing=self.synthesizer.draw_shares(len(positives), self.num_groups))
         weighted = self.adversarial_weighting == "self-adversarial"
         weighted = weighted and not (generators and self.generator_objective != "minimax")
         if weighted and part_size is not None and part_size < len(positives):
@@ -186,6 +187,43 @@ class AdversarialStepLoop(ResumableTrainingLoop):
         # already part of the loss for sampled negatives
         self.model.collect_regularization_term()  # type: ignore[no-untyped-call]
         return synthetic
+
+    def discriminator_loss(self, positive: FloatTensor, positives: LongTensor, batch: SyntheticBatch) -> FloatTensor:
+        """Return the adversarial loss of positive triples, shape: ``(batch_size, 3)``, by their scores and the noise."""
+        options = self.margin, self.adversarial_temperature, self.adversarial_weighting
+        loss = adversarial_loss(positive, self.score_synthetic(positives, batch), *options, batch.weights)
+        if batch.mixing is not None:
+            loss = loss + self.gradient_penalty * self.penalize_gradients(positives, batch)
+        return loss
+
+    def penalize_gradients(self, positives: LongTensor, batch: SyntheticBatch) -> FloatTensor:
+        r"""Return the gradient penalty (Gulrajani et al., 2017).
+
+        .. math ::
+            \left(\|\nabla_{\mathbf{x}} f(h, r, t)\|_2 - 1\right)^2
+
+        where $\mathbf{x}$ are the modality embeddings of head and tail, between the real and the synthetic ones at
+        random. It has gradients with respect to what scores them, and not to what they are made of.
+
+        :param positives: shape: ``(batch_size, 3)``, the ID-based positive triples.
+        :param batch: The noise, and the shares of what is real.
+        :returns: shape: ``()``, the mean over triples.
+        """
+        assert batch.mixing is not None
+        fake = self.synthesizer(self.model, positives, batch.noise)
+        real = [self.model.real_embeddings(positives[:, column]) for column in (0, 2)]
+        head, tail = (
+            {
+                name: torch.lerp(x[name].detach(), y.detach().unsqueeze(dim=1), batch.mixing).requires_grad_()
+                for name, y in there.items()
+            }
+            for x, there in zip(fake, real, strict=True)
+        )
+        scores = self.model.score_synthetic(positives, head, tail, kinds=["both"])["both"]
+        self.model.collect_regularization_term()  # type: ignore[no-untyped-call]
+        gradients = torch.autograd.grad(scores.sum(), [*head.values(), *tail.values()], create_graph=True)
+        penalty: FloatTensor = (torch.cat(gradients, dim=-1).norm(dim=-1) - 1).square().mean()
+        return penalty
 
     def step_generators(self, batch: Any, only_size_probing: bool) -> None:
         """Make one step of the generators, with new noise (lines 10 to 14 of algorithm 1).

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 from class_resolver import HintOrType, OptionalKwargs
@@ -23,7 +23,10 @@ __all__ = ["Synthesizer", "SyntheticBatch", "TrainableGenerators"]
 
 logger = logging.getLogger(__name__)
 
-#: The noise of heads and of tails by modality.
+#: The name of the generator of all modalities.
+JOINT: Final = "joint"
+
+#: The noise of heads and of tails by generator.
 SyntheticNoise: TypeAlias = Mapping[str, tuple[FloatTensor, FloatTensor]]
 
 
@@ -39,6 +42,8 @@ class SyntheticBatch:
     noise: SyntheticNoise
     #: shape of each: ``(batch_size, num_groups)``, the weights by kind; ``None`` if they need not be known beforehand
     weights: Mapping[SyntheticKind, FloatTensor] | None = None
+    #: shape: ``(batch_size, num_groups, 1)``, the share of what is real where gradients are measured, if they are
+    mixing: FloatTensor | None = None
 
     @property
     def batch_size(self) -> int:
@@ -57,7 +62,8 @@ class SyntheticBatch:
         if weights is not None:
             weights = {kind: factor * x[start:stop] for kind, x in weights.items()}
         noise = {name: (head[start:stop], tail[start:stop]) for name, (head, tail) in self.noise.items()}
-        return dataclasses.replace(self, noise=noise, weights=weights)
+        mixing = None if self.mixing is None else self.mixing[start:stop]
+        return dataclasses.replace(self, noise=noise, weights=weights, mixing=mixing)
 
 
 class Synthesizer(nn.Module):
@@ -68,11 +74,23 @@ class Synthesizer(nn.Module):
     """
 
     def __init__(
-        self, structural_dim: int, synthetic_dims: Mapping[str, int], noise_dim: int = 64, hidden_dim: int = 512
+        self,
+        structural_dim: int,
+        synthetic_dims: Mapping[str, int],
+        noise_dim: int = 64,
+        hidden_dim: int = 512,
+        joint: bool = False,
     ) -> None:
-        """Initialize the generators by the dimensions of structural embeddings, of synthetic ones by modality, etc."""
+        """Initialize the generators by the dimensions of structural embeddings, of synthetic ones by modality, etc.
+
+        :param joint: Whether there is one generator for all modalities, which is conditioned on the embeddings of all,
+            as in NativE.
+        """
         super().__init__()
-        self.noise_dim = noise_dim
+        self.noise_dim, self.dims, self.joint = noise_dim, dict(synthetic_dims), joint
+        width = sum(synthetic_dims.values())
+        if joint:
+            structural_dim, synthetic_dims = structural_dim + width, {JOINT: width}
         # constructing layers draws from the global random state
         with torch.random.fork_rng(devices=[]):
             self.generators = nn.ModuleDict(
@@ -96,10 +114,15 @@ class Synthesizer(nn.Module):
         """Draw standard normal noise of some shape."""
         return torch.randn(*shape, generator=self.random_state, device=self.random_state.device)
 
+    def draw_shares(self, batch_size: int, num_groups: int) -> FloatTensor:
+        """Draw numbers between 0 and 1, shape: ``(batch_size, num_groups, 1)``."""
+        shape = (batch_size, num_groups, 1)
+        return torch.rand(shape, generator=self.random_state, device=self.random_state.device)
+
     def draw(self, batch_size: int, num_groups: int) -> SyntheticNoise:
         """Draw the noise of a batch: all at once, so that it does not depend on how the batch is split.
 
-        :returns: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise of heads and of tails, by modality.
+        :returns: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise of heads and of tails, by generator.
         """
         shape = (batch_size, num_groups, self.noise_dim)
         return {name: (self.draw_noise(*shape), self.draw_noise(*shape)) for name in self.generators}
@@ -111,13 +134,21 @@ class Synthesizer(nn.Module):
 
         :returns: shape of each: ``(batch_size, num_groups, dim)``, the embeddings by modality.
         """
-        structural = [model.structural_embeddings(hrt_batch[:, column]).unsqueeze(dim=1) for column in (0, 2)]
+        structural = [self._condition(model, hrt_batch[:, column]).unsqueeze(dim=1) for column in (0, 2)]
         head: dict[str, FloatTensor] = {}
         tail: dict[str, FloatTensor] = {}
         for name, generator in self.generators.items():
             for condition, z, target in zip(structural, noise[name], (head, tail), strict=True):
                 target[name] = generator(condition.expand(-1, z.shape[1], -1), z)
+        if self.joint:
+            sizes = list(self.dims.values())
+            head, tail = (dict(zip(self.dims, x[JOINT].split(sizes, dim=-1), strict=True)) for x in (head, tail))
         return head, tail
+
+    def _condition(self, model: SyntheticScoringModel, entities: LongTensor) -> FloatTensor:
+        """Return what generators are conditioned on, shape: ``(batch_size, dim)``."""
+        structural = model.structural_embeddings(entities)
+        return torch.cat([structural, *model.real_embeddings(entities).values()], dim=-1) if self.joint else structural
 
 
 class TrainableGenerators:

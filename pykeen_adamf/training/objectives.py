@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 #: How synthetic triples are weighted: by a softmax over the batch for each kind (reference code), or equally (paper).
-AdversarialWeighting: TypeAlias = Literal["self-adversarial", "uniform"]
+#: With the last one, they are not classified, but scored as low as possible (NativE).
+AdversarialWeighting: TypeAlias = Literal["self-adversarial", "uniform", "wasserstein"]
 ADVERSARIAL_WEIGHTINGS: Final[tuple[AdversarialWeighting, ...]] = get_args(AdversarialWeighting)
 
 #: What the generators minimize: the same contrast with swapped roles (reference code), or the negative of the
@@ -91,11 +92,15 @@ def adversarial_loss(
     :param margin: The margin.
     :param temperature: The factor of the scores in the softmax of self-adversarial weighting.
     :param weighting: ``"self-adversarial"`` for the reference code's sum of one contrast for each kind, or
-        ``"uniform"`` for the paper's single contrast with all synthetic triples.
+        ``"uniform"`` for the paper's single contrast with all synthetic triples; or ``"wasserstein"`` for the mean
+        score of synthetic triples minus that of positive ones, added up over kinds, as in NativE. There, neither margin
+        nor temperature matter.
     :param weights: shape of each: ``(batch_size, num_groups)``, the weights of each kind for self-adversarial
         weighting, if this is only a part of the batch.
     :returns: shape: ``()``, the loss.
     """
+    if weighting == "wasserstein":
+        return torch.stack([fake.mean() - positive.mean() for fake in synthetic.values()]).sum()
     groups = _group(synthetic, weighting)
     weights_of_groups = [None] * len(groups) if weights is None else [weights[kind] for kind in synthetic]
     losses = [
@@ -116,10 +121,15 @@ def generator_loss(
 ) -> FloatTensor:
     """Calculate the generators' loss, with the other parameters of :func:`adversarial_loss`.
 
+    With ``weighting="wasserstein"``, it is minus the mean score of synthetic triples, averaged over kinds, whatever the
+    objective.
+
     :param objective: ``"non-saturating"`` for the reference code's swap of positive and synthetic triples, or
         ``"minimax"`` for the paper's negative adversarial loss (eq. 11), which alone uses the weights.
     :returns: shape: ``()``, the loss.
     """
+    if weighting == "wasserstein":
+        return -torch.stack([fake.mean() for fake in synthetic.values()]).mean()
     if objective == "minimax":
         return -adversarial_loss(positive, synthetic, margin, temperature, weighting, weights)
     # the positives only contribute a constant, which the reference code never weights

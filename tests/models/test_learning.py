@@ -39,6 +39,7 @@ SYSTEMS = {
         model_kwargs=dict(embedding_dim=32, alignment_weight=0.1),
         loss_kwargs=dict(margin=2),
     ),
+    "NativE": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
     "MoCME": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
 }
 

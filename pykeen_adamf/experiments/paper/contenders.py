@@ -24,7 +24,7 @@ STRUCTURAL: Final = (
     *("KBGAN (TransE)", "KBGAN (TransD)"),
 )
 MULTIMODAL: Final = ("IKRL", "TBKGC", "AdaMF")
-OTHERS: Final = ("TransAE", "MMKRL", "RSME", "VBKGC", "OTKGE", "MMRNS (RotatE)", "MANS", "MoMoK", "MoCME")
+OTHERS: Final = ("TransAE", "MMKRL", "RSME", "VBKGC", "OTKGE", "MMRNS (RotatE)", "MANS", "NativE", "MoMoK", "MoCME")
 
 #: The files' names without suffix by the name of the model, structural ones first, and those of the paper last.
 CONTENDERS: Final[Mapping[str, str]] = {
