@@ -126,5 +126,6 @@ class NativE(MultimodalModel):
         :returns: shape: ``(*s, num_modalities)``, the weights, which sum to one for each entity.
         """
         interaction: Any = self.interaction
-        weights: FloatTensor = interaction.weigh(*interaction.split(self.fused._plain_forward(indices)))
+        entities = self.fused.fuse(self.fused.embed(indices), self.fused.participation(indices))
+        weights: FloatTensor = interaction.weigh(*interaction.split(entities))
         return weights

@@ -69,12 +69,12 @@ def test_trained_model_predicts_the_same(tmp_path, cls, name):
     ("loop", "inverse"),
     [
         *((loop, inverse) for loop in ("slcwa", "lcwa", "symmetriclcwa", "MAT") for inverse in (False, True)),
-        *((loop, True) for loop in ("OneVsAll", "OneVsAllMAT")),
+        *((loop, True) for loop in ("OneToN", "OneVsAll", "OneVsAllMAT")),
     ],
 )
 def test_every_training_loop(tmp_path, loop, inverse):
     factory = make_factory(create_inverse_triples=inverse)
-    model = make_model(AdaMF if loop.startswith("OneVsAll") else AdaMFRotatE, factory, loop=loop)
+    model = make_model(AdaMF if loop.startswith("One") else AdaMFRotatE, factory, loop=loop)
     bundle = load(save(model, factory, tmp_path), device="cpu")
     assert bundle.training.create_inverse_triples == inverse
     assert_same_predictions(bundle.model, model, factory)
