@@ -60,7 +60,7 @@ REGISTRATIONS: Sequence[Registration] = (
         "interaction_resolver",
         "nn",
         [
-            *("IKRLInteraction", "LpRotatEInteraction", "MMKRLInteraction", "RegularizedInteraction"),
+            *("IKRLInteraction", "LpRotatEInteraction", "MMKRLInteraction", "OTEInteraction", "RegularizedInteraction"),
             "TBKGCInteraction",
         ],
     ),
@@ -82,8 +82,8 @@ REGISTRATIONS: Sequence[Registration] = (
         "model_resolver",
         "models",
         [
-            *("AdaMF", "AdaMFRotatE", "IKRL", "LpRotatE", "MMKRL", "MoCME", "MoMoK", "MoSE", "NativE"),
-            *("OTKGE", "RSME", "Structural", "TBKGC", "TransAE", "VBKGC"),
+            *("AdaMF", "AdaMFRotatE", "GCOTE", "IKRL", "LpRotatE", "MMKRL", "MoCME", "MoMoK", "MoSE", "NativE"),
+            *("OTE", "OTKGE", "RSME", "Structural", "TBKGC", "TransAE", "VBKGC"),
         ],
     ),
     Registration("class_resolver.contrib.torch", "optimizer_resolver", "optimizers", ["LazyAdam"]),

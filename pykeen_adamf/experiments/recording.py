@@ -22,6 +22,7 @@ from ..evaluation import METRICS
 from ..nn import FusedRepresentation, ProjectedFeatureRepresentation
 from ..nn.fusion import AdaptiveFusion, CrossModalFusion
 from ..nn.generator import ModalityGenerator
+from ..nn.graph_context import ContextRepresentation
 from ..training.adversarial import AdversarialTrainingLoop
 from ..training.resumable import ResumableTrainingLoop
 from .data import Data, describe_data
@@ -119,6 +120,8 @@ def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch
     if isinstance(entities, FusedRepresentation) and isinstance(entities.fusion, CrossModalFusion):
         # without what the model has beside these embeddings
         entities = entities.bases[STRUCTURAL]
+    elif isinstance(entities, ContextRepresentation):
+        entities = entities.base
     attentions = [len(x.attention) for x in model.modules() if isinstance(x, AdaptiveFusion)]
     features = [x for x in model.modules() if isinstance(x, ProjectedFeatureRepresentation)]
     assert loop.optimizer is not None

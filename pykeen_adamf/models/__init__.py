@@ -1,6 +1,7 @@
 """Multi-modal models."""
 
 from .adamf import AdaMF, AdaMFRotatE
+from .gcote import GCOTE
 from .ikrl import IKRL
 from .mmkrl import MMKRL
 from .mocme import MoCME
@@ -8,6 +9,7 @@ from .momok import MoMoK
 from .mose import MoSE
 from .multimodal import MultimodalModel
 from .native import NativE
+from .ote import OTE
 from .otkge import OTKGE
 from .query import QueryScoringModel
 from .rsme import RSME
@@ -18,8 +20,10 @@ from .transae import TransAE
 from .vbkgc import VBKGC
 
 __all__ = [
+    "GCOTE",
     "IKRL",
     "MMKRL",
+    "OTE",
     "OTKGE",
     "RSME",
     "TBKGC",

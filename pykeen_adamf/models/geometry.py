@@ -18,6 +18,7 @@ from pykeen.utils import complex_normalize
 from torch import nn
 
 from ..nn.interaction import LpRotatEInteraction
+from ..nn.orthogonal import OTEInteraction, init_orthonormal, orthonormalize
 from ..nn.phase import PhaseRepresentation
 from ..nn.regularized import RegularizedInteraction
 from ..suggestions import lookup
@@ -30,6 +31,12 @@ EPSILON: Final = 2.0
 
 #: The standard deviation of initial embeddings, if nothing else is said.
 DEFAULT_DEVIATION: Final = 0.05
+
+#: The largest size of OTE's groups, if nothing else is said.
+MAX_GROUP_SIZE: Final = 20
+
+#: The range of OTE's initial entity embeddings, that of its code.
+OTE_BOUND: Final = 0.01
 
 #: The norm of PyKEEN's interactions that require one.
 DEFAULT_NORM: Final = 1
@@ -130,14 +137,11 @@ class Geometry:
         elif issubclass(given, QuatEInteraction):
             shape = (embedding_dim, 4)
             kinds[0][1].update(shape=shape, initializer=init_quaternions, normalizer=quaternion.normalize)
+        elif isinstance(instance, OTEInteraction):
+            initializer = partial(nn.init.uniform_, a=-OTE_BOUND, b=OTE_BOUND)
+            kinds[0][1].update(_describe_groups(instance, embedding_dim))
         if relation_initializer is not None:
-            for kind, kwargs in kinds:
-                if kind is not Embedding:
-                    raise ValueError(
-                        f"Relations of {given.__name__} are angles, which are always initialized at random. Leave "
-                        f"relation_initializer out."
-                    )
-                kwargs.update(initializer=relation_initializer, initializer_kwargs=relation_initializer_kwargs)
+            _set_initializer(kinds, given, relation_initializer, relation_initializer_kwargs)
         entity = dict(initializer=entity_initializer, initializer_kwargs=entity_initializer_kwargs)
         if batch_norm or entity_dropout or query_dropout:
             instance = RegularizedInteraction(
@@ -167,6 +171,39 @@ def _check(cls: type[Interaction[Any, Any, Any]], shape: Any) -> None:
         )
 
 
+def _describe_groups(interaction: OTEInteraction, embedding_dim: int) -> dict[str, Any]:
+    """Return keyword-based parameters of an embedding of OTE's relations."""
+    size = interaction.group_size
+    if embedding_dim % size:
+        raise ValueError(
+            f"The embedding dimension {embedding_dim} cannot be divided into groups of {size}. Choose another "
+            f"group_size, or embedding_dim."
+        )
+    return dict(
+        shape=(embedding_dim, interaction.relation_width),
+        initializer=partial(init_orthonormal, group_size=size),
+        normalizer=partial(orthonormalize, group_size=size),
+        # to make each relation orthonormal once costs less than to do so for each triple
+        unique=True,
+    )
+
+
+def _set_initializer(
+    kinds: list[tuple[type[Representation], dict[str, Any]]],
+    cls: type[Interaction[Any, Any, Any]],
+    initializer: Hint[Initializer],
+    initializer_kwargs: OptionalKwargs,
+) -> None:
+    """Let relations of an interaction be initialized as the user has said."""
+    for kind, kwargs in kinds:
+        if kind is not Embedding:
+            raise ValueError(
+                f"Relations of {cls.__name__} are angles, which are always initialized at random. Leave "
+                f"relation_initializer out."
+            )
+        kwargs.update(initializer=initializer, initializer_kwargs=initializer_kwargs)
+
+
 def _to_tuples(value: Any) -> Any:
     """Turn lists into tuples, which JSON does not have."""
     return tuple(map(_to_tuples, value)) if isinstance(value, list | tuple) else value
@@ -179,6 +216,8 @@ def _make(
     result = {name: _to_tuples(value) for name, value in (kwargs or {}).items()}
     parameters = inspect.signature(cls).parameters
     known = dict(embedding_dim=embedding_dim, input_dim=embedding_dim, relation_dim=relation_dim)
+    # a division into groups that there always is
+    known["group_size"] = max(x for x in range(1, MAX_GROUP_SIZE + 1) if embedding_dim % x == 0)
     if "p" in parameters and parameters["p"].default is inspect.Parameter.empty:
         known["p"] = DEFAULT_NORM
     result = {**{name: value for name, value in known.items() if name in parameters}, **result}

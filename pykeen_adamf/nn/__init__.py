@@ -7,6 +7,7 @@ from .fused import FusedRepresentation
 from .fusion import Fusion, fusion_resolver
 from .generator import ModalityGenerator
 from .interaction import LpRotatEInteraction
+from .orthogonal import OTEInteraction
 from .phase import PhaseRepresentation
 from .query import QueryForm, get_query_form, query_form_of
 from .regularized import RegularizedInteraction
@@ -20,6 +21,7 @@ __all__ = [
     "LpRotatEInteraction",
     "MMKRLInteraction",
     "ModalityGenerator",
+    "OTEInteraction",
     "PhaseRepresentation",
     "ProjectedFeatureRepresentation",
     "QueryForm",

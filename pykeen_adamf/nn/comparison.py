@@ -24,6 +24,9 @@ class Comparison(ABC):
     #: whether gradients are calculated from scores
     needs_scores: bool = False
 
+    #: whether rows of queries have weights of the candidates' coordinates behind them
+    is_weighted: bool = False
+
     def __init__(self, is_complex: bool = False) -> None:
         self.is_complex = is_complex
 

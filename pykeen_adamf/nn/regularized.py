@@ -59,7 +59,7 @@ class RegularizedInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor])
         :param query_batch_norm: Whether to normalize the query.
         :param entity_dropout: The dropout rate of the known entity.
         :param query_dropout: The dropout rate of the query.
-        :raises ValueError: if the interaction has no queries
+        :raises ValueError: if the interaction has no queries, or they have weights
         """
         super().__init__()
         self.base = interaction_resolver.make(base, pos_kwargs=base_kwargs)
@@ -68,6 +68,11 @@ class RegularizedInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor])
             raise ValueError(
                 f"{type(self.base).__name__} does not compare entities with queries, so that there are none to "
                 f"normalize or to drop. Leave batch_norm, entity_dropout and query_dropout out, or use, e.g., ComplEx."
+            )
+        if form.comparison.is_weighted:
+            raise ValueError(
+                f"Queries of {type(self.base).__name__} have weights, which cannot be normalized or dropped. Leave "
+                f"batch_norm, entity_dropout and query_dropout out, or pass interaction_kwargs=dict(scaled=False)."
             )
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
         width = math.prod(self.shape) * (2 if form.comparison.is_complex else 1)

@@ -189,7 +189,7 @@ class AdversarialStepLoop(ResumableTrainingLoop):
         return synthetic
 
     def discriminator_loss(self, positive: FloatTensor, positives: LongTensor, batch: SyntheticBatch) -> FloatTensor:
-        """Return the adversarial loss of positive triples, shape: ``(batch_size, 3)``, by their scores and the noise."""
+        """Return the adversarial loss of positive triples by their scores, themselves, and the noise."""
         options = self.margin, self.adversarial_temperature, self.adversarial_weighting
         loss = adversarial_loss(positive, self.score_synthetic(positives, batch), *options, batch.weights)
         if batch.mixing is not None:

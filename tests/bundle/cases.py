@@ -15,8 +15,10 @@ from pykeen.training import training_loop_resolver
 
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.models import (
+    GCOTE,
     IKRL,
     MMKRL,
+    OTE,
     OTKGE,
     RSME,
     TBKGC,
@@ -130,6 +132,23 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
             relation_initializer_kwargs=dict(std=0.2),
         ),
         "regularizer": dict(regularizer="lp", regularizer_kwargs=dict(weight=0.1)),
+    },
+    OTE: {
+        "defaults": {},
+        "unscaled": dict(group_size=2, scaled=False),
+        "both directions": dict(group_size=4, both_directions=True, sparse=True),
+    },
+    GCOTE: {
+        "defaults": {},
+        "every option": dict(
+            group_size=4,
+            scaled=False,
+            attention=True,
+            entity_initializer="normal",
+            entity_initializer_kwargs=dict(std=0.1),
+            relation_initializer="normal",
+            relation_initializer_kwargs=dict(std=0.2),
+        ),
     },
     MoCME: {
         "defaults": {},

@@ -12,8 +12,10 @@ from pykeen.training import LCWATrainingLoop, training_loop_resolver
 
 import pykeen_adamf.models
 from pykeen_adamf.models import (
+    GCOTE,
     IKRL,
     MMKRL,
+    OTE,
     OTKGE,
     RSME,
     TBKGC,
@@ -73,6 +75,11 @@ MODELS = {
     "NativE-mask": (NativE, dict(missing="mask", hidden_dims=[], p=2)),
     "RSME": (RSME, {}),
     "OTKGE": (OTKGE, dict(num_plans=2)),
+    "OTE": (OTE, dict(group_size=2)),
+    "OTE-unscaled": (OTE, dict(group_size=4, scaled=False)),
+    "OTE-both": (OTE, dict(group_size=2, both_directions=True)),
+    "GCOTE": (GCOTE, dict(group_size=2)),
+    "GCOTE-attention": (GCOTE, dict(group_size=2, attention=True)),
     "TransAE": (TransAE, dict(hidden_dim=5)),
     "MMKRL": (MMKRL, {}),
     "MMKRL-mask": (MMKRL, dict(missing="mask", trainable_features=False)),

@@ -10,10 +10,13 @@ from pykeen_adamf.nn import (
     IKRLInteraction,
     LpRotatEInteraction,
     MMKRLInteraction,
+    OTEInteraction,
     RegularizedInteraction,
     TBKGCInteraction,
 )
+from pykeen_adamf.nn.graph_context import GCOTEInteraction
 from pykeen_adamf.nn.joint_experts import JointExpertsInteraction
+from pykeen_adamf.nn.orthogonal import orthonormalize
 from pykeen_adamf.nn.query import _FORMS, find_queries, get_query_form, unique_with_inverse
 from pykeen_adamf.nn.relational import RelationalInteraction
 from pykeen_adamf.nn.softmax import softmax_loss
@@ -35,6 +38,11 @@ def joint_experts():
     return interaction
 
 
+def orthogonal(x):
+    """Relations of OTE, for which the score does not depend on which side is transformed."""
+    return orthonormalize(x, 3)
+
+
 #: for each interaction with queries: how to make it, whether entities are complex, the shapes of entities and of raw
 #: relations, and what turns the latter into relations
 CASES = {
@@ -49,6 +57,10 @@ CASES = {
     "TBKGC": (TBKGCInteraction, False, (3 * DIM,), (DIM,), None),
     "MMKRL": (MMKRLInteraction, False, (4 * DIM,), (DIM,), None),
     "JointExperts": (joint_experts, False, (2 * DIM + 2,), (2 * 4 + 1,), None),
+    "OTE": (lambda: OTEInteraction(3), False, (DIM,), (DIM, 4), orthogonal),
+    "OTE, unscaled": (lambda: OTEInteraction(3, scaled=False), False, (DIM,), (DIM, 3), orthogonal),
+    "OTE, both directions": (lambda: OTEInteraction(3, both_directions=True), False, (DIM,), (DIM, 4), orthogonal),
+    "GC-OTE": (lambda: GCOTEInteraction(3), False, (3, DIM), (DIM, 4), orthogonal),
     "TuckER": (
         lambda: modules.TuckERInteraction(DIM, 4, 0.0, 0.0, 0.0, apply_batch_normalization=False),
         *(False, (DIM,), (4,), None),

@@ -21,7 +21,7 @@ DECIDED: Final = frozenset({"dataset", "dataset_kwargs", "device", "metadata", "
 
 STRUCTURAL: Final = (
     *("TransE", "TransD", "DistMult", "ComplEx", "PairRE", "RotatE (PyKEEN)", "RotatE"),
-    *("KBGAN (TransE)", "KBGAN (TransD)"),
+    *("OTE", "GC-OTE", "KBGAN (TransE)", "KBGAN (TransD)"),
 )
 MULTIMODAL: Final = ("IKRL", "TBKGC", "AdaMF")
 OTHERS: Final = ("TransAE", "MMKRL", "RSME", "VBKGC", "OTKGE", "MMRNS (RotatE)", "MANS", "NativE", "MoMoK", "MoCME")
