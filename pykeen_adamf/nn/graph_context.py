@@ -98,7 +98,7 @@ class ContextRepresentation(Representation):
             for column, size in zip(rows.unbind(dim=-1), sizes, strict=True):
                 key = key * size + column
             keys.append(key)
-        found = torch.isin(*keys).long()
+        found = torch.isin(keys[0], keys[1]).long()
         left_out = found.new_zeros(self.num_triples).index_add_(0, self.triple_of_edge, found) > 0
         self._left_out = left_out if self._left_out is None else self._left_out | left_out
 

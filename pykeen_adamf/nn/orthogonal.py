@@ -5,6 +5,7 @@ matrix $\mathbf{Q}$, and a further column is the logarithm $\mathbf{s}$ of scale
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from docdata import parse_docdata
@@ -144,7 +145,7 @@ def make_terms(x: FloatTensor, relation: FloatTensor, group_size: int, *, is_hea
     :param is_head: Whether the known entities are heads.
     :returns: shape of each: ``(2, *batch_dims, dim)``, two queries and their weights, cf. :class:`.GroupDistance`.
     """
-    options = dict(group_size=group_size, inverse=not is_head)
+    options: dict[str, Any] = dict(group_size=group_size, inverse=not is_head)
     own = torch.stack([transform(x, relation, **options), torch.ones_like(x)])
     # rotations keep lengths: instead of rotating what is scaled, rotate this back
     other = transform(x, relation, **options, scaled=False)
