@@ -116,7 +116,7 @@ def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch
     if isinstance(loop, SLCWATrainingLoop):
         triples = {name: getattr(factory, name) for name in ("mapped_triples", "num_entities", "num_relations")}
         sampler = negative_sampler_resolver.make(loop.negative_sampler, loop.negative_sampler_kwargs, **triples)
-    entities = next(iter(getattr(model, "entity_representations", ())), None)
+    entities: Any = next(iter(getattr(model, "entity_representations", ())), None)
     if isinstance(entities, FusedRepresentation) and isinstance(entities.fusion, CrossModalFusion):
         # without what the model has beside these embeddings
         entities = entities.bases[STRUCTURAL]

@@ -199,6 +199,6 @@ class _GCOTEForm(BilinearForm):
         terms = [own, other, context, *((own, nothing) if is_head else (nothing, own))]
         return torch.cat([*torch.cat(terms, dim=-1)], dim=-1) / 4
 
-    def candidates(self, table: FloatTensor) -> FloatTensor:
+    def candidates(self, table: FloatTensor, is_head: bool = True) -> FloatTensor:
         x, as_tail, as_head = table.chunk(3, dim=-1)
         return torch.cat([x, x, x, as_tail, as_head], dim=-1)

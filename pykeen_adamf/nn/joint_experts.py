@@ -111,5 +111,5 @@ class _JointExpertsForm(QueryForm):
         triples = zip(x.decoders, entities, relations, strict=True)
         return torch.cat([TuckERForm(decoder).query(e, r, True) for decoder, e, r in triples], dim=-1)  # type: ignore[arg-type]
 
-    def candidates(self, table: FloatTensor) -> FloatTensor:
+    def candidates(self, table: FloatTensor, is_head: bool = True) -> FloatTensor:
         return torch.cat(self.interaction.represent(table), dim=-1)

@@ -170,7 +170,7 @@ class _OTEForm(BilinearForm):
             return torch.cat([*terms[not is_head]], dim=-1)
         return torch.cat([*torch.cat(terms, dim=-1)], dim=-1) / 2
 
-    def candidates(self, table: FloatTensor) -> FloatTensor:
+    def candidates(self, table: FloatTensor, is_head: bool = True) -> FloatTensor:
         return table.repeat(1, 2) if self.interaction.both_directions else table
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from PIL import Image, ImageOps
 
 from ...datasets import EmojiKG
-from ...explaining.plotting import COLORS, OTHER_COLORS, draw_weights
+from ...explaining.plotting import COLORS, OTHER_COLORS, draw_bars
 from ..recording import VALIDATION
 from .questions import Answer, Question, format_question
 
@@ -48,7 +48,7 @@ def plot_answers(dataset: EmojiKG, question: Question, answers: Mapping[str, Ans
             _draw(ax, dataset, label, right=label == question.expected)
         if given.weights:
             ax = figure.add_subplot(grid[row, -1])
-            draw_weights(ax, [""], pandas.DataFrame([given.weights]))
+            draw_bars(ax, pandas.DataFrame([given.weights], index=[""]), stacked=True)
             ax.set(ylim=(-1.3, 1.3), xticks=[], yticks=[], xlabel="weights")
             ax.spines[:].set_visible(False)
     shown = {name for given in answers.values() for name in given.weights}

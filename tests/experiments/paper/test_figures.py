@@ -7,7 +7,7 @@ from functools import partial
 import pandas
 import pytest
 
-from pykeen_adamf.evaluation import bootstrap, comparison
+from pykeen_adamf.evaluation import comparison
 from pykeen_adamf.experiments.paper.reporting.plots import plot
 from pykeen_adamf.experiments.paper.reporting.runs import read_runs
 from pykeen_adamf.experiments.paper.reporting.tables import average_weights
@@ -21,7 +21,7 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("table3", "figur
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch):
     """No test of this file looks at intervals, which would be most of the time."""
-    monkeypatch.setattr(comparison, "bootstrap_means", partial(bootstrap.bootstrap_means, num_resamples=100))
+    monkeypatch.setattr(comparison, "bootstrap_means", partial(comparison.bootstrap_means, num_resamples=100))
 
 
 def test_missing_modalities(tmp_path):
