@@ -26,7 +26,15 @@ from timing import peak_gb, report, summarize, take_turns
 from pykeen_adamf.experiments.paper.contenders import DEFAULT, MULTIMODAL, OTHERS, load_configuration
 
 REFERENCE = "AdaMF"
-SYSTEMS = ("AdaMF", "AdaMF-MAT", *(name for name in MULTIMODAL if name != "AdaMF"), *OTHERS, "KBGAN (TransE)")
+SYSTEMS = (
+    "AdaMF",
+    "AdaMF-MAT",
+    *(name for name in MULTIMODAL if name != "AdaMF"),
+    *OTHERS,
+    "OTE",
+    "GC-OTE",
+    "KBGAN (TransE)",
+)
 
 
 def load() -> CoreTriplesFactory:

@@ -1,0 +1,96 @@
+"""Search for the settings of all systems of table 2 on EmojiKG's validation triples, with one budget for all.
+
+``python -m benchmarks.table2_search trials`` measures what is missing, and can be run several times at once with
+different ``--only``; ``python -m benchmarks.table2_search write`` writes the best of each into the configurations that
+``pykeen-adamf reproduce table2 --dataset EmojiKG`` takes.
+
+Each system has six trials of 40 epochs with 64 dimensions: three learning rates, and two values of what matters next:
+the margin, or else the weight of N3 regularization, the self-adversarial temperature, or label smoothing.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import torch
+
+from benchmarks.combinations import measure
+from pykeen_adamf.experiments.configuration import merge
+from pykeen_adamf.experiments.paper.contenders import CONFIGURATIONS, CONTENDERS, load_configuration
+
+RESULTS: Final = Path(__file__).parent / "results" / "table2_search.jsonl"
+
+#: for optimizers that divide by moving averages, or by sums
+LEARNING_RATES: Final[Mapping[str, tuple[float, ...]]] = {"Adam": (0.001, 0.002, 0.005), "Adagrad": (0.05, 0.1, 0.2)}
+
+
+def list_trials(pipeline: Mapping[str, Any]) -> Iterator[dict[str, dict[str, float]]]:
+    """Return what is different in each trial of a system."""
+    margin = (pipeline.get("loss_kwargs") or {}).get("margin")
+    if margin:
+        section, name, values = "loss_kwargs", "margin", (margin, margin / 2 if margin >= 8 else margin * 2)
+    elif "n3_weight" in (pipeline.get("training_loop_kwargs") or {}):
+        section, name, values = "training_loop_kwargs", "n3_weight", (0.01, 0.1)
+    elif margin is not None:
+        section, name, values = "loss_kwargs", "adversarial_temperature", (1.0, 2.0)
+    else:
+        section, name, values = "training_kwargs", "label_smoothing", (0.0, 0.1)
+    for value, lr in itertools.product(values, LEARNING_RATES[pipeline["optimizer"]]):
+        yield {section: {name: value}, "optimizer_kwargs": {"lr": lr}}
+
+
+def read() -> list[dict[str, Any]]:
+    """Return the trials that are finished."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.is_file() else []
+
+
+@click.group()
+def main() -> None:
+    """Search with one budget for all."""
+
+
+@main.command()
+@click.option("--only", multiple=True, type=click.Choice(list(CONTENDERS)), help="Systems, instead of all.")
+def trials(only: tuple[str, ...]) -> None:
+    """Measure trials on validation triples."""
+    torch.set_num_threads(1)
+    for name in only or CONTENDERS:
+        pipeline = load_configuration(name, "EmojiKG")["pipeline"]
+        # a configuration that was written already is the starting point of the same trials
+        start = next((x["start"] for x in read() if x["system"] == name), pipeline)
+        for changes in list_trials(start):
+            if any(x["system"] == name and x["changes"] == changes for x in read()):
+                continue
+            changed = merge(start, {**changes, "random_seed": 0})
+            config = merge(changed, {"training_kwargs": {"use_tqdm": False}, "device": "cpu"})
+            record = measure(config, use_testing_data=False)
+            trial = {
+                **{"system": name, "changes": changes, "validation MRR": record["metrics"]["MRR"]},
+                **{"cpu_seconds": round(record["cpu_seconds"], 1), "start": start},
+            }
+            with RESULTS.open("a") as file:
+                file.write(json.dumps(trial) + "\n")
+            click.echo(f"{name}: {trial['validation MRR']:.4f} with {changes} in {trial['cpu_seconds']:.0f} s")
+
+
+@main.command()
+def write() -> None:
+    """Write the best trial of each system into its configuration."""
+    found = read()
+    for name, stem in CONTENDERS.items():
+        ours = [x for x in found if x["system"] == name]
+        if len(ours) < 6:
+            click.echo(f"{name}: only {len(ours)} trials")
+            continue
+        best = max(ours, key=lambda x: x["validation MRR"])
+        path = CONFIGURATIONS / "EmojiKG" / f"{stem}.json"
+        content = merge(json.loads(path.read_text()), {"pipeline": best["changes"]})
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        click.echo(f"{name}: {best['validation MRR']:.4f} with {best['changes']}")
+
+
+if __name__ == "__main__":
+    main()
