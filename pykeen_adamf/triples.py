@@ -90,7 +90,13 @@ class MultimodalTriplesFactory(TriplesFactory):
     def from_triples_factory(
         cls, factory: TriplesFactory, features: Mapping[str, FeatureSource], unknown_labels: UnknownLabels = "raise"
     ) -> Self:
-        """Return a new factory with features, cf. :meth:`__init__`, which shares everything else with a given one."""
+        """Add features to a factory.
+
+        :param factory: The factory.
+        :param features: The features, cf. :meth:`__init__`.
+        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
+        :returns: A new factory, sharing everything else with the given one.
+        """
         return cls(
             mapped_triples=factory.mapped_triples,
             entity_to_id=factory.entity_to_id,

@@ -93,8 +93,15 @@ def test_state():
     assert torch.equal(*parameters)
 
 
-@pytest.mark.parametrize("training_loop", ["slcwa", "MAT"])
-@pytest.mark.parametrize("trainable", [False, True])
+@pytest.mark.parametrize(
+    ("training_loop", "trainable"),
+    [
+        ("slcwa", True),
+        pytest.param("slcwa", False, marks=pytest.mark.slow),
+        pytest.param("MAT", False, marks=pytest.mark.slow),
+        pytest.param("MAT", True, marks=pytest.mark.slow),
+    ],
+)
 def test_pipeline(training_loop, trainable):
     factory = make_factory()
     result = pipeline(

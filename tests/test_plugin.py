@@ -164,6 +164,7 @@ def test_pykeen_command_line():
         assert expected in output, arguments
 
 
+@pytest.mark.slow
 def test_pykeen_command_line_trains(tmp_path):
     """PyKEEN's command line makes options of all of a model's parameters."""
     directory = write_benchmark(tmp_path / "DB15K")

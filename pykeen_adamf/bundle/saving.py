@@ -18,7 +18,7 @@ from torch import nn
 
 from .. import __version__
 from ..digests import digest_file
-from ..models import QueryScoringModel
+from ..models import GCOTE, QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
 from ..triples import MultimodalTriplesFactory, without_features
 from .arguments import describe_arguments, describe_instance
@@ -179,6 +179,13 @@ def _check_fit(
             raise BundleError(
                 f"The model has {name}={getattr(model, name)}, but the triples factory "
                 f"{name}={getattr(factory, name)}. Use the factory which the model was created with."
+            )
+    if isinstance(model, GCOTE):
+        edges = factory._add_inverse_triples_if_necessary(factory.mapped_triples)
+        if not torch.equal(model.contexts.edges.cpu(), edges[edges[:, 1].argsort(stable=True)]):
+            raise BundleError(
+                "The triples factory has other triples than the model's graph. Use the factory which the model was "
+                "created with."
             )
     available = factory.features.values() if isinstance(factory, MultimodalTriplesFactory) else ()
     for key, module in projections.items():

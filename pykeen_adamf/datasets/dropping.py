@@ -122,9 +122,17 @@ def derive_seed(seed: int, name: str) -> int:
 
 
 def choose_rows(presence: BoolTensor, ratio: float, seed: int, degrees: LongTensor | None = None) -> LongTensor:
-    """Choose which of the present rows to drop, in the order in which they are, cf. :func:`drop_from_factory`.
+    """Choose which of the present rows to drop.
 
-    Their number is rounded as by :func:`round`. With degrees, the seed only decides between rows of equal ones.
+    With the same seed, the rows of a smaller ratio are among those of a larger one.
+
+    :param presence: shape: ``(num_entities,)``, which entities have the modality.
+    :param ratio: Which part of the present rows to drop, between 0 and 1; their number is rounded as by :func:`round`.
+    :param seed: The random seed.
+    :param degrees: shape: ``(num_entities,)``, if given, rows of entities with a smaller degree are dropped first, and
+        the seed only decides between equal ones.
+    :returns: shape: ``(num_dropped,)``, the rows to drop, in that order.
+    :raises ValueError: if the ratio is not between 0 and 1, or there is not one degree for each entity
     """
     check_dropping(ratio, DROPPING_ORDERS[0])
     order = torch.randperm(len(presence), generator=torch.Generator().manual_seed(seed))
@@ -140,7 +148,12 @@ def choose_rows(presence: BoolTensor, ratio: float, seed: int, degrees: LongTens
 
 
 def drop_rows(features: ModalityFeatures, rows: LongTensor) -> ModalityFeatures:
-    """Return features in which some rows are missing; they are no longer those of a file."""
+    """Let entities miss a modality.
+
+    :param features: The features; they are not changed.
+    :param rows: shape: ``(num_dropped,)``, the rows to drop.
+    :returns: Features with the same labels, in which these rows are missing. They are no longer those of a file.
+    """
     if not len(rows):
         return features
     presence = features.presence.clone()

@@ -55,7 +55,11 @@ class Encoder(ABC):
 
     @abstractmethod
     def encode(self, inputs: Sequence[Any]) -> FloatTensor:
-        """Encode a batch of what :meth:`load` has returned, shape of the result: ``(len(inputs), dim)``, on the CPU."""
+        """Encode a batch of inputs.
+
+        :param inputs: What :meth:`load` has returned, at least one.
+        :returns: shape: ``(len(inputs), dim)``, the vectors, on the CPU.
+        """
 
 
 class VisualEncoder(Encoder):
@@ -75,8 +79,10 @@ class VisualEncoder(Encoder):
 
     @abstractmethod
     def prepare(self, image: "Image") -> Any:
-        """Prepare an image, upright and in RGB, for :meth:`encode`, with a size independent of the image's.
+        """Prepare an image for :meth:`encode`.
 
+        :param image: The image, upright, in RGB, of any size.
+        :returns: The input, of a size independent of the image's.
         :raises UnusableInputError: if the image is unusable
         """
 

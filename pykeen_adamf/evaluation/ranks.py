@@ -56,8 +56,12 @@ class Ranks:
     ) -> Self:
         """Check and sort ranks, such that those of any two models on the same triples have the same order.
 
+        :param triples: shape: ``(num_triples, 3)``, the IDs of the triples.
+        :param head_rank: shape: ``(num_triples,)``, the ranks of their heads.
+        :param tail_rank: shape: ``(num_triples,)``, the ranks of their tails.
         :param source: Where they are from, for messages.
         :param groups: shape: ``(num_triples,)``, to which group of each of some :data:`GROUPS` triples belong.
+        :returns: The ranks.
         :raises RankFileError: if shapes do not fit together, there are no triples, or ranks are less than one
         """
         num = len(triples)

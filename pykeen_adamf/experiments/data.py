@@ -39,6 +39,8 @@ def load_data(configuration: Mapping[str, Any]) -> Data:
     :raises ValueError: if there is no such dataset, or files are not what they should be
     """
     options, pipeline = {**OPTIONS, **(configuration.get("data") or {})}, configuration["pipeline"]
+    if unknown := sorted(options.keys() - OPTIONS.keys()):
+        raise ValueError(f"The section 'data' has no option {unknown[0]!r}. Choose from {', '.join(OPTIONS)}.")
     dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs") or {})
     digest = digest_data(dataset)
     if options["missing_ratio"]:

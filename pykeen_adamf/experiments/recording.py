@@ -19,8 +19,10 @@ from pykeen.triples import CoreTriplesFactory
 from ..atomic import written_atomically
 from ..constants import STRUCTURAL
 from ..evaluation import METRICS
+from ..models.mmkrl import AligningFusion
 from ..nn import FusedRepresentation, ProjectedFeatureRepresentation
 from ..nn.fusion import AdaptiveFusion, CrossModalFusion
+from ..nn.fusion.side_by_side import SideBySide
 from ..nn.generator import ModalityGenerator
 from ..nn.graph_context import ContextRepresentation
 from ..training.adversarial import AdversarialTrainingLoop
@@ -32,6 +34,9 @@ __all__ = ["VALIDATION", "Recorder", "describe_environment", "describe_options"]
 
 #: The column of the learning curve.
 VALIDATION: Final = "validation MRR"
+
+#: Fusions that put several embeddings side by side.
+SEVERAL: Final = (AligningFusion, CrossModalFusion, SideBySide)
 
 
 class Recorder(TrainingCallback):
@@ -117,7 +122,7 @@ def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch
         triples = {name: getattr(factory, name) for name in ("mapped_triples", "num_entities", "num_relations")}
         sampler = negative_sampler_resolver.make(loop.negative_sampler, loop.negative_sampler_kwargs, **triples)
     entities: Any = next(iter(getattr(model, "entity_representations", ())), None)
-    if isinstance(entities, FusedRepresentation) and isinstance(entities.fusion, CrossModalFusion):
+    if isinstance(entities, FusedRepresentation) and isinstance(entities.fusion, SEVERAL):
         # without what the model has beside these embeddings
         entities = entities.bases[STRUCTURAL]
     elif isinstance(entities, ContextRepresentation):

@@ -40,9 +40,17 @@ def explain_directory(
 ) -> dict[str, pandas.DataFrame]:
     """Explain entities, triples or relations by their labels; or, if none are given, all relations.
 
-    Averages are over the triples of :func:`choose_triples`, and triples are ranked as by :func:`explain_triples`.
-
-    :param directory: The directory of the model, cf. :func:`pykeen_adamf.bundle.load`.
+    :param directory: The directory, cf. :func:`pykeen_adamf.bundle.load`.
+    :param entities: The labels of entities.
+    :param triples: The labels of triples.
+    :param relations: The labels of relations.
+    :param path: A file with the triples to average over, cf.
+        :func:`pykeen_adamf.datasets.path.read_labeled_triples`.
+    :param dataset: The name of a dataset, over whose test triples to average. If there is no file either, these are
+        the training triples.
+    :param device: The device. Defaults to a GPU, if there is one.
+    :param batch_size: >0, how many triples to rank at once, cf. :func:`explain_triples`.
+    :param progress: Whether to show a progress bar.
     :returns: One explanation for each kind of what is to be explained, by its title.
     :raises ValueError: if the directory or the triples cannot be used, there are no such labels, or the model cannot be
         explained

@@ -79,7 +79,10 @@ class ModalityFeatures:
     def missing(cls, labels: Iterable[str], dim: int, source: str = "features") -> Self:
         """Create features of a modality which no entity has; they take no memory.
 
-        The dimension decides the size of whatever replaces the missing rows.
+        :param labels: The entity labels.
+        :param dim: The feature dimension, which decides the size of whatever replaces the missing rows.
+        :param source: Where the features would have come from.
+        :returns: Features without any present row.
         """
         labels = tuple(labels)
         return cls(
@@ -138,6 +141,8 @@ class ModalityFeatures:
     def rename(self, labels: Iterable[str]) -> Self:
         """Give the rows new labels, in row order.
 
+        :param labels: The new labels, one for each row.
+        :returns: Features with the same rows.
         :raises FeatureError: if their number is not the number of rows, or they are not distinct
         """
         labels = tuple(labels)

@@ -41,7 +41,9 @@ class GCOTE(QueryScoringModel):
     negative ones: training triples that have been scored since the last update of parameters are left out of the graph,
     with their inverse ones, and so are those of the pairs of an entity and a relation whose other entities are scored
     all. For that, training loops must score positives before negatives, or both by :meth:`score_corrupted`, as all do.
-    Predictions use all training triples. A step costs as much as these, whatever the size of its batch.
+    Predictions use all training triples. A step costs as much as these, whatever the size of its batch. The parts of a
+    batch that is split leave out what has been scored so far, such that gradients are not exactly those of the whole.
+    The graph is no part of the state, but made of the triples that the model is created with.
 
     The paper's starts from a trained OTE, cf. :meth:`from_trained`.
     ---
@@ -191,8 +193,15 @@ class GCOTE(QueryScoringModel):
         super().post_parameter_update()
 
 
+class _CopyInitializer(PretrainedInitializer):
+    """Initializes with a copy: parameters are changed in place, and what they are initialized with must not be."""
+
+    def __call__(self, x: FloatTensor) -> FloatTensor:
+        return super().__call__(x).clone()
+
+
 def _copy(representation: Representation) -> PretrainedInitializer:
     """Initialize with the parameters of an embedding, as they are now."""
     assert isinstance(representation, Embedding)
     weight = representation._embeddings.weight.detach().clone()
-    return PretrainedInitializer(weight.view(-1, *representation.shape))
+    return _CopyInitializer(weight.view(-1, *representation.shape))

@@ -183,6 +183,10 @@ class MMKRL(MultimodalModel):
     def synthetic_dims(self) -> Mapping[str, int]:  # noqa: D102
         return {PERTURBATION: self.structural_dim}
 
+    def real_embeddings(self, indices: LongTensor) -> SyntheticEmbeddings:  # noqa: D102
+        # real entities are not perturbed
+        return {PERTURBATION: torch.zeros_like(self.structural_embeddings(indices))}
+
     def synthetic_representations(  # noqa: D102
         self, indices: LongTensor, synthetic: SyntheticEmbeddings
     ) -> list[FloatTensor]:

@@ -65,8 +65,7 @@ class GroupDistance(Comparison):
         """
         difference = self._subtract(queries, candidates)
         norms = torch.linalg.vector_norm(difference, dim=-1, keepdim=True)
-        # zero divided by a small number is zero
-        difference.div_(norms.clamp_(min=torch.finfo(norms.dtype).tiny)).mul_(grad[..., None, None])
+        difference.div_(norms.masked_fill_(norms == 0, torch.inf)).mul_(grad[..., None, None])
         slope = difference.flatten(start_dim=-2)
         if not self.is_weighted:
             return -slope, slope

@@ -53,8 +53,8 @@ class BilinearForm(QueryForm):
             return (self._from_head if is_head else self._from_tail)(entity, relation)
         if entity.device.type != "cpu":
             # to find out which are which would mean to wait
-            choice = is_head.view(-1, *[1] * (entity.ndim - 1))
-            return torch.where(choice, self._from_head(entity, relation), self._from_tail(entity, relation))
+            head, tail = self._from_head(entity, relation), self._from_tail(entity, relation)
+            return torch.where(is_head.view(-1, *[1] * (head.ndim - 1)), head, tail)
         heads, tails = is_head.nonzero().squeeze(dim=1), (~is_head).nonzero().squeeze(dim=1)
         parts = [self._from_head(entity[heads], relation[heads]), self._from_tail(entity[tails], relation[tails])]
         return torch.cat(parts)[torch.cat([heads, tails]).argsort()]

@@ -38,6 +38,11 @@ def preset_path(name: str) -> Path:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Return a preset as a new dictionary for :func:`pykeen.pipeline.pipeline_from_config`, cf. :func:`preset_path`."""
+    """Return a preset.
+
+    :param name: The name, in upper or lower case.
+    :returns: A new dictionary for :func:`pykeen.pipeline.pipeline_from_config`.
+    :raises ValueError: if there is no such preset
+    """
     preset: dict[str, Any] = json.loads(preset_path(name).read_text(encoding="utf-8"))
     return preset

@@ -140,7 +140,9 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
     def describe_options(self) -> dict[str, str]:  # noqa: D102
         names = (
             *("adversarial_weight", "num_groups", "synthetic_kinds", "margin", "adversarial_temperature"),
-            *("adversarial_weighting", "generator_objective", "gradient_penalty"),
+            *("adversarial_weighting", "generator_objective"),
+            # checkpoints from before there was one do not have it
+            *(["gradient_penalty"] if self.gradient_penalty else []),
         )
         return {
             **super().describe_options(),

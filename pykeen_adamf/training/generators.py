@@ -130,9 +130,13 @@ class Synthesizer(nn.Module):
     def forward(
         self, model: SyntheticScoringModel, hrt_batch: LongTensor, noise: SyntheticNoise
     ) -> tuple[SyntheticEmbeddings, SyntheticEmbeddings]:
-        """Generate synthetic embeddings of the heads and of the tails of triples from the noise of :meth:`draw`.
+        """Generate synthetic embeddings for the heads and tails of triples.
 
-        :returns: shape of each: ``(batch_size, num_groups, dim)``, the embeddings by modality.
+        :param model: The model, which provides the structural embeddings.
+        :param hrt_batch: shape: ``(batch_size, 3)``, the ID-based triples.
+        :param noise: shape of each: ``(batch_size, num_groups, noise_dim)``, the noise, cf. :meth:`draw`.
+        :returns: shape of each: ``(batch_size, num_groups, dim)``, the synthetic embeddings of heads and of tails by
+            modality.
         """
         structural = [self._condition(model, hrt_batch[:, column]).unsqueeze(dim=1) for column in (0, 2)]
         head: dict[str, FloatTensor] = {}

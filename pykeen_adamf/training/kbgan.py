@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from ..typing import BoolTensor, FloatTensor
 from .learned_negatives import LearnedNegativesTrainingLoop
+from .slcwa import score_negatives
 
 __all__ = ["KBGANTrainingLoop"]
 
@@ -43,6 +44,8 @@ class KBGANTrainingLoop(LearnedNegativesTrainingLoop):
         link: https://aclanthology.org/N18-1133
         github: cai-lw/KBGAN
     """
+
+    chooser_name = "generator"
 
     def __init__(
         self,
@@ -117,7 +120,9 @@ class KBGANTrainingLoop(LearnedNegativesTrainingLoop):
         negatives = candidates.gather(1, chosen.unsqueeze(dim=-1).expand(-1, -1, 3))
         if self._is_learning:
             with torch.no_grad():
-                rewards = self.model.score_hrt(negatives[:, 0])
+                scored = cast(SLCWABatch, {"positives": positives, "negatives": negatives})
+                # with what they have in common with positives, which some models must not look at
+                rewards = score_negatives(self.model, scored, 0, len(positives))
             self._accumulate(rewards, log_probabilities.gather(1, chosen), valid, len(batch["positives"]))
         part = cast(SLCWABatch, {"positives": positives, "negatives": negatives, "masks": valid})
         if (weights := batch.get("pos_weights")) is not None:

@@ -1,7 +1,7 @@
 """Training with negatives that are chosen by something which learns beside the model."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from class_resolver import HintOrType, OptionalKwargs
 from class_resolver.contrib.torch import optimizer_resolver
@@ -18,8 +18,9 @@ __all__ = ["LearnedNegativesTrainingLoop"]
 class LearnedNegativesTrainingLoop(SamplingTrainingLoop):
     """A training loop with a module that chooses negatives, has an optimizer of its own, and is part of checkpoints."""
 
-    #: what chooses negatives, and its optimizer
+    #: what chooses negatives, what it is called in checkpoints and messages, and its optimizer
     chooser: nn.Module
+    chooser_name: ClassVar[str]
     chooser_optimizer: Optimizer
 
     # whether batches are those of training
@@ -47,15 +48,15 @@ class LearnedNegativesTrainingLoop(SamplingTrainingLoop):
         self.chooser_optimizer.zero_grad()
 
     def extra_state(self) -> dict[str, Any]:  # noqa: D102
-        return {"chooser": self.chooser.state_dict(), "optimizer": self.chooser_optimizer.state_dict()}
+        return {self.chooser_name: self.chooser.state_dict(), "optimizer": self.chooser_optimizer.state_dict()}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
-        self.chooser.load_state_dict(state["chooser"])
+        self.chooser.load_state_dict(state[self.chooser_name])
         self.chooser_optimizer.load_state_dict(state["optimizer"])
 
     def describe_options(self) -> dict[str, str]:  # noqa: D102
-        optimizer = describe([self.chooser_optimizer_cls, self.chooser_optimizer_kwargs])
-        return {**super().describe_options(), "chooser": str(self.chooser), "chooser's optimizer": optimizer}
+        name, optimizer = self.chooser_name, describe([self.chooser_optimizer_cls, self.chooser_optimizer_kwargs])
+        return {**super().describe_options(), name: str(self.chooser), f"{name}'s optimizer": optimizer}
 
     def _train(self, *args: Any, **kwargs: Any) -> list[float] | None:
         if not kwargs.get("continue_training", False):

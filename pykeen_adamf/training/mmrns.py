@@ -72,6 +72,8 @@ class MMRNSTrainingLoop(LearnedNegativesTrainingLoop):
         github: quqxui/MMRNS
     """
 
+    chooser_name = "views"
+
     def __init__(
         self,
         *,
@@ -229,6 +231,8 @@ class MMRNSTrainingLoop(LearnedNegativesTrainingLoop):
     ) -> tuple[FloatTensor, FloatTensor]:
         model, candidates = self.query_model, self.get_candidates(batch)
         positives, drawn = (batch[name][start:stop].to(self.device) for name in ("positives", "negatives"))
+        # first, since some models leave out of their graph what has been scored
+        positive = score_positives(model, positives)
         heads, relations, tails = positives.unbind(dim=-1)
         is_head = drawn[:, 0, 0] != heads
         is_known = self.known.to(self.device).find(positives, is_head, candidates)
@@ -249,7 +253,6 @@ class MMRNSTrainingLoop(LearnedNegativesTrainingLoop):
         if (loss_weights := batch.get("neg_weights")) is not None:
             # those of the relation
             part["neg_weights"] = loss_weights[start:stop, :1].expand(-1, chosen.shape[1])
-        positive = score_positives(model, positives)
         loss = negative_sampling_loss(
             model, self.loss, cast(SLCWABatch, part), 0, len(positives), positive, negative, label_smoothing
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pytest
 import torch
 from pykeen.evaluation import RankBasedEvaluator
 from pykeen.losses import MarginRankingLoss
@@ -262,8 +263,12 @@ CASES: Mapping[type[Model], Mapping[str, Mapping[str, Any]]] = {
 }
 
 #: All of them.
-ALL = [(cls, name) for cls, cases in CASES.items() for name in cases]
-IDS = [f"{cls.__name__}, {name}" for cls, name in ALL]
+#: all of them; each model's defaults are among the fast tests
+ALL = [
+    pytest.param(cls, name, id=f"{cls.__name__}, {name}", marks=() if name == "defaults" else pytest.mark.slow)
+    for cls, cases in CASES.items()
+    for name in cases
+]
 
 
 def make_half_factory(dtype: torch.dtype = torch.float16, **kwargs: Any) -> MultimodalTriplesFactory:

@@ -21,7 +21,7 @@ from pykeen_adamf.models import AdaMF, AdaMFRotatE
 from pykeen_adamf.plugin import REGISTRATIONS
 
 from ..cases import make_factory
-from .cases import ALL, CASES, IDS, assert_same_predictions, make_half_factory, make_model
+from .cases import ALL, CASES, assert_same_predictions, make_half_factory, make_model
 
 #: of features, triples, entities' and relations' labels
 GOLDEN = ["b659c7c48b495c92", "87e4402078cc42f2", "2c09d395afb6e93c", "4da9064f2d94109c"]
@@ -43,7 +43,7 @@ def test_every_option_is_tested(cls):
     assert options <= {name for kwargs in CASES[cls].values() for name in kwargs}
 
 
-@pytest.mark.parametrize(("cls", "name"), ALL, ids=IDS)
+@pytest.mark.parametrize(("cls", "name"), ALL)
 def test_trained_model_predicts_the_same(tmp_path, cls, name):
     kwargs = CASES[cls][name]
     factory = make_factory()

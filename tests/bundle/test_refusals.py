@@ -13,7 +13,7 @@ from pykeen.regularizers import LpRegularizer
 
 from pykeen_adamf.bundle import BundleError, load, save
 from pykeen_adamf.bundle.layout import FORMAT_VERSION
-from pykeen_adamf.models import AdaMFRotatE, LpRotatE
+from pykeen_adamf.models import GCOTE, AdaMFRotatE, LpRotatE
 from pykeen_adamf.triples import MultimodalTriplesFactory, without_features
 
 from ..cases import make_factory
@@ -69,6 +69,14 @@ def test_what_cannot_be_described(tmp_path, cls, kwargs, message):
     with pytest.raises(BundleError, match=message):
         save(make_model(cls, factory, **kwargs), factory, tmp_path / "bundle")
     assert not list((tmp_path / "bundle").iterdir())
+
+
+def test_another_graph(tmp_path):
+    factory = make_factory()
+    model = make_model(GCOTE, factory)
+    other = factory.clone_and_exchange_triples(factory.mapped_triples[1:])
+    with pytest.raises(BundleError, match="other triples than the model's graph"):
+        save(model, other, tmp_path / "bundle")
 
 
 def test_models_of_others(tmp_path):

@@ -199,6 +199,7 @@ class Positives(TrainingCallback):
 
 
 @pytest.mark.filterwarnings("ignore:(?s)Length of IterableDataset:UserWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 @pytest.mark.parametrize(("model", "loop"), SAMPLING)
 def test_workers_are_reproducible(model, loop, num_workers):
@@ -225,6 +226,7 @@ WORKERS = [
 
 @pytest.mark.filterwarnings("ignore:(?s)Length of IterableDataset:UserWarning")
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker processes:UserWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "loop", "num_workers"), WORKERS)
 def test_workers_see_everything(model, loop, num_workers):
     """However many processes prepare the batches, each triple occurs once in an epoch."""

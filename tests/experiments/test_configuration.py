@@ -208,6 +208,8 @@ def test_data_options(benchmark):
     assert data.dataset.training.features["visual"].num_present == 6
     # before anything is dropped
     assert data.digest == load_data(configuration).digest
+    with pytest.raises(ValueError, match="no option 'mising_ratio'"):
+        load_data({**configuration, "data": {"mising_ratio": 0.5}})
 
 
 # --- dictionaries

@@ -271,7 +271,7 @@ def test_rare_entities_first(benchmark, tmp_path):
 # --- interruptions
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["MAT", *(pytest.param(x, marks=pytest.mark.slow) for x in CASES if x != "MAT")])
 def test_resuming(benchmark, tmp_path, name):
     """Training that was interrupted, and goes on in another process, ends as if it had not been."""
     configuration = configure(benchmark, epochs=8, **CASES[name])

@@ -178,6 +178,20 @@ def test_adversarial_training():
     assert not torch.equal(first, second)
 
 
+@pytest.mark.parametrize("options", [dict(joint_generator=True), dict(gradient_penalty=1.0)])
+def test_options_of_the_generator(options):
+    factory = make_factory()
+    loop = MATTrainingLoop(
+        model=make().float(),
+        triples_factory=factory,
+        optimizer="adam",
+        synthetic_kinds=["both"],
+        negative_sampler_kwargs=dict(num_negs_per_pos=3),
+        **options,
+    )
+    assert torch.tensor(loop.train(factory, num_epochs=1, batch_size=16, use_tqdm=False)).isfinite().all()
+
+
 def test_energies_within_and_between():
     """MANS compares the energy of structural embeddings with those between modalities."""
     model, triples = make(missing="zero"), make_factory().mapped_triples

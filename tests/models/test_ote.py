@@ -165,15 +165,37 @@ def test_from_trained():
     """It has the parameters of the OTE, also when training resets it."""
     factory = make_factory()
     trained = make(OTE, factory, scaled=False)
-    model = GCOTE.from_trained(trained, triples_factory=factory, attention=True, random_seed=1).double()
-    for _ in range(2):
+    model = GCOTE.from_trained(trained.float(), triples_factory=factory, attention=True, random_seed=1)
+    for _ in range(3):
         for actual, expected in zip(read(model)[0], read(trained)[0], strict=True):
             torch.testing.assert_close(actual.float(), expected.float())
         a, b = (x.relation_representations[0]().float() for x in (model, trained))
         torch.testing.assert_close(a, b)
+        for x in model.parameters():
+            x.data.add_(1.0)
         model.reset_parameters_()
     assert model.interaction.group_size == SIZE
     assert model.contexts.attention
+
+
+@pytest.mark.parametrize("name", ["KBGAN", "MMRNS", "sLCWA", "LCWA", "OneVsAll"])
+def test_nothing_is_scored_with_itself(name, monkeypatch):
+    """Whatever a loop scores in training, the positives of the batch are left out of the graph."""
+    factory = make_factory(create_inverse_triples=name == "OneVsAll")
+    model = GCOTE(triples_factory=factory, embedding_dim=DIM, group_size=SIZE, random_seed=0)
+    loop = training_loop_resolver.make(name, model=model, triples_factory=factory, optimizer="adam")
+    seen, forward = [], model.contexts._plain_forward
+
+    def observe(indices=None):
+        if model.training:
+            seen.append(model.contexts._left_out is not None and bool(model.contexts._left_out.any()))
+        return forward(indices)
+
+    monkeypatch.setattr(model.contexts, "_plain_forward", observe)
+    options = dict(num_negs_per_pos=3) if name in {"KBGAN", "MMRNS"} else {}
+    loop.train(factory, num_epochs=1, batch_size=16, use_tqdm=False, **options)
+    assert seen
+    assert all(seen)
 
 
 @pytest.mark.parametrize("cls", [OTE, GCOTE])

@@ -8,7 +8,7 @@ from pykeen.sampling import BasicNegativeSampler
 from pykeen.training import SLCWATrainingLoop
 from pykeen.utils import get_batchnorm_modules
 
-from pykeen_adamf.models import LpRotatE
+from pykeen_adamf.models import LpRotatE, MoMoK
 from pykeen_adamf.models.query import QueryScoringModel
 from pykeen_adamf.models.shared_entities import _number
 
@@ -40,6 +40,9 @@ def test_scores_and_gradients(name, seed):
     factory = make_factory(seed=seed)
     model = cls(triples_factory=factory, embedding_dim=4, random_seed=0, **kwargs).double()
     assert isinstance(model, QueryScoringModel)
+    if cls is MoMoK:
+        # noise, dropout and batch normalization
+        model.eval()
     batch = corrupted(factory, seed)
     weight = torch.randn(len(batch), 1, dtype=torch.float64)
     results = []
@@ -115,8 +118,8 @@ def test_corrupted_triples(name, batch_size, num_negatives):
     cls, kwargs = MODELS[name]
     factory = make_factory()
     model = cls(triples_factory=factory, embedding_dim=4, random_seed=0, **kwargs).double()
-    if batch_size * num_negatives == 1 and get_batchnorm_modules(model):
-        # there are no statistics of one
+    if cls is MoMoK or (batch_size * num_negatives == 1 and get_batchnorm_modules(model)):
+        # there is noise, or there are no statistics of one
         model.eval()
     torch.manual_seed(batch_size)
     positives = factory.mapped_triples[:batch_size].clone()
@@ -141,5 +144,5 @@ def test_corrupted_triples(name, batch_size, num_negatives):
         ((weight * scores).sum() + model.collect_regularization_term()).backward()
         results.append([scores, *(x.grad for x in model.parameters() if x.requires_grad)])
     for actual, expected in zip(*results, strict=True):
-        assert torch.isfinite(actual).all()
+        assert actual is None or torch.isfinite(actual).all()
         torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)

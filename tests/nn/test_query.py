@@ -107,6 +107,20 @@ def make(name: str, num_entities: int = 9, num_relations: int = 3):
     return interaction, entities, raw, transform or (lambda x: x)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_shapes_elsewhere(name):
+    """Where both kinds of queries are made of all, there are as many numbers in each."""
+    interaction, entities, raw, transform = make(name)
+    form = get_query_form(interaction)
+    if form is None or not form.both_sides:
+        pytest.skip("has no queries from tails")
+    entity, relation = entities.detach()[[0, 1, 2]], transform(raw.detach())[[0, 1, 2]]
+    is_head = torch.tensor([True, False, True])
+    expected = form.query(entity, relation, is_head)
+    elsewhere = form.query(entity.to("meta"), relation.to("meta"), is_head.to("meta"))
+    assert elsewhere.shape == expected.shape
+
+
 def test_every_form_is_tested():
     assert {type(make(name)[0]) for name in CASES} == set(_FORMS)
 

@@ -70,13 +70,18 @@ def test_weight_changes_the_model():
         {},
         dict(num_groups=3),
         dict(synthetic_kinds=["tail"]),
-        dict(synthetic_kinds=["both", "head"]),
-        dict(adversarial_weighting="uniform"),
-        dict(generator_objective="minimax"),
         dict(adversarial_weighting="uniform", generator_objective="minimax"),
-        dict(noise_dim=3, hidden_dim=5),
-        dict(generator_optimizer="sgd", generator_optimizer_kwargs=dict(lr=0.5)),
-        dict(margin=3.0, adversarial_temperature=0.5),
+        *(
+            pytest.param(kwargs, marks=pytest.mark.slow)
+            for kwargs in (
+                dict(synthetic_kinds=["both", "head"]),
+                dict(adversarial_weighting="uniform"),
+                dict(generator_objective="minimax"),
+                dict(noise_dim=3, hidden_dim=5),
+                dict(generator_optimizer="sgd", generator_optimizer_kwargs=dict(lr=0.5)),
+                dict(margin=3.0, adversarial_temperature=0.5),
+            )
+        ),
     ],
 )
 def test_options(loop_kwargs):

@@ -204,7 +204,6 @@ def test_margin_and_temperature(cls):
         loop = make_loop(cls, model_cls=AdaMF, model_kwargs=dict(loss=loss))
         assert isinstance(loop.loss, CrossEntropyLoss) or loss == "bcewithlogits"
         assert (loop.margin, loop.adversarial_temperature) == (0.0, 1.0)
-        assert (loop.margin, loop.adversarial_temperature) == (0.0, 1.0)
     model_kwargs = dict(loss="NSSA", loss_kwargs=dict(margin=3.0, adversarial_temperature=0.5))
     loop = make_loop(cls, model_cls=AdaMF, model_kwargs=model_kwargs)
     assert (loop.margin, loop.adversarial_temperature) == (3.0, 0.5)

@@ -133,7 +133,7 @@ def test_interrupted(model_cls, kwargs, tmp_path):
         assert torch.equal(x, again.generator.state_dict()[name])
     assert whole.baseline == again.baseline
     # with another generator, it does not go on
-    with pytest.raises(CheckpointMismatchError, match="chooser"):
+    with pytest.raises(CheckpointMismatchError, match="generator"):
         make(model_cls, generator="TransD", generator_kwargs=dict(embedding_dim=3, relation_dim=3)).train(
             factory, **options, **files
         )

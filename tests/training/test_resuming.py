@@ -16,12 +16,23 @@ from .cases import REGULARIZED, SAMPLER, assert_equal_generators, assert_equal_m
 #: The options of training loops with one softmax for each triple.
 N3 = dict(n3_weight=0.01)
 
+FROZEN = dict(trainable_features=False, missing="mask")
+
 
 @pytest.mark.parametrize(
-    "train_kwargs",
-    [{}, dict(sub_batch_size=5), dict(num_workers=1), dict(gradient_clipping_max_norm=0.5, drop_last=True)],
+    ("model_kwargs", "train_kwargs"),
+    [
+        ({}, {}),
+        (FROZEN, dict(sub_batch_size=5)),
+        pytest.param({}, dict(sub_batch_size=5), marks=pytest.mark.slow),
+        pytest.param(FROZEN, {}, marks=pytest.mark.slow),
+        *(
+            pytest.param(model_kwargs, train_kwargs, marks=pytest.mark.slow)
+            for model_kwargs in ({}, FROZEN)
+            for train_kwargs in (dict(num_workers=1), dict(gradient_clipping_max_norm=0.5, drop_last=True))
+        ),
+    ],
 )
-@pytest.mark.parametrize("model_kwargs", [{}, dict(trainable_features=False, missing="mask")])
 def test_resume(checkpoint, train_kwargs, model_kwargs):
     kwargs = dict(loop_kwargs=SAMPLER, model_kwargs=model_kwargs)
     straight = train(MATTrainingLoop, epochs=4, train_kwargs=train_kwargs, **kwargs)
@@ -119,15 +130,20 @@ def test_pipeline(checkpoint):
     ("scheduler", "kwargs"),
     [
         ("cosineannealing", dict(T_max=4)),
-        ("cosineannealingwarmrestarts", dict(T_0=2)),
-        ("constant", {}),
         ("cyclic", dict(base_lr=0.001, max_lr=0.1, cycle_momentum=False)),
-        ("exponential", dict(gamma=0.5)),
-        ("linear", {}),
-        ("multistep", dict(milestones=[1, 3])),
-        ("onecycle", dict(max_lr=0.1, total_steps=10)),
-        ("polynomial", {}),
-        ("step", dict(step_size=2)),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("cosineannealingwarmrestarts", dict(T_0=2)),
+                ("constant", {}),
+                ("exponential", dict(gamma=0.5)),
+                ("linear", {}),
+                ("multistep", dict(milestones=[1, 3])),
+                ("onecycle", dict(max_lr=0.1, total_steps=10)),
+                ("polynomial", {}),
+                ("step", dict(step_size=2)),
+            )
+        ),
     ],
 )
 def test_schedules(checkpoint, scheduler, kwargs):

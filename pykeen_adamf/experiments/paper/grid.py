@@ -4,7 +4,6 @@ import os
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
@@ -109,8 +108,12 @@ def _check_directory(directory: Path, experiment: str) -> None:
 def _write_plan(folder: RunFolder, run: Run) -> None:
     """Write down what is to be done, or check that it is what somebody works on."""
     # who works there has begun with what is written down; or else, is about to write it
-    with suppress(BusyError), folder.locked(timeout=0 if folder.configuration.exists() else MAX_SECONDS):
-        folder.plan(run.configuration)
+    try:
+        with folder.locked(timeout=0 if folder.configuration.exists() else MAX_SECONDS):
+            folder.plan(run.configuration)
+    except BusyError:
+        if not folder.configuration.exists():
+            raise
     folder.check_configuration(run.configuration)
     folder.check_data(run.data)
 

@@ -250,7 +250,9 @@ def test_refused_by_the_folder(benchmark, tmp_path):
     assert "cannot be read" in get_folder(tmp_path, run).read_error()
 
 
-@pytest.mark.parametrize("damage", ["result", "ranks", "no ranks"])
+@pytest.mark.parametrize(
+    "damage", ["result", *(pytest.param(x, marks=pytest.mark.slow) for x in ("ranks", "no ranks"))]
+)
 def test_damaged_files(benchmark, tmp_path, damage):
     """They are run again if asked for, from what was trained."""
     reproduce(benchmark, tmp_path)

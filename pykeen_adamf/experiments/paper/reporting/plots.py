@@ -75,7 +75,9 @@ def _draw_missing(figure: "Figure", runs: pandas.DataFrame) -> None:
     models, dropped = runs["variant"].str.removesuffix("-MAT"), runs["missing_ratio"] > 0
     # without anything dropped, there is no order: such points are on the lines of each
     orders = sorted(runs.loc[dropped, "missing_by"].unique(), reverse=True) or ["uniform"]
-    for color, (order, model) in zip(LINE_COLORS, itertools.product(orders, models.unique()), strict=False):
+    for color, (order, model) in zip(
+        itertools.cycle(LINE_COLORS), itertools.product(orders, models.unique()), strict=False
+    ):
         for mat, style in (("-MAT", "-"), ("", "--")):
             line = runs[(runs["variant"] == f"{model}{mat}") & (~dropped | (runs["missing_by"] == order))]
             label = f"{model} {'w/' if mat else 'w/o'} MAT{f', by {order}' if len(orders) > 1 else ''}"
