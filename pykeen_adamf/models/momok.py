@@ -34,15 +34,17 @@ class MoMoK(MultimodalModel):
     (:class:`pykeen_adamf.nn.experts.MutualInformation`), is a regularization term.
 
     Train it with inverse triples and ``training_loop="OneToN"``, which has a loss for each decoder, as in the paper.
-    Other loops train the score; with ``"OneVsAll"`` and the cross-entropy, each decoder has a softmax of its own.
+    Other loops train the score, at the price of a matrix for each of their triples; with ``"OneVsAll"`` and the
+    cross-entropy, each decoder has a softmax of its own.
 
     Where the paper says little, the authors' code is followed: the $\mathbf{t}_m$ are mixed with $\tau = 1$ whatever
-    the relation, so that there is one candidate for each entity; two experts of each modality are compared in a step;
-    and relations have a part for each modality, which are fused as entities are. There is an optimizer for everything:
-    the networks that estimate mutual information learn at the same time as the model, rather than after each of its
-    steps, and in their likelihood there is also the logarithm of the variance, which the code leaves out. Features are
-    projected to the embedding dimension, where the code pools them, and not fine-tuned, unless
-    ``trainable_features=True``. If a modality is left out of an entity's fusion, its own decoder sees a zero embedding.
+    the relation, so that there is one candidate for each entity; and relations have a part for each modality, which are
+    fused as entities are. There is an optimizer for everything: the networks that estimate mutual information learn at
+    the same time as the model, rather than after each of its steps, and in their likelihood there is also the logarithm
+    of the variance, which the code leaves out. Features are projected to the embedding dimension, where the code pools
+    them, and not fine-tuned, unless ``trainable_features=True``. In each step, two experts of each modality are
+    compared, where the code compares two triples of the batch. If a modality is left out of an entity's fusion, its own
+    decoder sees a zero embedding.
 
     ---
     citation:

@@ -37,7 +37,8 @@ class NativE(MultimodalModel):
     the authors' code, it is of those with respect to $\mathbf{h}(r)$, whose norm is the same for all triples.
 
     What entities are depends on the relation, so that there is no table of all entities that queries are compared with:
-    evaluation takes longer than that of :class:`AdaMFRotatE`.
+    evaluation takes longer than that of :class:`AdaMFRotatE`, and a step of training needs the embeddings of all
+    modalities for each negative: use ``sub_batch_size`` if this is too much memory.
 
     ---
     citation:

@@ -46,8 +46,10 @@ def choose_rows(noisy: FloatTensor, chosen: LongTensor, table: FloatTensor) -> F
     # sums over what comes later, and over what was never chosen: differences of almost the same would be noise
     total = _sum_of_later(first) + rest.sum(dim=-1, keepdim=True)
     mean = _sum_of_later(first.unsqueeze(dim=-1) * rows.detach()) + (rest @ table.detach()).unsqueeze(dim=1)
-    # nothing is left if more is to be chosen than there is
-    soft = mean / total.clamp(min=torch.finfo(total.dtype).tiny).unsqueeze(dim=-1)
+    # if nothing is left, or too little to be divided by, there is no gradient
+    is_left = total > torch.finfo(total.dtype).tiny ** 0.75
+    soft = mean / torch.where(is_left, total, 1.0).unsqueeze(dim=-1)
+    soft = torch.where(is_left.unsqueeze(dim=-1), soft, rows.detach())
     return rows + (soft - soft.detach())
 
 

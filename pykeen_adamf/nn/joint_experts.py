@@ -67,6 +67,11 @@ class JointExpertsInteraction(RelationalInteraction):
             for _ in range(num_modalities if information_weight else 0)
         )
 
+    @property
+    def numel(self) -> int:  # noqa: D102
+        # the core tensor, applied to the relation
+        return max(self.width, self.dim**2)
+
     def represent(self, x: FloatTensor, temperatures: FloatTensor | None = None) -> list[FloatTensor]:
         """Return an embedding for each modality, and a fused one at the end, shape of each: ``(n, dim)``.
 

@@ -23,11 +23,15 @@ SLOPE = 0.1
 class RelationView(nn.Module):
     """A view of entities that depends on the relation."""
 
+    def prepare(self, x: FloatTensor) -> FloatTensor:
+        """Return what does not depend on the relation, shape: ``(n, prepared_dim)``, by what there is, ``(n, dim)``."""
+        return x
+
     @abstractmethod
     def forward(self, x: FloatTensor, relation: FloatTensor) -> FloatTensor:
         """Look at entities.
 
-        :param x: shape: ``(n, dim)``, what there is of each entity.
+        :param x: shape: ``(n, prepared_dim)``, what there is of each entity, cf. :meth:`prepare`.
         :param relation: shape: ``(relation_dim,)`` or ``(n, relation_dim)``, the relation.
         :returns: shape: ``(n, dim)``, the views.
         """
@@ -43,6 +47,7 @@ class RelationView(nn.Module):
         :param row: shape: ``(n,)``, which of the relations is each entity's.
         :returns: shape: ``(n, num_candidates)``, the cosines.
         """
+        x, candidates = self.prepare(x), self.prepare(candidates)
         order = row.argsort(stable=True)
         parts = x[order].split(row.bincount(minlength=len(relations)).tolist())
         # views of all candidates under one relation at a time, once more in the backward pass: all would be too many
@@ -53,7 +58,9 @@ class RelationView(nn.Module):
         return torch.cat(cosines)[order.argsort()]
 
     def _compare(self, x: FloatTensor, candidates: FloatTensor, relation: FloatTensor) -> FloatTensor:
-        return F.normalize(self(x, relation), dim=-1) @ F.normalize(self(candidates, relation), dim=-1).t()
+        views = self(candidates, relation)
+        # rather than to normalize the rows of all candidates
+        return F.normalize(self(x, relation), dim=-1) @ views.t() / views.norm(dim=-1).clamp(min=1e-12)
 
 
 class FeatureView(RelationView):
@@ -114,9 +121,12 @@ class StructureView(RelationView):
         self.relation = nn.Linear(relation_dim, hidden_dim, bias=False)
         self.gate = nn.Linear(hidden_dim, dim)
 
+    def prepare(self, x: FloatTensor) -> FloatTensor:  # noqa: D102
+        return torch.cat([x, self.hidden(x)], dim=-1)
+
     def forward(self, x: FloatTensor, relation: FloatTensor) -> FloatTensor:  # noqa: D102
-        hidden = F.leaky_relu(self.hidden(x) + self.relation(relation), SLOPE)
-        return x * torch.sigmoid(self.gate(hidden))
+        x, hidden = x.split([self.gate.out_features, self.hidden.out_features], dim=-1)
+        return x * torch.sigmoid(self.gate(F.leaky_relu(hidden + self.relation(relation), SLOPE)))
 
 
 class RelationViews(nn.ModuleDict):

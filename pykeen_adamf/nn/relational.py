@@ -40,6 +40,11 @@ class RelationalInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor]):
         """Return the number of real numbers in an entity representation."""
         return self.num_modalities * (self.dim + 1)
 
+    @property
+    def numel(self) -> int:
+        """Return how many numbers the largest intermediate result for one triple has."""
+        return self.width
+
     def split(self, x: FloatTensor) -> tuple[FloatTensor, BoolTensor]:
         """Return the embeddings, shape: ``(*s, num_modalities, dim)``, and what takes part, ``(*s, num_modalities)``.
 
@@ -51,7 +56,7 @@ class RelationalInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor]):
     def forward(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:  # noqa: D102
         dims = torch.broadcast_shapes(*(x.shape[:-1] for x in (h, r, t)))
         if not torch.is_grad_enabled() and len(dims) > 1:
-            size = max(1, MAX_NUMEL * dims[1] // max(1, math.prod(dims) * self.width))
+            size = max(1, MAX_NUMEL * dims[1] // max(1, math.prod(dims) * self.numel))
             if size < dims[1]:
                 return self.score(h, r, t, slice_size=size, slice_dim=1)
         return self.compare(h, r, t)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from ..chunking import row_chunks, rows_per_chunk
 from ..typing import BoolTensor, FloatTensor
+from .fusion.formulas import attention_weights, fuse
 
 __all__ = ["fuse_adaptively"]
 
@@ -33,7 +33,7 @@ def fuse_adaptively(
         \quad
         \nabla \mathbf{w}_m = \sum \nabla l_m \tanh(\mathbf{e}_m)
 
-    There is no second derivative.
+    Second derivatives, e.g., of a gradient penalty, are those of the plain formulas.
 
     :param modalities: shape of each: ``(n, dim)``, the modality embeddings.
     :param attention: shape: ``(num_modalities, dim)`` or ``(1, dim)``, the attention vectors.
@@ -67,13 +67,21 @@ class _FuseAdaptively(torch.autograd.Function):
                     result[start:stop].addcmul_(x[start:stop], alpha[:, column, None])
                 else:
                     torch.mul(x[start:stop], alpha[:, column, None], out=result[start:stop])
+        ctx.presence = presence
         ctx.save_for_backward(attention, weights, *modalities)
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: FloatTensor) -> tuple[FloatTensor | None, ...]:
         attention, weights, *modalities = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            # these gradients are going to be differentiated, too
+            x = torch.stack(modalities, dim=-2)
+            result = fuse(x, attention_weights(x, attention, ctx.presence))
+            wanted = [t for t in (attention, *modalities) if t.requires_grad]
+            found = iter(torch.autograd.grad(result, wanted, grad, create_graph=True))
+            first, *others = [next(found) if t.requires_grad else None for t in (attention, *modalities)]
+            return first, None, *others
         num_rows, dim = modalities[0].shape
         vectors = attention.expand(len(modalities), -1).unbind(dim=0)
         needs_attention, _, *needs = ctx.needs_input_grad

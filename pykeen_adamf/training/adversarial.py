@@ -63,9 +63,9 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         :param synthetic_kinds: Which synthetic triples to use: those with a synthetic ``"head"``, ``"tail"``, or
             ``"both"``.
         :param adversarial_weighting: ``"self-adversarial"`` as the reference code, ``"uniform"`` as the paper, or
-            ``"wasserstein"`` as NativE, cf.
-            :func:`pykeen_adamf.training.adversarial_loss`. With sub-batches, the former scores synthetic triples twice,
-            for its softmax over the batch.
+            ``"wasserstein"`` as NativE, cf. :func:`pykeen_adamf.training.adversarial_loss`. With sub-batches, the
+            first one scores synthetic triples twice, for its softmax over the batch. For the last one, objective,
+            margin and temperature do not matter.
         :param generator_objective: ``"non-saturating"`` as the reference code, or ``"minimax"`` as the paper, cf.
             :func:`pykeen_adamf.training.generator_loss`.
         :param gradient_penalty: >=0, the weight of the gradient penalty in the adversarial loss, to be used with

@@ -48,9 +48,9 @@ class MMRNSTrainingLoop(LearnedNegativesTrainingLoop):
     .. math ::
         -\ln \frac{\sum_{c \text{ known}} \exp \cos(v_r(e), v_r(c))}{\sum_{c \text{ not}} \exp \cos(v_r(e), v_r(c))}
 
-    for each view, with sums over all triples of a batch. The views have an optimizer of their own, and are part of
-    checkpoints. The model is any one of this package whose training triples have features; as in the paper, it need not
-    use them itself.
+    for each view, with sums over all triples of a batch, or of a part of it with sub-batches. The views have an
+    optimizer of their own, and are part of checkpoints. The model is any one of this package whose training triples
+    have features; as in the paper, it need not use them itself.
 
     Where this is not the paper's method, or the authors' code:
 
@@ -240,7 +240,7 @@ class MMRNSTrainingLoop(LearnedNegativesTrainingLoop):
         distinct, row = relations.unique(return_inverse=True)
         structure = self._embed_structure(entities), self._embed_structure(candidates)
         cosines = self.views.compare(entities, candidates, structure, self._embed_relations(distinct), row)
-        weights = (cosines / self.temperature).softmax(dim=-1).sum(dim=0).log().masked_fill(is_known, IMPOSSIBLE)
+        weights = (cosines / self.temperature).log_softmax(dim=-1).logsumexp(dim=0).masked_fill(is_known, IMPOSSIBLE)
         noisy, chosen = gumbel_top_k(weights, min(self.num_negatives, len(candidates)))
         negative = self._score(positives, is_head, noisy, chosen, candidates)
         part: dict[str, Any] = {}
@@ -256,7 +256,10 @@ class MMRNSTrainingLoop(LearnedNegativesTrainingLoop):
         loss = negative_sampling_loss(
             model, self.loss, cast(SLCWABatch, part), 0, len(positives), positive, negative, label_smoothing
         )
-        return loss + self.contrastive_weight * contrast(cosines, is_known), positive.squeeze(dim=-1)
+        # parts of a batch are added up, or averaged
+        share = 1.0 if self.loss.reduction == "mean" else len(positives) / len(batch["positives"])
+        loss = loss + share * self.contrastive_weight * contrast(cosines, is_known)
+        return loss, positive.squeeze(dim=-1)
 
     def _score(
         self, positives: LongTensor, is_head: BoolTensor, noisy: FloatTensor, chosen: LongTensor, candidates: LongTensor

@@ -40,6 +40,8 @@ class OneToNTrainingLoop(ResumableTrainingLoop, LCWATrainingLoop):
         form = model.get_query_form() if isinstance(model, QueryScoringModel) and self.target == 2 else None
         if form is None or getattr(model, "num_parts", 1) == 1:
             return super()._process_batch(batch, start, stop, label_smoothing, slice_size)
+        if slice_size is not None:
+            raise AttributeError("Slicing is not possible with a loss for each decoder. Leave slice_size out.")
         pairs, labels = (batch[key][start:stop].to(self.device) for key in ("pairs", "target"))
         weights = batch.get("weights")
         comparison, parts = model.make_parts(form, pairs[:, 0], pairs[:, 1])

@@ -125,7 +125,7 @@ def test_pieces(monkeypatch):
     """Predictions that need much memory are made in pieces."""
     model, rt = make(inverse=False).eval(), make_small().mapped_triples[:, 1:]
     expected = model.predict_h(rt)
-    monkeypatch.setattr(relational, "MAX_NUMEL", 3 * len(rt) * model.interaction.width)
+    monkeypatch.setattr(relational, "MAX_NUMEL", 3 * len(rt) * model.interaction.numel)
     sizes = []
     model.interaction.register_forward_hook(lambda module, args, kwargs, y: sizes.append(y.shape), with_kwargs=True)
     with torch.no_grad():

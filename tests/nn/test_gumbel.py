@@ -48,3 +48,12 @@ def test_nothing_is_left():
     (gradient,) = torch.autograd.grad(rows[:, 0].square().sum(), weights)
     assert chosen[0, 0] == 0
     assert gradient.isfinite().all()
+
+
+def test_almost_nothing_is_left():
+    """Gradients are finite where what is left has hardly any probability."""
+    noisy = torch.tensor([[0.0, -200.0, -400.0, -400.0]], requires_grad=True)
+    table = (10 * torch.eye(4)).requires_grad_()
+    choose_rows(noisy, torch.tensor([[0, 1, 2]]), table).square().sum().backward()
+    assert noisy.grad.isfinite().all()
+    assert table.grad.isfinite().all()

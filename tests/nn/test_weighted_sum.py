@@ -57,6 +57,8 @@ def test_against_plain(num_rows, dim, num_modalities, shared, masked, numel, see
 def test_gradcheck():
     modalities, attention, presence = random_input(4, 3, 3, False, True)
     torch.autograd.gradcheck(lambda w, *xs: fuse_adaptively(xs, w, presence), (attention, *modalities))
+    # for gradient penalties
+    torch.autograd.gradgradcheck(lambda w, *xs: fuse_adaptively(xs, w, presence), (attention, *modalities))
 
 
 def test_no_rows():

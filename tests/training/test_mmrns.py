@@ -80,7 +80,7 @@ def test_step(model_cls, model_kwargs):
         is_known = torch.tensor([(c, r, t) in known if side == 0 else (h, r, c) in known for c in candidates.tolist()])
         for j, (name, view) in enumerate(loop.views.items()):
             look = lambda e, name=name, view=view, relation=relation: view(  # noqa: E731
-                (structure[[e]] if name == "structural" else view.embed(torch.tensor([e]))), relation
+                view.prepare(structure[[e]] if name == "structural" else view.embed(torch.tensor([e]))), relation
             )[0]
             truth = look(positive[side])
             cosines = torch.stack([torch.cosine_similarity(truth, look(c), dim=0) for c in candidates.tolist()])
@@ -111,6 +111,29 @@ def test_step(model_cls, model_kwargs):
     for x, y in zip(*(torch.autograd.grad(z, parameters) for z in (actual, expected)), strict=True):
         torch.testing.assert_close(x, y, rtol=1e-7, atol=1e-10)
         assert y.any()
+
+
+def test_low_temperature():
+    """Weights that underflow make neither losses nor gradients that are no numbers."""
+    loop = make(temperature=0.01)
+    loop.model.train()
+    loop._process_batch(make_batch(loop), 0, 6).backward()
+    for x in (*loop.views.parameters(), *loop.model.parameters()):
+        assert x.grad is None or x.grad.isfinite().all()
+
+
+def test_parts_are_added_up():
+    """With a sum over triples, the parts' contrastive losses count as much as their shares."""
+    kwargs = dict(loss="marginranking", loss_kwargs=dict(reduction="sum"))
+    values = []
+    for weight, reduction in ((0.0, "sum"), (1000.0, "sum"), (1000.0, "mean")):
+        loop = make(model_kwargs=kwargs, contrastive_weight=weight)
+        loop.loss.reduction = reduction
+        batch = make_batch(loop)
+        torch.manual_seed(5)
+        values.append(loop._process_batch(batch, 0, 3).item())
+    without, of_sum, of_mean = values
+    assert of_sum - without == pytest.approx((of_mean - without) / 2, rel=1e-3)
 
 
 def test_sampler_without_known_triples():
