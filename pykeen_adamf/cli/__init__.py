@@ -18,7 +18,6 @@ __all__ = ["main"]
 class Commands(click.Group):
     """Commands that say in a sentence what is wrong, rather than by a traceback."""
 
-    # docstr-coverage: inherited
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -165,7 +165,6 @@ class MultimodalPathDataset(LazyMultimodalDataset):
         self._create_inverse_triples = create_inverse_triples
         self.cache_root = self._help_cache(cache_root)
 
-    # docstr-coverage: inherited
     def _load(self) -> None:
         if isinstance(self.triples, Mapping):
             labels = [read_labeled_triples(self.triples[name]) for name in SPLITS if name in self.triples]

@@ -24,7 +24,6 @@ class RankKeepingEvaluator(RankBasedEvaluator):
 
     _kept: Mapping[str, NumpyArray]
 
-    # docstr-coverage: inherited
     def finalize(self) -> RankBasedMetricResults:  # noqa: D102
         self._kept = {
             f"{side}_rank": numpy.concatenate(self.ranks[side, RANK_REALISTIC]).astype(float)

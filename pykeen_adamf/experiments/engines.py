@@ -62,7 +62,6 @@ class Engine(ABC):
 class InlineEngine(Engine):
     """One run after the other in this very process: nothing is isolated, everything can be debugged."""
 
-    # docstr-coverage: inherited
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:  # noqa: D102
         for folder in folders:
             carry_out(folder, self.device, progress=True)
@@ -102,7 +101,6 @@ class LocalEngine(Engine):
         super().__init__(device)
         self.num_at_a_time = workers
 
-    # docstr-coverage: inherited
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:  # noqa: D102
         pool, (reading, writing) = ThreadPoolExecutor(self.num_at_a_time), os.pipe()
         try:
@@ -178,7 +176,6 @@ class RayEngine(Engine):
         self.device = device
         self.resources: dict[str, Any] = {"num_cpus": cpus_per_run, "num_gpus": gpus_per_run, "max_retries": retries}
 
-    # docstr-coverage: inherited
     def execute(self, folders: Sequence[Path], report: Callable[[Path], object]) -> None:  # noqa: D102
         ray = self._ray
         is_ours = not ray.is_initialized()

@@ -17,14 +17,12 @@ from pykeen.training.callbacks import TrainingCallback
 from pykeen.triples import CoreTriplesFactory
 
 from ..atomic import written_atomically
-from ..constants import STRUCTURAL
 from ..evaluation import METRICS
-from ..models.mmkrl import AligningFusion
-from ..nn import FusedRepresentation, ProjectedFeatureRepresentation
-from ..nn.fusion import AdaptiveFusion, CrossModalFusion
-from ..nn.fusion.side_by_side import SideBySide
+from ..models import QueryScoringModel
+from ..nn import ProjectedFeatureRepresentation
+from ..nn.fusion import AdaptiveFusion
 from ..nn.generator import ModalityGenerator
-from ..nn.graph_context import ContextRepresentation
+from ..signatures import constructor_parameters
 from ..training.adversarial import AdversarialTrainingLoop
 from ..training.resumable import ResumableTrainingLoop
 from .data import Data, describe_data
@@ -34,9 +32,6 @@ __all__ = ["VALIDATION", "Recorder", "describe_environment", "describe_options"]
 
 #: The column of the learning curve.
 VALIDATION: Final = "validation MRR"
-
-#: Fusions that put several embeddings side by side.
-SEVERAL: Final = (AligningFusion, CrossModalFusion, SideBySide)
 
 
 class Recorder(TrainingCallback):
@@ -61,7 +56,6 @@ class Recorder(TrainingCallback):
         self.rows: list[dict[Any, Any]] = []
         self._start = 0.0
 
-    # docstr-coverage: inherited
     def register_training_loop(self, training_loop: TrainingLoop[Any]) -> None:  # noqa: D102
         super().register_training_loop(training_loop)
         assert isinstance(training_loop, ResumableTrainingLoop)
@@ -75,7 +69,6 @@ class Recorder(TrainingCallback):
             self.rows = pandas.read_csv(self.folder.curve, nrows=num_epochs).to_dict(orient="records")
         self._start = time.perf_counter()
 
-    # docstr-coverage: inherited
     def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:  # noqa: D102
         row = {"epoch": epoch, "loss": epoch_loss, "seconds": time.perf_counter() - self._start}
         adversarial = getattr(self.training_loop, "adversarial_losses_per_epoch", None)
@@ -122,16 +115,16 @@ def describe_options(loop: TrainingLoop[Any], factory: CoreTriplesFactory, batch
         triples = {name: getattr(factory, name) for name in ("mapped_triples", "num_entities", "num_relations")}
         sampler = negative_sampler_resolver.make(loop.negative_sampler, loop.negative_sampler_kwargs, **triples)
     entities: Any = next(iter(getattr(model, "entity_representations", ())), None)
-    if isinstance(entities, FusedRepresentation) and isinstance(entities.fusion, SEVERAL):
-        # without what the model has beside these embeddings
-        entities = entities.bases[STRUCTURAL]
-    elif isinstance(entities, ContextRepresentation):
-        entities = entities.base
+    dim = int(entities.shape[0]) if entities is not None and entities.shape else None
+    if isinstance(model, QueryScoringModel):
+        # there may be other embeddings side by side
+        default = constructor_parameters(type(model))["embedding_dim"].default
+        dim = (model.creation_kwargs or {}).get("embedding_dim", default)
     attentions = [len(x.attention) for x in model.modules() if isinstance(x, AdaptiveFusion)]
     features = [x for x in model.modules() if isinstance(x, ProjectedFeatureRepresentation)]
     assert loop.optimizer is not None
     options: dict[str, Any] = {
-        "embedding dimension": int(entities.shape[0]) if entities is not None and entities.shape else None,
+        "embedding dimension": dim,
         "batch size": batch_size,
         "negatives": None if sampler is None else int(sampler.num_negs_per_pos),
         "learning rate": loop.optimizer.defaults.get("lr"),

@@ -60,7 +60,8 @@ class RelationView(nn.Module):
     def _compare(self, x: FloatTensor, candidates: FloatTensor, relation: FloatTensor) -> FloatTensor:
         views = self(candidates, relation)
         # rather than to normalize the rows of all candidates
-        return F.normalize(self(x, relation), dim=-1) @ views.t() / views.norm(dim=-1).clamp(min=1e-12)
+        cosines: FloatTensor = F.normalize(self(x, relation), dim=-1) @ views.t() / views.norm(dim=-1).clamp(min=1e-12)
+        return cosines
 
 
 class FeatureView(RelationView):

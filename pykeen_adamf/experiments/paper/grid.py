@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Final
+from typing import Any
 
 from ..engines import Engine, InlineEngine, command
 from ..folder import BusyError, RunFolder
@@ -16,9 +16,6 @@ from .report import write_report
 from .reporting.runs import RUNS, list_folders
 
 __all__ = ["Progress", "format_duration", "raise_failures", "report_only", "reproduce"]
-
-#: How long to wait for somebody who has just come to a folder, in seconds.
-MAX_SECONDS: Final = 10
 
 
 def reproduce(
@@ -99,17 +96,14 @@ def _check_directory(directory: Path, experiment: str) -> None:
     for folder in list_folders(directory):
         other = folder.read_configuration().get("metadata", {}).get("experiment", experiment)
         if other != experiment:
-            raise ValueError(
-                f"{directory} has results of {other}, and cannot have those of {experiment}, too. Choose another "
-                f"directory."
-            )
+            raise ValueError(f"{directory} has results of {other}, not of {experiment}. Choose another directory.")
 
 
 def _write_plan(folder: RunFolder, run: Run) -> None:
     """Write down what is to be done, or check that it is what somebody works on."""
     # who works there has begun with what is written down; or else, is about to write it
     try:
-        with folder.locked(timeout=0 if folder.configuration.exists() else MAX_SECONDS):
+        with folder.locked(timeout=0 if folder.configuration.exists() else 10):
             folder.plan(run.configuration)
     except BusyError:
         if not folder.configuration.exists():
