@@ -59,7 +59,7 @@ def test_other_experiment(tmp_path):
     for options in ([], ["--report-only"]):
         result = invoke("table3", "--dataset", "EmojiKG", "--output", tmp_path, *options)
         assert result.exit_code == 1
-        assert "has results of figure4, and cannot have those of table3, too" in result.output
+        assert "has results of figure4, not of table3" in result.output
 
 
 def test_one_modality(tmp_path):

@@ -148,7 +148,7 @@ def test_corrected_files(tmp_path):
 
 def test_other_experiment(benchmark, tmp_path):
     only_plan(benchmark, tmp_path)
-    message = "has results of table2, and cannot have those of figure5"
+    message = "has results of table2, not of figure5"
     with pytest.raises(ValueError, match=message):
         reproduce(benchmark, tmp_path, "figure5", models=None)
     with pytest.raises(ValueError, match=message):
