@@ -72,7 +72,8 @@ class RegularizedInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor])
         if form.comparison.is_weighted:
             raise ValueError(
                 f"Queries of {type(self.base).__name__} have weights, which cannot be normalized or dropped. Leave "
-                f"batch_norm, entity_dropout and query_dropout out, or pass interaction_kwargs=dict(scaled=False)."
+                f"batch_norm, entity_dropout and query_dropout out, or set scaled=False (for the model OTE) or "
+                f"interaction_kwargs=dict(scaled=False)."
             )
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
         width = math.prod(self.shape) * (2 if form.comparison.is_complex else 1)

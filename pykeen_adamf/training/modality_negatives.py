@@ -71,7 +71,7 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
     - ``"H"``: a ``share`` of the negatives of each triple, and the others are ordinary ones
     - ``"T"``: all for the first ``share`` of the epochs, and none after that
     - ``"A"``: the part of the batch's triples whose energy between modalities, $(E_{vs} + E_{sv}) / 2$, is smaller than
-      the one of structural embeddings, $E_{ss}$. For the models with such energies: IKRL, TBKGC, and VBKGC.
+      the one of structural embeddings, $E_{ss}$. For the models with such energies: IKRL, TBKGC, VBKGC, and MMKRL.
 
     Each such negative has a representation of its own, fused from what it has: a step costs more than with ordinary
     ones, of which each entity is fused once.
@@ -104,7 +104,7 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
         if strategy == "A" and not isinstance(self.multimodal.interaction, CrossModalInteraction):
             raise ValueError(
                 f"The adaptive strategy compares energies between modalities, which {type(self.model).__name__} does "
-                f"not have. Use IKRL, TBKGC or VBKGC, or strategy='H'."
+                f"not have. Use IKRL, TBKGC, VBKGC or MMKRL, or strategy='H'."
             )
 
     def _choose(self, known: list[str]) -> list[str]:

@@ -10,7 +10,10 @@ from pykeen.triples import TriplesFactory
 from pykeen_adamf.features import ModalityFeatures
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
-NUM_ITEMS, NUM_CLASSES = 48, 4
+NUM_ITEMS, NUM_CLASSES = 120, 4
+
+#: Few triples would be remembered by trained features.
+FROZEN = dict(trainable_features=False)
 
 #: The systems, with what each is trained with.
 ONE_TO_N = dict(
@@ -19,6 +22,7 @@ ONE_TO_N = dict(
 SYSTEMS = {
     "MoSE": ONE_TO_N,
     "MoMoK": dict(
+        num_epochs=60,
         training_loop="OneToN",
         model_kwargs=dict(
             embedding_dim=16,
@@ -28,19 +32,19 @@ SYSTEMS = {
     ),
     "RSME": ONE_TO_N,
     "OTKGE": ONE_TO_N,
-    "AdaMFRotatE": dict(model_kwargs=dict(embedding_dim=16), loss="NSSA", loss_kwargs=dict(margin=4)),
-    "IKRL": dict(model_kwargs=dict(embedding_dim=32, modalities=["textual"]), loss_kwargs=dict(margin=6)),
-    "TBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=8)),
-    "VBKGC": dict(model_kwargs=dict(embedding_dim=32), loss_kwargs=dict(margin=6)),
+    "AdaMFRotatE": dict(model_kwargs=dict(embedding_dim=16, **FROZEN), loss="NSSA", loss_kwargs=dict(margin=4)),
+    "IKRL": dict(model_kwargs=dict(embedding_dim=32, modalities=["textual"], **FROZEN), loss_kwargs=dict(margin=6)),
+    "TBKGC": dict(model_kwargs=dict(embedding_dim=32, **FROZEN), loss_kwargs=dict(margin=8)),
+    "VBKGC": dict(model_kwargs=dict(embedding_dim=32, **FROZEN), loss_kwargs=dict(margin=6)),
     "TransAE": dict(model_kwargs=dict(embedding_dim=32, hidden_dim=16), loss_kwargs=dict(margin=4)),
     "MMKRL": dict(
         training_loop="MAT",
         training_loop_kwargs=dict(adversarial_weight=0.07, synthetic_kinds=["both"]),
-        model_kwargs=dict(embedding_dim=32, alignment_weight=0.1),
+        model_kwargs=dict(embedding_dim=32, alignment_weight=0.1, **FROZEN),
         loss_kwargs=dict(margin=2),
     ),
-    "NativE": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
-    "MoCME": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=4)),
+    "NativE": dict(model_kwargs=dict(embedding_dim=16), loss_kwargs=dict(margin=8), num_epochs=60),
+    "MoCME": dict(model_kwargs=dict(embedding_dim=16, **FROZEN), loss_kwargs=dict(margin=4)),
 }
 
 
@@ -74,8 +78,8 @@ def make_graph(order=None, inverse=False, shuffled=False):
     return MultimodalTriplesFactory.from_triples_factory(training, features), testing
 
 
-def rank_classes(model, training_loop="sLCWA", shuffled=False, **kwargs):
-    """Train, and return the mean reciprocal rank of the classes that were held out."""
+def find_classes(model, training_loop="sLCWA", shuffled=False, num_epochs=25, **kwargs):
+    """Train, and return for how many of the items whose class was held out it is found among the classes."""
     one_to_n = training_loop in {"OneToN", "OneVsAll"}
     training, testing = make_graph(inverse=one_to_n, shuffled=shuffled)
     if not one_to_n:
@@ -86,34 +90,36 @@ def rank_classes(model, training_loop="sLCWA", shuffled=False, **kwargs):
         training=training,
         testing=testing,
         optimizer_kwargs=dict(lr=0.02),
-        training_kwargs=dict(num_epochs=60, batch_size=32, use_tqdm=False),
+        training_kwargs=dict(num_epochs=num_epochs, batch_size=32, use_tqdm=False),
         evaluation_kwargs=dict(use_tqdm=False, batch_size=32),
         random_seed=0,
         device="cpu",
         **kwargs,
     )
-    return result.metric_results.get_metric("tail.realistic.inverse_harmonic_mean_rank")
+    classes = torch.tensor([training.entity_to_id[f"class {i}"] for i in range(NUM_CLASSES)])
+    scores = result.model.predict_t(testing.mapped_triples[:, :2], tails=classes)
+    return (classes[scores.argmax(dim=1)] == testing.mapped_triples[:, 2]).double().mean().item()
 
 
 @pytest.fixture(scope="module")
 def structural():
-    """Return what structure alone is able to find."""
-    return rank_classes("TransE", model_kwargs=dict(embedding_dim=32))
+    """Return what structure alone is able to find, which is a guess."""
+    share = find_classes("TransE", model_kwargs=dict(embedding_dim=32))
+    assert share < 2 / NUM_CLASSES
+    return share
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_links_that_follow_from_features(name, structural):
-    mrr = rank_classes(name, **SYSTEMS[name])
-    assert mrr > 1.5 * structural
+    assert find_classes(name, **SYSTEMS[name]) > structural + 0.2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["MoSE", "TransAE"])
+@pytest.mark.parametrize("name", ["MoSE", "TransAE", "AdaMFRotatE", "IKRL"])
 def test_features_of_others(name, structural):
     """What is gained by features is not gained by features that tell nothing."""
-    mrr = rank_classes(name, shuffled=True, **SYSTEMS[name])
-    assert mrr < 1.2 * structural
+    assert find_classes(name, shuffled=True, **SYSTEMS[name]) < structural + 0.15
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

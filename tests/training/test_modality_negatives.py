@@ -195,7 +195,7 @@ def test_default_sampler(cls):
     [
         (MANSTrainingLoop, dict(model_cls=Structural), "Structural has no structural embedding beside features"),
         (TwinsTrainingLoop, dict(model_cls=TransAE), "TransAE has no structural embedding beside features"),
-        (MANSTrainingLoop, dict(model_cls=AdaMFRotatE), "AdaMFRotatE does not have. Use IKRL, TBKGC or VBKGC"),
+        (MANSTrainingLoop, dict(model_cls=AdaMFRotatE), "AdaMFRotatE does not have. Use IKRL, TBKGC, VBKGC or MMKRL"),
         (MANSTrainingLoop, dict(strategy="X"), "strategy must be one of"),
         (MANSTrainingLoop, dict(share=1.5), r"share must be between 0 and 1, but is 1\.5"),
         (TwinsTrainingLoop, dict(negative_sampler_kwargs=dict(num_negs_per_pos=1)), "Use at least 2"),
