@@ -180,7 +180,9 @@ class GCOTEInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor]):
 
 @query_form_of(GCOTEInteraction)
 class _GCOTEForm(BilinearForm):
-    """All four distances as one; queries from one side have no use for the candidates' context as the other side."""
+    """All four distances as one, with the candidates' contexts as the side that they are."""
+
+    is_sided = True
 
     def __init__(self, interaction: GCOTEInteraction) -> None:
         super().__init__(
@@ -195,10 +197,8 @@ class _GCOTEForm(BilinearForm):
         size = self.interaction.group_size
         own, other = make_terms(x, relation, size, is_head=is_head)
         context = make_terms(as_head if is_head else as_tail, relation, size, is_head=is_head)[1]
-        nothing = torch.zeros_like(own)
-        terms = [own, other, context, *((own, nothing) if is_head else (nothing, own))]
-        return torch.cat([*torch.cat(terms, dim=-1)], dim=-1) / 4
+        return torch.cat([*torch.cat([own, other, context, own], dim=-1)], dim=-1) / 4
 
     def candidates(self, table: FloatTensor, is_head: bool = True) -> FloatTensor:
         x, as_tail, as_head = table.chunk(3, dim=-1)
-        return torch.cat([x, x, x, as_tail, as_head], dim=-1)
+        return torch.cat([x, x, x, as_tail if is_head else as_head], dim=-1)
