@@ -31,10 +31,11 @@ def test_pipeline(name):
     config = copy.deepcopy(preset["pipeline"])
     assert set(config) < set(inspect.signature(pipeline).parameters)
     assert dataset_resolver.lookup(config.pop("dataset")).__module__.startswith("pykeen_adamf.")
-    assert config.pop("dataset_kwargs")["create_inverse_triples"]
+    inverse = config.pop("dataset_kwargs")["create_inverse_triples"]
     assert model_resolver.lookup(config["model"]).__module__.startswith("pykeen_adamf.")
     assert training_loop_resolver.lookup(config["training_loop"])
-    training, testing = make_factory(create_inverse_triples=True).split(0.8, random_state=0)
+    assert inverse == (config["training_loop"] == "OneVsAll")
+    training, testing = make_factory(create_inverse_triples=inverse).split(0.8, random_state=0)
     config["model_kwargs"]["embedding_dim"] = 4
     config["training_kwargs"] |= dict(num_epochs=2, batch_size=16, use_tqdm=False)
     result = pipeline_from_config({**preset, "pipeline": config}, training=training, testing=testing)
