@@ -6,8 +6,10 @@ processes can share the work by taking different seeds. For instance::
     python -m benchmarks.combinations run EmojiKG --seeds 0 1 2 3 4
     python -m benchmarks.combinations report EmojiKG
     python -m benchmarks.combinations search EmojiKG
+    python -m benchmarks.combinations run MoCME --seeds 0 1 2 3 4
 
-``search`` measures on validation triples only, the same number of trials for each combination, and writes them to
+``MoCME`` are the ablations of MoCME on EmojiKG, which begin with its configuration in table 2. ``search`` measures on
+validation triples only, the same number of trials for each combination, and writes them to
 ``results/combinations/DATASET-search.jsonl``. ``run`` takes the best trial of each, if there are any.
 """
 
@@ -29,6 +31,7 @@ from pykeen.pipeline import pipeline
 
 from pykeen_adamf.evaluation import Ranks, compare_ranks
 from pykeen_adamf.evaluation.measuring import RankKeepingEvaluator, collect_metrics
+from pykeen_adamf.experiments.paper.contenders import load_configuration
 from pykeen_adamf.experiments.recording import describe_environment
 from pykeen_adamf.garbage_collection import cheap_garbage_collection
 from pykeen_adamf.presets import load_preset
@@ -54,11 +57,30 @@ COMBINATIONS: Mapping[str, Mapping[str, Any]] = {
     "mean": {"model_kwargs": {"fusion": "mean", "fusion_kwargs": None}},
     "gated": {"model_kwargs": {"fusion": "gated", "fusion_kwargs": None}},
     "concatenation": {"model_kwargs": {"fusion": "concatenation", "fusion_kwargs": None}},
+    "complementarity": {
+        "model_kwargs": {
+            "fusion": "complementarity",
+            "fusion_kwargs": {"as_sum": True, "trainable": None, "initial_scale": None},
+        }
+    },
     "adaptive": {
         "model_kwargs": {
             "fusion": "adaptive",
             "fusion_kwargs": {"attention": "per-modality", "trainable": None, "initial_scale": None},
         }
+    },
+}
+
+#: what MoCME gains from its parts, cf. COMBINATIONS
+MOCME: Mapping[str, Mapping[str, Any]] = {
+    "best": {},
+    "without views": {"model_kwargs": {"num_views": None}},
+    "without intra-modal weights": {"model_kwargs": {"intra_modal": False}},
+    "without inter-modal weights": {"model_kwargs": {"inter_modal": False}},
+    "without entropy guidance": {"loss_kwargs": {"focus": 0.0}},
+    "self-adversarial weights instead": {
+        "loss": "NSSA",
+        "loss_kwargs": {"focus": None, "adversarial_temperature": 1.0},
     },
 }
 
@@ -73,6 +95,25 @@ MAT_GRID = {
     ("optimizer_kwargs", "lr"): [3e-3, 6e-3],
     ("training_loop_kwargs", "adversarial_weight"): [0.01, 0.1],
 }
+
+#: for the fusion of MoCME
+MOCME_GRID = {
+    ("model_kwargs", "measure"): ["cosine", "information"],
+    ("model_kwargs", "temperature"): [0.1, 0.3],
+    ("model_kwargs", "as_sum"): [False, True],
+}
+
+
+def load(name: str) -> dict[str, Any]:
+    """Load what combinations change: a preset, or MoCME's configuration."""
+    is_mocme = name == "MoCME"
+    pipeline: dict[str, Any] = (load_configuration(name, "EmojiKG") if is_mocme else load_preset(name))["pipeline"]
+    return pipeline
+
+
+def list_combinations(name: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return what differs in each combination."""
+    return MOCME if name == "MoCME" else COMBINATIONS
 
 
 def merge(config: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,10 +149,10 @@ def make_config(
     holdout: bool = False,
 ) -> dict[str, Any]:
     """Make the configuration of a pipeline, with the dataset itself; a holdout of the training triples validates."""
-    config = merge(load_preset(name)["pipeline"], COMBINATIONS[combination])
+    config = merge(load(name), list_combinations(name)[combination])
     config = merge(config, changes or {})
     shuffled = config.pop("shuffle", False)
-    dataset_kwargs = config.pop("dataset_kwargs")
+    dataset_kwargs = config.pop("dataset_kwargs", {})
     if features is not None:
         dataset_kwargs["features"] = {"textual": features}
     if holdout:
@@ -147,8 +188,8 @@ def search(args: argparse.Namespace) -> None:
     """Measure trials on validation triples."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{args.dataset}-search.jsonl"
-    for combination in args.only or COMBINATIONS:
-        grid = MAT_GRID if "MAT" in combination else GRID
+    for combination in args.only or list_combinations(args.dataset):
+        grid = MOCME_GRID if args.dataset == "MoCME" else MAT_GRID if "MAT" in combination else GRID
         for values in itertools.product(*grid.values()):
             changes: dict[str, Any] = {}
             for (section, key), value in zip(grid, values, strict=True):
@@ -185,14 +226,14 @@ def run(args: argparse.Namespace) -> None:
     """Train, and measure on test triples."""
     directory = RESULTS / args.dataset
     directory.mkdir(parents=True, exist_ok=True)
-    for seed, combination in itertools.product(args.seeds, args.only or COMBINATIONS):
+    for seed, combination in itertools.product(args.seeds, args.only or list_combinations(args.dataset)):
         path = directory / f"{combination.replace(' ', '-')}-{seed}.json"
         if path.is_file():
             continue
         changes = choose(args.dataset, combination)
         record = measure(make_config(args.dataset, combination, seed, changes, args.features), True)
         numpy.savez_compressed(path.with_suffix(".npz"), ranks=record.pop("ranks"), triples=record.pop("triples"))
-        config = merge(merge(load_preset(args.dataset)["pipeline"], COMBINATIONS[combination]), changes)
+        config = merge(merge(load(args.dataset), list_combinations(args.dataset)[combination]), changes)
         features = None if args.features is None else args.features.name
         record |= {"configuration": config, "features": features, "environment": describe_environment()}
         path.write_text(json.dumps(record, indent=1) + "\n")
@@ -212,7 +253,7 @@ def report(args: argparse.Namespace) -> None:
     # "best" is not "best with MAT"
     found = {
         name: sorted(path for path in directory.glob("*.npz") if path.stem.rpartition("-")[0] == name.replace(" ", "-"))
-        for name in args.only or COMBINATIONS
+        for name in args.only or list_combinations(args.dataset)
     }
     ranks = {name: [read_ranks(path) for path in paths] for name, paths in found.items() if paths}
     click.echo("| combination | seeds | MRR | H@1 | H@10 | MRR less than best [95 %] | training, s |")
@@ -235,7 +276,7 @@ def main() -> None:
     parser.add_argument("action", choices=["search", "run", "report"])
     parser.add_argument("dataset")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--only", nargs="+", choices=list(COMBINATIONS))
+    parser.add_argument("--only", nargs="+", choices=[*COMBINATIONS, *MOCME])
     parser.add_argument("--features", type=Path, help="a file with the textual features, instead of the published ones")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -24,7 +24,10 @@ STRUCTURAL: Final = (
     *("OTE", "GC-OTE", "KBGAN (TransE)", "KBGAN (TransD)"),
 )
 MULTIMODAL: Final = ("IKRL", "TBKGC", "AdaMF")
-OTHERS: Final = ("TransAE", "MMKRL", "RSME", "VBKGC", "OTKGE", "MMRNS (RotatE)", "MANS", "NativE", "MoMoK", "MoCME")
+OTHERS: Final = (
+    *("TransAE", "MMKRL", "RSME", "MoSE", "VBKGC", "OTKGE", "MMRNS (RotatE)", "MANS"),
+    *("NativE", "MoMoK", "MoCME"),
+)
 
 #: The files' names without suffix by the name of the model, structural ones first, and those of the paper last.
 CONTENDERS: Final[Mapping[str, str]] = {

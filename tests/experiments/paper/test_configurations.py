@@ -77,7 +77,7 @@ def test_equal_budget(folder):
     assert losses.pop("EntropyGuided") == ["MoCME"]
     for loss, names in (
         ("MarginRanking", {"KBGAN-TransE", "KBGAN-TransD"}),
-        ("CrossEntropy", {"RSME", "OTKGE"}),
+        ("CrossEntropy", {"RSME", "MoSE", "OTKGE"}),
         ("BCEWithLogits", {"MoMoK"}),
     ):
         assert set(losses.pop(loss, names)) == names
