@@ -93,6 +93,9 @@ def test_questions(data):
         assert list(question["answers"]) == list(METHODS)
         for name, answer in question["answers"].items():
             assert len(set(answer["best"])) == 5
+            # of the right type
+            kind = question[question["side"]].partition(":")[0]
+            assert all(label.startswith(f"{kind}:") for label in answer["best"])
             assert 1 <= answer["rank"] <= dataset.num_entities
             expected = question[question["side"]]
             assert (expected in answer["best"]) == (answer["rank"] <= 5)
