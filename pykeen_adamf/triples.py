@@ -295,8 +295,9 @@ def labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> lis
 def check_modality_name(name: str) -> str:
     """Return a name, or raise a :class:`FeatureError` if it cannot be one of a modality."""
     # models keep modalities in a ModuleDict, whose own attributes cannot be keys, nor anything with a dot
-    if not re.fullmatch(r"[\w-]+( [\w-]+)*", name) or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
-        usable = re.sub(r"[^\w-]+", "_", name).strip("_")
+    is_text = isinstance(name, str) and re.fullmatch(r"[\w-]+( [\w-]+)*", name)
+    if not is_text or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
+        usable = re.sub(r"[^\w-]+", "_", str(name)).strip("_")
         hint = f" For example, call it {usable!r}." if usable not in ("", name) else ""
         raise FeatureError(
             f"{name!r} cannot be the name of a modality: use letters, digits, '_', '-' and single spaces, and neither "

@@ -7,7 +7,7 @@ import numpy
 import pandas
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pykeen_adamf.datasets import MultimodalPathDataset
@@ -148,7 +148,7 @@ label = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_character
 )
 
 
-@relaxed
+@settings(relaxed, max_examples=15)
 @given(st.lists(st.tuples(label, label, label), min_size=1), st.sampled_from(["\t", ","]))
 def test_what_pandas_writes(tmp_path_factory, rows, separator):
     """It is read as it was, whatever is in it."""
