@@ -73,7 +73,7 @@ def _read(source: LabeledTriplesSource) -> tuple[str, pandas.DataFrame]:
     if isinstance(source, str | Path) and has_suffix(Path(source), ".nt"):
         return str(source), _read_ntriples(Path(source))
     if isinstance(source, str | Path | TextIOBase):
-        frame = read_table(source, lambda fields: choose_columns(fields) is not None)  # type: ignore[arg-type]
+        frame = read_table(source, lambda fields: choose_columns(fields) is not None)
         if len(frame) and is_integer_dtype(frame.columns) and _find_columns(frame.iloc[0]):
             frame = frame.iloc[1:].set_axis(frame.iloc[0], axis=1)
         return str(getattr(source, "name", source)), frame

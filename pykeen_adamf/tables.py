@@ -4,7 +4,7 @@ import csv
 import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import pandas
 
@@ -44,6 +44,7 @@ def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bo
         if isinstance(source, str | Path) and has_suffix(path, ".parquet"):
             return pandas.read_parquet(path)
         first = _first_line(source)
+        separators: Sequence[str]
         if has_suffix(path, ".csv"):
             separators, default = (",", ";", "\t"), ","
         else:
@@ -51,8 +52,10 @@ def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bo
         separator = next((x for x in separators if is_row(_split(first, x))), default)
         # with tabs, quotation marks are part of labels more often than not: see below
         quoting = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
-        frame = pandas.read_csv(
-            source,
+        # the stubs of pandas know no open files of text
+        opened: Any = source
+        frame: pandas.DataFrame = pandas.read_csv(
+            opened,
             sep=separator,
             header=None,
             dtype=str,

@@ -104,16 +104,12 @@ class NumericEncoder(Encoder):
             raise EncodingError(f"The number of categories must be positive, but is {max_categories}.")
         self.max_categories = max_categories
         self.attributes: Sequence[_Quantity | _Category] = ()
+        self.dim = 0
 
     @property
     def columns(self) -> list[str]:
         """Return what the columns are."""
         return [column for attribute in self.attributes for column in attribute.columns]
-
-    @property
-    def dim(self) -> int:
-        """Return the number of columns."""
-        return len(self.columns)
 
     def fit(self, sources: Sequence[Source]) -> None:
         """Learn which attributes there are, and how their values are distributed.
@@ -133,6 +129,7 @@ class NumericEncoder(Encoder):
         if not values:
             raise EncodingError("There are no attributes with any values. Check the table.")
         self.attributes = [self._learn(name, values[name]) for name in sorted(values)]
+        self.dim = len(self.columns)
 
     def _learn(self, name: str, values: Sequence[str]) -> _Quantity | _Category:
         numbers = numpy.array([_parse(x) for x in values])

@@ -112,7 +112,8 @@ class Candidates:
         if not len(seen):
             return torch.arange(self.num_entities)
         types = sorted({name for i in seen.tolist() for name in self._types.get(i, ())})
-        return torch.cat([seen, *(self._members[name] for name in types)]).unique()
+        found: LongTensor = torch.cat([seen, *(self._members[name] for name in types)]).unique()
+        return found
 
     def mask(self, relations: LongTensor, side: Side) -> BoolTensor:
         """Return which entities are no candidates.
