@@ -83,7 +83,12 @@ def _read(source: LabeledTriplesSource) -> tuple[str, pandas.DataFrame]:
         raise ValueError(
             f"Triples must have three columns, head, relation and tail, but their shape is {source.shape}."
         )
-    return "The list of triples", pandas.DataFrame(source if isinstance(source, numpy.ndarray) else list(source))
+    if isinstance(source, numpy.ndarray):
+        return "The array of triples", pandas.DataFrame(source)
+    rows = [(x,) if isinstance(x, str) or not isinstance(x, Iterable) else tuple(x) for x in source]
+    width = max(map(len, rows), default=0)
+    # what is too short lacks its end
+    return "The list of triples", pandas.DataFrame([(*row, *[None] * (width - len(row))) for row in rows])
 
 
 def _find_columns(names: Iterable[Any]) -> list[int] | None:

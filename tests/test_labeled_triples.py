@@ -105,6 +105,7 @@ def test_integers(source):
         (FRAME.assign(tail=["a", None, "b"]), "The data frame, triple 2: this row has not three labels, but '12"),
         ([("a", "r", "b"), ("a", "r")], "The list of triples, triple 2: this row has not three labels, but 'a', 'r'"),
         ([(1, 2, float("nan"))], "triple 1: this row has not three labels, but '1', '2'"),
+        ([1, 2, 3], "The list of triples has 1 columns"),
         (["a", "r", "b"], "The list of triples has 1 columns. Triples have three, or a header"),
         (FRAME.assign(more="x").set_axis(list("abcd"), axis=1), "The data frame has 4 columns"),
         (numpy.array(["a", "r", "b"]), r"must have three columns, head, relation.* tail, but their shape is \(3,\)"),
