@@ -4,7 +4,7 @@ import csv
 import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Literal, TextIO, cast
 
 import pandas
 
@@ -51,11 +51,10 @@ def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bo
             separators, default = () if "\t" in first else SEPARATORS, "\t"
         separator = next((x for x in separators if is_row(_split(first, x))), default)
         # with tabs, quotation marks are part of labels more often than not: see below
-        quoting = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
-        # the stubs of pandas know no open files of text
-        opened: Any = source
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
         frame: pandas.DataFrame = pandas.read_csv(
-            opened,
+            # the stubs of pandas know no open files of text
+            cast(Any, source),
             sep=separator,
             header=None,
             dtype=str,
