@@ -75,6 +75,7 @@ def gradient_clipping() -> bool:
 
 def rotate_norm() -> bool:
     h, r, t = torch.randn(3, 5, dtype=torch.cfloat)
+    r = r / r.abs()  # a rotation
     return torch.isclose(RotatEInteraction(p=1)(h, r, t), -(h * r - t).abs().sum()).item()
 
 
