@@ -8,6 +8,9 @@ interactions by name. This module imports nothing heavy on purpose, since PyKEEN
 imported itself, cf. :mod:`pykeen_adamf.plugin`.
 """
 
+from importlib.metadata import version
+
 __all__ = ["__version__"]
 
-__version__ = "0.1.0"
+#: The version that is installed, which is the tag that it was built from
+__version__ = version("pykeen-adamf")
