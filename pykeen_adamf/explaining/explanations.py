@@ -15,7 +15,7 @@ from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
 from .labels import Triples, resolve, resolve_triples
 from .model import check_model, get_weights, predicting
-from .ranking import Ranker
+from .ranking import Ranker, Side
 
 __all__ = ["ALL_RELATIONS", "explain_entities", "explain_relations", "explain_triples"]
 
@@ -72,6 +72,7 @@ def explain_triples(
     triples: Triples,
     known_triples: Triples = (),
     *,
+    side: Side | None = None,
     batch_size: int | None = None,
     progress: bool = True,
 ) -> pandas.DataFrame:
@@ -89,6 +90,8 @@ def explain_triples(
     :param triples_factory: The triples factory that it was trained on; its triples are known.
     :param triples: shape: ``(n, 3)``, the triples to explain, as labels or IDs, or a triples factory with them.
     :param known_triples: shape: ``(num_known, 3)``, further known triples, likewise.
+    :param side: What to rank and to score, ``"head"`` or ``"tail"``; ranks of the other one are NaN. Defaults to both,
+        with the scores of tails.
     :param batch_size: >0, how many triples to rank at once; for each of them, there is a score of each entity.
     :param progress: Whether to show a progress bar, if it takes more than a second.
     :returns: One row for each triple and modality, with the columns
@@ -112,12 +115,12 @@ def explain_triples(
     with predicting(model):
         ranker = Ranker(model, ids, known, batch_size=batch_size)
         head_weights, tail_weights = (get_weights(explained, ids[:, column].to(model.device)) for column in (0, 2))
-        total = (len(modalities) + 1) * 2 * len(ids)
+        total = (len(modalities) + 1) * (2 if side is None else 1) * len(ids)
         with tqdm(total=total, unit="rank", unit_scale=True, delay=1, leave=False, disable=not progress) as bar:
-            before = ranker.rank(bar.update)
+            before = ranker.rank(bar.update, side)
             for number, name in enumerate(modalities):
                 with explained.without_modality(name):
-                    after = ranker.rank(bar.update)
+                    after = ranker.rank(bar.update, side)
                 columns = {
                     "head_weight": head_weights[:, number],
                     "tail_weight": tail_weights[:, number],

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import prod
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import torch
 from pykeen.models import ERModel, Model
@@ -11,14 +11,17 @@ from ..chunking import row_chunks
 from ..models import QueryScoringModel
 from ..typing import FloatTensor, LongTensor
 
-__all__ = ["RankedTriples", "Ranker"]
+__all__ = ["RankedTriples", "Ranker", "Side"]
+
+#: The entity of a triple that is asked for.
+Side: TypeAlias = Literal["head", "tail"]
 
 #: The numbers that are calculated at once, if nothing else is said.
 MAX_NUMBERS: Final = 2**24
 
 
 class RankedTriples(NamedTuple):
-    """The scores and ranks of triples, all of shape ``(num_triples,)``, in double precision."""
+    """The scores and ranks of triples, all of shape ``(num_triples,)``, in double precision; NaN on the other side."""
 
     scores: FloatTensor
     head_ranks: FloatTensor
@@ -48,14 +51,18 @@ class Ranker:
         self.batch_size = batch_size
         self.triples, self.known = triples.to(model.device), known.to(model.device)
 
-    def rank(self, advance: Callable[[int], object]) -> RankedTriples:
+    def rank(self, advance: Callable[[int], object], side: Side | None = None) -> RankedTriples:
         """Rank the triples by the model as it is now.
 
         :param advance: Called with a number of triples as soon as their heads, or tails, are ranked.
+        :param side: The side to rank and to score. Defaults to both, and scores of tails.
         :raises ValueError: if a score is no number
         """
-        _, head_ranks = self._rank(0, advance)
-        scores, tail_ranks = self._rank(2, advance)
+        nothing = torch.full((len(self.triples),), float("nan"), dtype=torch.float64)
+        scores, head_ranks = (nothing, nothing) if side == "tail" else self._rank(0, advance)
+        tail_ranks = nothing
+        if side != "head":
+            scores, tail_ranks = self._rank(2, advance)
         return RankedTriples(scores, head_ranks, tail_ranks)
 
     def _rank(self, column: int, advance: Callable[[int], object]) -> tuple[FloatTensor, FloatTensor]:
