@@ -41,11 +41,11 @@ class FileSite:
         """Initialize the site.
 
         :param title: The title of the page.
-        :param explorers: The models that it is about; pictures are those of the first one.
+        :param explorers: The models that it is about; pictures are those of the first one that has any.
         :param directory: Where to write pictures to. Defaults to the page itself.
         """
         self.title = title
-        self.pictures = explorers[0].pictures
+        self.pictures = next((x.pictures for x in explorers if x.pictures is not None), None)
         self.directory = directory
         self.style = (STATIC / "style.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(self.style.encode()).digest()).decode()
