@@ -111,7 +111,7 @@ def explain_triples(
     ids = resolve_triples(triples, triples_factory)
     known = torch.cat([triples_factory.mapped_triples, resolve_triples(known_triples, triples_factory)])
     labels = pandas.DataFrame(triples_factory.label_triples(ids), columns=["head", "relation", "tail"])
-    frames = []
+    parts = []
     with predicting(model):
         ranker = Ranker(model, ids, known, batch_size=batch_size)
         head_weights, tail_weights = (get_weights(explained, ids[:, column].to(model.device)) for column in (0, 2))
@@ -121,20 +121,24 @@ def explain_triples(
             for number, name in enumerate(modalities):
                 with explained.without_modality(name):
                     after = ranker.rank(bar.update, side)
-                columns = {
-                    "head_weight": head_weights[:, number],
-                    "tail_weight": tail_weights[:, number],
-                    "score": before.scores,
-                    "score_without": after.scores,
-                    "score_change": after.scores - before.scores,
-                    "head_rank": before.head_ranks,
-                    "head_rank_without": after.head_ranks,
-                    "tail_rank": before.tail_ranks,
-                    "tail_rank_without": after.tail_ranks,
-                }
-                frames.append(labels.assign(modality=name, **{key: x.numpy() for key, x in columns.items()}))
+                parts.append(
+                    {
+                        "head_weight": head_weights[:, number],
+                        "tail_weight": tail_weights[:, number],
+                        "score": before.scores,
+                        "score_without": after.scores,
+                        "score_change": after.scores - before.scores,
+                        "head_rank": before.head_ranks,
+                        "head_rank_without": after.head_ranks,
+                        "tail_rank": before.tail_ranks,
+                        "tail_rank_without": after.tail_ranks,
+                    }
+                )
     # triple by triple, each with all modalities
-    return pandas.concat(frames).sort_index(kind="stable", ignore_index=True)
+    columns = {key: torch.stack([part[key] for part in parts], dim=-1).flatten().numpy() for key in parts[0]}
+    result = labels.loc[labels.index.repeat(len(modalities))].reset_index(drop=True)
+    result.insert(3, "modality", modalities * len(ids))
+    return result.assign(**columns)
 
 
 def explain_relations(

@@ -50,6 +50,8 @@ class Ranker:
         self.model = model
         self.batch_size = batch_size
         self.triples, self.known = triples.to(model.device), known.to(model.device)
+        # by column; the same in all states of the model
+        self._orders: dict[int, tuple[LongTensor, LongTensor, LongTensor, LongTensor]] = {}
 
     def rank(self, advance: Callable[[int], object], side: Side | None = None) -> RankedTriples:
         """Rank the triples by the model as it is now.
@@ -65,14 +67,20 @@ class Ranker:
             scores, tail_ranks = self._rank(2, advance)
         return RankedTriples(scores, head_ranks, tail_ranks)
 
+    def _order(self, column: int) -> tuple[LongTensor, LongTensor, LongTensor, LongTensor]:
+        """Return pairs and an order of the triples, and sorted pairs of known ones with the entities in the column."""
+        if column not in self._orders:
+            # a number for each pair of a relation and the entity that is not in the column
+            number = self.model.num_real_relations
+            pairs, known = (x[:, 2 - column] * number + x[:, 1] for x in (self.triples, self.known))
+            known, known_order = known.sort()
+            # triples with the same pair are neighbors, and share their scores
+            self._orders[column] = pairs, pairs.argsort(), known, self.known[known_order, column]
+        return self._orders[column]
+
     def _rank(self, column: int, advance: Callable[[int], object]) -> tuple[FloatTensor, FloatTensor]:
         """Score and rank the entities in one column."""
-        # a number for each pair of a relation and the entity that is not in the column
-        pairs, known = (x[:, 2 - column] * self.model.num_real_relations + x[:, 1] for x in (self.triples, self.known))
-        # triples with the same pair are neighbors, and share their scores
-        order = pairs.argsort()
-        known, known_order = known.sort()
-        entities = self.known[known_order, column]
+        pairs, order, known, entities = self._order(column)
         scores, ranks = torch.empty(2, len(pairs), dtype=torch.float64, device=pairs.device)
         for start, stop in row_chunks(len(pairs), self.batch_size):
             chosen = order[start:stop]
