@@ -41,8 +41,8 @@ class EntityTable:
         return self._find(_describe(representation)) is not None
 
     def _find(self, key: tuple[Any, ...] | None) -> SharedEntities | None:
-        known, entities = self._tables.get(key and key[0], (None, None))
-        return entities if known == key else None
+        found = None if key is None else self._tables.get(key[0])
+        return None if found is None or found[0] != key else found[1]
 
     def get(self, representation: Representation, comparison: Comparison) -> SharedEntities:
         """Return the representations of all entities, with a row for each, to be compared by a comparison."""
