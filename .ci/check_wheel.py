@@ -8,6 +8,7 @@ DATA = Path("pykeen_adamf/datasets/data/emojikg")
 CONFIGURATIONS = Path("pykeen_adamf/experiments/paper/configurations")
 PRESETS = Path("pykeen_adamf/presets")
 REPORTS = Path("pykeen_adamf/experiments/paper")
+PAGES = Path("pykeen_adamf/exploring")
 
 #: the data shall not make anybody think twice about installing the package
 MAX_SIZE = 4_000_000
@@ -27,6 +28,7 @@ def main() -> None:
         if path.suffix == ".py"
         or path.name == "py.typed"
         or {DATA, CONFIGURATIONS, PRESETS} & {*path.parents}
+        or (PAGES in path.parents and path.suffix in {".j2", ".css", ".js", ".svg"})
         or (REPORTS in path.parents and path.suffix in {".j2", ".tsv"})
     }
     problems = [f"lacks {name}" for name in expected - names] + [f"has {name}" for name in names - expected]

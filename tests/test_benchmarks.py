@@ -78,3 +78,11 @@ def test_scaling(tmp_path):
     for negatives in ("pool", "independent"):
         assert set(results[negatives]["ratios"]) == {"4,000 entities"}
         assert_ratios(results[negatives]["ratios"])
+
+
+@pytest.mark.slow
+def test_explore(tmp_path):
+    results = run("explore.py", "--entities", "300", path=tmp_path / "results.json")
+    assert set(results["targets"]) <= {"index", "question"}
+    assert {"index", "question, tail", "question, head", "entity", "picture"} <= set(results["medians"])
+    assert_ratios(results["cpu_medians"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import EXISTING_DIRECTORY, FILE, POSITIVE, device_option, no_progress_option
+from .options import EXISTING_DIRECTORY, FILE, POSITIVE, candidates_option, device_option, no_progress_option
 
 __all__ = ["explain"]
 
@@ -38,12 +38,7 @@ __all__ = ["explain"]
 @click.option(
     "--dataset", metavar="NAME", help="Average over the test triples of this dataset, e.g., the one trained on."
 )
-@click.option(
-    "--candidates",
-    metavar="seen|FILE",
-    help="Rank those entities only that are of the right type: that the relation has had on this side in training; or "
-    "that have a type which it has had, by a file with an entity and a type in each line. If not given, all.",
-)
+@candidates_option
 @click.option(
     "--output",
     type=FILE,

@@ -12,6 +12,7 @@ __all__ = [
     "POSITIVE",
     "POSITIVE_FLOAT",
     "budget_options",
+    "candidates_option",
     "dataset_options",
     "device_option",
     "no_progress_option",
@@ -69,6 +70,12 @@ def dataset_options(function: F) -> F:
 
 
 device_option = click.option("--device", help="The device, e.g., cpu or cuda. If not given, a GPU if there is one.")
+candidates_option = click.option(
+    "--candidates",
+    metavar="seen|FILE",
+    help="Rank those entities only that are of the right type: that the relation has had on this side in training; or "
+    "that have a type which it has had, by a file with an entity and a type in each line. If not given, all.",
+)
 no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
 
 

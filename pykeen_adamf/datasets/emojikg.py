@@ -1,9 +1,10 @@
 """A small multi-modal graph which is part of the package."""
 
 import csv
+import functools
 import json
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -100,8 +101,16 @@ class EmojiKG(LazyMultimodalDataset):
         :returns: A file in WebP format.
         :raises KeyError: if the entity has no picture, i.e., is no emoji
         """
-        with zipfile.ZipFile(self.directory / "pictures.zip") as pictures:
-            return pictures.read(self.picture_name(label))
+        return self.pictures()[label][0].read_bytes()
+
+    @classmethod
+    @functools.cache
+    def pictures(cls) -> Mapping[str, Sequence[zipfile.Path]]:
+        """Return the files of the pictures of emoji by label."""
+        archive = zipfile.Path(cls.directory / "pictures.zip")
+        with (cls.directory / "characters.tsv").open(encoding="utf-8", newline="") as file:
+            labels = [row[0] for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+        return {label: [archive / cls.picture_name(label)] for label in labels}
 
     @staticmethod
     def picture_name(label: str) -> str:

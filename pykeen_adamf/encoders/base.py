@@ -3,20 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from ..constants import TEXTUAL, VISUAL
 from ..typing import FloatTensor
 from .images import DEFAULT_MAX_PIXELS, load_image
-from .problems import UnusableInputError, check_file
+from .texts import load_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["Encoder", "Source", "TextualEncoder", "VisualEncoder"]
-
-#: Larger texts are refused before they are read. No book has more, and models read the beginning only.
-MAX_BYTES: Final = 16 * 2**20
 
 #: What an encoder loads: the path of a file, or a text itself.
 Source: TypeAlias = Path | str
@@ -99,31 +96,5 @@ class TextualEncoder(Encoder):
 
     modality = TEXTUAL
 
-    def load(self, source: Source) -> str:
-        """Load a text, of which whitespace around it is no part.
-
-        :param source: The path of a file in UTF-8, with or without a byte order mark; or the text itself.
-        :raises UnusableInputError: if the file cannot be read or is too large, or there is only whitespace, or
-            something that is not Unicode
-        """
-        if isinstance(source, Path):
-            check_file(source)
-            try:
-                size = source.stat().st_size
-                if size > MAX_BYTES:
-                    raise UnusableInputError(f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read at most")
-                source = source.read_text(encoding="utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise UnusableInputError(f"is not in UTF-8 (byte {error.start:,})") from error
-            except OSError as error:
-                raise UnusableInputError(f"cannot be read ({error.strerror or error})") from error
-        text = source.strip()
-        if not text:
-            raise UnusableInputError("is empty")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            # from JSON or file names; no tokenizer takes it
-            what = f"there is half a character at position {error.start:,}"
-            raise UnusableInputError(f"is not Unicode: {what}") from error
-        return text
+    def load(self, source: Source) -> str:  # noqa: D102
+        return load_text(source)

@@ -1,6 +1,7 @@
 """Loading images of any kind, with bounded memory; needs Pillow, the extra ``images``."""
 
 import warnings
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,13 +31,13 @@ def pillow_version() -> str:
     return str(import_extra("PIL", extra="images").__version__)
 
 
-def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
+def load_image(path: Path | zipfile.Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
     """Load an image in RGB.
 
     Of an animation, the first frame is taken. Transparency is composited on white, more than eight bits are scaled
     rather than clipped, and the orientation noted by a camera is respected.
 
-    :param path: The path of the file.
+    :param path: The path of the file, also in an archive.
     :param max_pixels: Larger images are refused by what their header says, before anything is decoded. Pillow's own
         limit against decompression bombs applies, too.
     :raises UnusableInputError: if there is no such file, or it is too large, broken, or no image
@@ -49,7 +50,7 @@ def load_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image":
         with warnings.catch_warnings():
             # sizes are checked below, and damaged metadata say nothing about the pixels
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > max_pixels:
                     raise UnusableInputError(

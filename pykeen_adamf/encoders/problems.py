@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,7 +123,7 @@ def show(path: Path) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path | zipfile.Path) -> None:
     """Raise an error unless a path leads to a regular file: opening anything else, e.g., a pipe, could wait forever."""
     try:
         if not path.is_file():

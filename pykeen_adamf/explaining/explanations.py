@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from ..constants import STRUCTURAL
 from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
-from .candidates import Candidates
+from .candidates import Candidates, Side
 from .labels import Triples, resolve, resolve_triples
 from .model import check_model, get_weights, predicting
 from .ranking import Ranker
@@ -74,6 +74,7 @@ def explain_triples(
     known_triples: Triples = (),
     *,
     candidates: Candidates | None = None,
+    side: Side | None = None,
     batch_size: int | None = None,
     progress: bool = True,
 ) -> pandas.DataFrame:
@@ -92,6 +93,8 @@ def explain_triples(
     :param triples: shape: ``(n, 3)``, the triples to explain, as labels or IDs, or a triples factory with them.
     :param known_triples: shape: ``(num_known, 3)``, further known triples, likewise.
     :param candidates: Which entities to rank. Defaults to all, as published metrics do.
+    :param side: What to rank and to score, ``"head"`` or ``"tail"``; ranks of the other one are NaN. Defaults to both,
+        with the scores of tails.
     :param batch_size: >0, how many triples to rank at once; for each of them, there is a score of each entity.
     :param progress: Whether to show a progress bar, if it takes more than a second.
     :returns: One row for each triple and modality, with the columns
@@ -111,30 +114,34 @@ def explain_triples(
     ids = resolve_triples(triples, triples_factory)
     known = torch.cat([triples_factory.mapped_triples, resolve_triples(known_triples, triples_factory)])
     labels = pandas.DataFrame(triples_factory.label_triples(ids), columns=["head", "relation", "tail"])
-    frames = []
+    parts = []
     with predicting(model):
         ranker = Ranker(model, ids, known, batch_size, candidates)
         head_weights, tail_weights = (get_weights(explained, ids[:, column].to(model.device)) for column in (0, 2))
-        total = (len(modalities) + 1) * 2 * len(ids)
+        total = (len(modalities) + 1) * (2 if side is None else 1) * len(ids)
         with tqdm(total=total, unit="rank", unit_scale=True, delay=1, leave=False, disable=not progress) as bar:
-            before = ranker.rank(bar.update)
+            before = ranker.rank(bar.update, side)
             for number, name in enumerate(modalities):
                 with explained.without_modality(name):
-                    after = ranker.rank(bar.update)
-                columns = {
-                    "head_weight": head_weights[:, number],
-                    "tail_weight": tail_weights[:, number],
-                    "score": before.scores,
-                    "score_without": after.scores,
-                    "score_change": after.scores - before.scores,
-                    "head_rank": before.head_ranks,
-                    "head_rank_without": after.head_ranks,
-                    "tail_rank": before.tail_ranks,
-                    "tail_rank_without": after.tail_ranks,
-                }
-                frames.append(labels.assign(modality=name, **{key: x.numpy() for key, x in columns.items()}))
+                    after = ranker.rank(bar.update, side)
+                parts.append(
+                    {
+                        "head_weight": head_weights[:, number],
+                        "tail_weight": tail_weights[:, number],
+                        "score": before.scores,
+                        "score_without": after.scores,
+                        "score_change": after.scores - before.scores,
+                        "head_rank": before.head_ranks,
+                        "head_rank_without": after.head_ranks,
+                        "tail_rank": before.tail_ranks,
+                        "tail_rank_without": after.tail_ranks,
+                    }
+                )
     # triple by triple, each with all modalities
-    return pandas.concat(frames).sort_index(kind="stable", ignore_index=True)
+    columns = {key: torch.stack([part[key] for part in parts], dim=-1).flatten().numpy() for key in parts[0]}
+    result = labels.loc[labels.index.repeat(len(modalities))].reset_index(drop=True)
+    result.insert(3, "modality", modalities * len(ids))
+    return result.assign(**columns)
 
 
 def explain_relations(

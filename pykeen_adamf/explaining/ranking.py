@@ -10,7 +10,7 @@ from pykeen.models import ERModel, Model
 from ..chunking import row_chunks
 from ..models import QueryScoringModel
 from ..typing import FloatTensor, LongTensor
-from .candidates import Candidates
+from .candidates import Candidates, Side
 
 __all__ = ["RankedTriples", "Ranker"]
 
@@ -19,7 +19,7 @@ MAX_NUMBERS: Final = 2**24
 
 
 class RankedTriples(NamedTuple):
-    """The scores and ranks of triples, all of shape ``(num_triples,)``, in double precision."""
+    """The scores and ranks of triples, all of shape ``(num_triples,)``, in double precision; NaN on the other side."""
 
     scores: FloatTensor
     head_ranks: FloatTensor
@@ -57,25 +57,37 @@ class Ranker:
         self.batch_size = batch_size
         self.candidates = candidates
         self.triples, self.known = triples.to(model.device), known.to(model.device)
+        # by column; the same in all states of the model
+        self._orders: dict[int, tuple[LongTensor, LongTensor, LongTensor, LongTensor]] = {}
 
-    def rank(self, advance: Callable[[int], object]) -> RankedTriples:
+    def rank(self, advance: Callable[[int], object], side: Side | None = None) -> RankedTriples:
         """Rank the triples by the model as it is now.
 
         :param advance: Called with a number of triples as soon as their heads, or tails, are ranked.
+        :param side: The side to rank and to score. Defaults to both, and scores of tails.
         :raises ValueError: if a score is no number
         """
-        _, head_ranks = self._rank(0, advance)
-        scores, tail_ranks = self._rank(2, advance)
+        nothing = torch.full((len(self.triples),), float("nan"), dtype=torch.float64)
+        scores, head_ranks = (nothing, nothing) if side == "tail" else self._rank(0, advance)
+        tail_ranks = nothing
+        if side != "head":
+            scores, tail_ranks = self._rank(2, advance)
         return RankedTriples(scores, head_ranks, tail_ranks)
+
+    def _order(self, column: int) -> tuple[LongTensor, LongTensor, LongTensor, LongTensor]:
+        """Return pairs and an order of the triples, and sorted pairs of known ones with the entities in the column."""
+        if column not in self._orders:
+            # a number for each pair of a relation and the entity that is not in the column
+            number = self.model.num_real_relations
+            pairs, known = (x[:, 2 - column] * number + x[:, 1] for x in (self.triples, self.known))
+            known, known_order = known.sort()
+            # triples with the same pair are neighbors, and share their scores
+            self._orders[column] = pairs, pairs.argsort(), known, self.known[known_order, column]
+        return self._orders[column]
 
     def _rank(self, column: int, advance: Callable[[int], object]) -> tuple[FloatTensor, FloatTensor]:
         """Score and rank the entities in one column."""
-        # a number for each pair of a relation and the entity that is not in the column
-        pairs, known = (x[:, 2 - column] * self.model.num_real_relations + x[:, 1] for x in (self.triples, self.known))
-        # triples with the same pair are neighbors, and share their scores
-        order = pairs.argsort()
-        known, known_order = known.sort()
-        entities = self.known[known_order, column]
+        pairs, order, known, entities = self._order(column)
         scores, ranks = torch.empty(2, len(pairs), dtype=torch.float64, device=pairs.device)
         for start, stop in row_chunks(len(pairs), self.batch_size):
             chosen = order[start:stop]

@@ -22,36 +22,51 @@ class EntityTable:
     ``parameter.data``, or a step of a fused optimizer. Whoever changes only a few numbers in such a way must call
     :meth:`clear`, as the models do wherever PyKEEN may make changes: when training begins or goes on, and after each
     step of it.
+
+    Representations without some modality are others. The latest ones are kept, or more of them, for whoever goes back
+    and forth.
     """
 
-    def __init__(self) -> None:
-        """Initialize without content."""
-        self._key: tuple[Any, ...] | None = None
-        self._entities: SharedEntities | None = None
+    def __init__(self, capacity: int = 1) -> None:
+        """Initialize without content.
+
+        :param capacity: For how many choices of modalities that are left out to keep the representations.
+        """
+        self.capacity = capacity
+        # by what is left out, the latest ones last
+        self._tables: dict[Any, tuple[tuple[Any, ...], SharedEntities]] = {}
 
     def is_current(self, representation: Representation) -> bool:
         """Return whether nothing has to be calculated."""
-        return self._key is not None and self._key == _describe(representation)
+        return self._find(_describe(representation)) is not None
+
+    def _find(self, key: tuple[Any, ...] | None) -> SharedEntities | None:
+        found = None if key is None else self._tables.get(key[0])
+        return None if found is None or found[0] != key else found[1]
 
     def get(self, representation: Representation, comparison: Comparison) -> SharedEntities:
         """Return the representations of all entities, with a row for each, to be compared by a comparison."""
         key = _describe(representation)
-        if key is not None and key == self._key and self._entities is not None:
-            return self._entities
+        known = self._find(key)
+        if known is not None:
+            return known
         # if possible, no inference tensor, which could not be used outside of inference mode
         with torch.inference_mode(mode=key is None), torch.no_grad():
             entities = SharedEntities.of(representation(None), comparison)
         if key is not None:
-            self._key, self._entities = key, entities
+            self._tables.pop(key[0], None)
+            self._tables[key[0]] = key, entities
+            while len(self._tables) > self.capacity:
+                del self._tables[next(iter(self._tables))]
         return entities
 
     def clear(self) -> None:
         """Forget the representations."""
-        self._key = self._entities = None
+        self._tables.clear()
 
     def __getstate__(self) -> dict[str, Any]:
         # neither copied nor saved with the model
-        return {"_key": None, "_entities": None}
+        return {"capacity": self.capacity, "_tables": {}}
 
 
 def _describe(representation: Representation) -> tuple[Any, ...] | None:

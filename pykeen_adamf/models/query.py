@@ -260,6 +260,13 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
             return self._entity_table.get(self.entity_representations[0], self._comparison)
         return self._shared if self._shared is not None and self._shared.row_of is None else self._represent(None)
 
+    def keep_entities(self, number: int) -> None:
+        """Keep the representations of all entities for so many choices of modalities that are left out.
+
+        Predictions are made with and without modalities again and again then, and nothing is calculated twice.
+        """
+        self._entity_table.capacity = number
+
     @cached_property
     def _entity_table(self) -> EntityTable:
         # also of models which were saved without

@@ -107,6 +107,16 @@ def test_questions(data):
                 assert sum(answer["weights"].values()) == pytest.approx(1)
 
 
+def test_page(run, data, directory):
+    """All models answer the same questions there, with pictures."""
+    page = (directory / "answers.html").read_text(encoding="utf-8")
+    assert f"as a page: {directory / 'answers.html'}" in run.output
+    for name in METHODS:
+        assert page.count(f"<h3>{name}</h3>") == len(data["questions"])
+    assert page.count('class="place"') == 5 * len(METHODS) * len(data["questions"])
+    assert "data:image/webp" in page
+
+
 def test_models(models, directory, data):
     """They are as they were evaluated, with triples and features beside them."""
     for name, model in models.items():

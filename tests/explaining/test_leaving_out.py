@@ -85,15 +85,41 @@ def test_the_table_is_not_that_of_something_else():
         before = model.score_t(batch)
         with model.fused.without("visual"):
             one = model.score_t(batch)
-            table = model._entity_table._entities
+            (table,) = model._entity_table._tables.values()
             assert torch.equal(model.score_t(batch), one)
-            assert model._entity_table._entities is table
+            assert list(model._entity_table._tables.values()) == [table]
             with model.fused.without("textual"):
                 both = model.score_t(batch)
             assert torch.equal(model.score_t(batch), one)
         assert torch.equal(model.score_t(batch), before)
     assert len({tuple(x.flatten().tolist()) for x in (before, one, both)}) == 3
     numpy.testing.assert_allclose(both[0], calculate_scores(model, ["visual", "textual"])[0, 0])
+
+
+def test_tables_can_be_kept():
+    """Going back and forth calculates nothing anew, until parameters change."""
+    model, _ = make_case()
+    batch = torch.tensor([[0, 0]])
+
+    def score():
+        scores = [model.score_t(batch)]
+        for modality in model.modalities:
+            with model.without_modality(modality):
+                scores.append(model.score_t(batch))
+        return torch.cat(scores)
+
+    with torch.no_grad():
+        expected = score()
+        model.keep_entities(1 + len(model.modalities))
+        assert torch.equal(score(), expected)
+        tables = [id(entities.table) for _, entities in model._entity_table._tables.values()]
+        assert len(tables) == 1 + len(model.modalities)
+        assert torch.equal(score(), expected)
+        assert [id(entities.table) for _, entities in model._entity_table._tables.values()] == tables
+        for base in model.fused.bases.values():
+            next(base.parameters()).mul_(2)
+        assert not torch.isclose(score(), expected).all(dim=-1).any()
+        assert len(model._entity_table._tables) == 1 + len(model.modalities)
 
 
 def test_gradients():

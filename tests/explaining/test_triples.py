@@ -246,3 +246,21 @@ def test_bad_input(make, message):
     model, factory = make()
     with pytest.raises(ValueError, match=message):
         explain_triples(model, factory, factory.mapped_triples)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("side", ["head", "tail"])
+def test_one_side(side, inverse):
+    """It is as it is with the other one, which is not looked at; scores are those which the side is ranked by."""
+    model, factory = make_case("default", inverse)
+    both, one = (explain_triples(model, factory, factory.mapped_triples[:5], side=x) for x in (None, side))
+    other = "tail" if side == "head" else "head"
+    assert one[[f"{other}_rank", f"{other}_rank_without"]].isna().all(axis=None)
+    same = [name for name in COLUMNS if not name.startswith((f"{other}_rank", "score"))]
+    pandas.testing.assert_frame_equal(one[same], both[same])
+    scores = calculate_scores(model)
+    for row in one.drop_duplicates(["head", "relation", "tail"]).itertuples():
+        h, t = factory.entity_to_id[row.head], factory.entity_to_id[row.tail]
+        r = factory.relation_to_id[row.relation]
+        expected = scores[t, 2 * r + 1, h] if inverse and side == "head" else scores[h, 2 * r if inverse else r, t]
+        assert row.score == pytest.approx(expected)

@@ -124,7 +124,7 @@ def test_gradients_and_training_are_pykeens():
     model.train()
     with torch.no_grad():
         model.score_t(batch)
-    assert model._entity_table._entities is None
+    assert model._entity_table._tables == {}
 
 
 def test_usable_after_inference_mode():
@@ -143,9 +143,9 @@ def test_copies_are_without():
     model = make_model()
     with torch.no_grad():
         model.score_t(make_factory().mapped_triples[:, :2])
-    assert model._entity_table._entities is not None
+    assert model._entity_table._tables
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert other._entity_table._entities is None
+        assert other._entity_table._tables == {}
         # nor is it needed by models which were saved without
         del other._entity_table
         with torch.no_grad():
@@ -254,6 +254,6 @@ def test_few_candidates(monkeypatch):
     batch = make_factory().mapped_triples[:, :2]
     with torch.no_grad():
         few = model.score_t(batch, tails=torch.tensor([3]))
-        assert model._entity_table._entities is None
+        assert model._entity_table._tables == {}
         torch.testing.assert_close(model.score_t(batch)[:, [3]], few)
         torch.testing.assert_close(model.score_t(batch, tails=torch.tensor([3])), few)

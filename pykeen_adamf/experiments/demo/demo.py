@@ -11,11 +11,12 @@ import pandas
 import torch
 from pykeen.models import Model
 
-from ...bundle import load
+from ...bundle import Bundle, load
 from ...datasets import EmojiKG
 from ...encoders.weights import resolve_device
 from ...evaluation import METRICS
 from ...explaining import Candidates
+from ...exploring import Explorer, Pictures, export
 from ...presets import load_preset
 from ..configuration import merge
 from ..folder import write_json
@@ -55,7 +56,7 @@ def demo(
     Each model has a folder of its own: if this is interrupted, the same call goes on where it has stopped.
 
     :param output: The directory to write to: ``results.json``, one folder for each run, with the bundle of its model,
-        ``modality_weights.png`` and ``learning_curves.png`` (those only if matplotlib is installed).
+        ``answers.html``, ``modality_weights.png`` and ``learning_curves.png`` (those only if matplotlib is installed).
     :param epochs: The number of epochs of each model, if not as many as they were configured for.
     :param seed: The random seed, of the training and of the choice of questions.
     :param device: The device. If ``None``, a GPU if there is one.
@@ -89,15 +90,18 @@ def demo(
             results[name] = run(configuration, output / name, seed=seed, device=device, **options)
     finally:
         torch.set_num_threads(num_threads)
-    models = {name: load(output / name / "bundle", device=device).model for name in results}
+    bundles = {name: load(output / name / "bundle", device=device) for name in results}
     report("\nFiltered ranks of all test triples, heads and tails:\n")
     rows = []
     for name, result in results.items():
         metrics = [f"{result['metrics']['both']['realistic'][metric]:.3f}" for metric in METRICS]
         rows.append([name, *metrics, *(f"{result['seconds'][kind]:.0f} s" for kind in ("training", "evaluation"))])
     report(tabulate(rows, ["model", *METRICS, "training", "evaluation"]))
-    candidates = None if any_type else Candidates(dataset.training, dataset.types)
-    questions = _answer_questions(models, dataset, seed, candidates, report)
+    types = None if any_type else dataset.types
+    candidates = None if types is None else Candidates(dataset.training, types)
+    questions = _answer_questions({name: x.model for name, x in bundles.items()}, dataset, seed, candidates, report)
+    page = _write_answers(bundles, dataset, seed, types, output / "answers.html")
+    report(f"\nThe same answers, and what they are due to, as a page: {page}")
     seconds = time.perf_counter() - start
     content = {"results": results, "questions": questions, "seconds": seconds, "seed": seed, "epochs": epochs}
     content["any_type"] = any_type
@@ -115,6 +119,21 @@ def demo(
     written = "the results, the models and the pictures" if has_pictures else "the results and the models"
     report(f"\nWrote {written} to {output}. It took {seconds:.0f} seconds.")
     return content
+
+
+def _write_answers(
+    bundles: Mapping[str, Bundle], dataset: EmojiKG, seed: int, types: Mapping[str, str] | None, path: Path
+) -> Path:
+    """Write the answers of all models as a page, with pictures if they can be decoded."""
+    has_pillow = importlib.util.find_spec("PIL") is not None
+    pictures = Pictures(EmojiKG.pictures(), "EmojiKG") if has_pillow else None
+    assert dataset.validation is not None
+    held_out = torch.cat([dataset.validation.mapped_triples, dataset.testing.mapped_triples])
+    explorers = {
+        name: Explorer(bundle, name=name, pictures=pictures, held_out=held_out, candidates=types)
+        for name, bundle in bundles.items()
+    }
+    return export(explorers, [question.ask() for question in choose_questions(dataset, seed)], path, k=5)
 
 
 def _answer_questions(

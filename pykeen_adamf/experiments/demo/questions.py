@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from pykeen.models import Model
@@ -10,11 +10,11 @@ from pykeen.predict import predict_target
 
 from ...datasets import EmojiKG
 from ...explaining import Candidates
+from ...explaining.candidates import Side
+from ...exploring import Question as Asked
 from ...models import MultimodalModel
 
 __all__ = ["Answer", "Question", "answer", "choose_questions", "format_answer", "format_question", "name_entity"]
-
-Side = Literal["head", "tail"]
 
 #: How to ask for the head or the tail of each relation, given the other entity.
 TEMPLATES: Final[Mapping[tuple[str, Side], str]] = {
@@ -43,6 +43,10 @@ class Question(NamedTuple):
     def expected(self) -> str:
         """Return the label of the entity that is asked for."""
         return self.tail if self.side == "tail" else self.head
+
+    def ask(self) -> Asked:
+        """Return the question without its answer, as pages show it."""
+        return Asked(self.given, self.relation, self.side)
 
 
 class Answer(NamedTuple):

@@ -1,0 +1,71 @@
+"""Everything that a page shows, from paths and names."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..bundle import load
+from ..datasets import EmojiKG
+from ..datasets.lookup import name_dataset
+from ..explaining.candidates import Allowed
+from ..explaining.directory import choose_triples
+from .explorer import Explorer, nothing
+from .pictures import Pictures, read_texts
+
+__all__ = ["open_explorer"]
+
+
+def open_explorer(
+    directory: str | Path,
+    *,
+    images: str | Path | None = None,
+    texts: str | Path | None = None,
+    path: str | Path | None = None,
+    dataset: str | None = None,
+    candidates: Allowed | None = None,
+    device: str | None = None,
+    report: Callable[[str], object] = nothing,
+) -> Explorer:
+    """Load a bundle, and what belongs to its entities.
+
+    :param directory: The directory of the bundle, cf. :func:`pykeen_adamf.bundle.load`.
+    :param images: A folder, table or ZIP archive of images, cf. :meth:`Pictures.read`. Defaults to those of EmojiKG, if
+        that is the dataset.
+    :param texts: A folder or table of texts, cf. :func:`read_texts`.
+    :param path: A file with known triples beside those that the model was trained on, which answers are marked by.
+    :param dataset: The name of a dataset whose validation and test triples are that.
+    :param candidates: What says which entities may be an answer, cf. :class:`pykeen_adamf.explaining.Candidates`.
+    :param device: The device. Defaults to a GPU, if there is one.
+    :param report: Called with what is done next.
+    :returns: The explorer.
+    :raises ValueError: if one of them cannot be used
+    """
+    report(f"Loading {directory} ...")
+    bundle = load(directory, device=device)
+    training = bundle.training
+    entities = getattr(training, "entity_to_id", {})
+    pictures = None
+    if images is not None:
+        pictures = Pictures.read(images, entities)
+    elif dataset is not None and name_dataset(dataset) == EmojiKG.__name__:
+        pictures = Pictures(EmojiKG.pictures(), dataset)
+    if pictures is not None:
+        report(f"Pictures of {sum(label in pictures.sources for label in entities):,} of {len(entities):,} entities.")
+    found = read_texts(texts, entities) if texts is not None else None
+    if found is not None:
+        report(f"Texts of {sum(label in found for label in entities):,} of {len(entities):,} entities.")
+    held_out = None
+    if path is not None or dataset is not None:
+        held_out = choose_triples(training, path, dataset).known
+    place = Path(directory).absolute()
+    # runs call all of them so
+    place = place.parent if place.name == "bundle" else place
+    name = f"{type(bundle.model).__name__} in {place.name}"
+    return Explorer(
+        bundle,
+        name=name,
+        pictures=pictures,
+        texts=found,
+        held_out=held_out,
+        candidates=candidates,
+        report=report,
+    )
