@@ -239,6 +239,14 @@ def _check_checkpoint(wrapped: Callable[..., Any], instance: None, args: Any, kw
     return wrapped(*args, **kwargs)
 
 
+def _refuse_checkpoint(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Let PyKEEN's own training loops say whose a checkpoint of this package's loops is, and not unpickle it."""
+    from .training.resumable import refuse_checkpoint
+
+    refuse_checkpoint(instance, *args, **kwargs)
+    return wrapped(*args, **kwargs)
+
+
 def _save_bundle(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
     """Let the result of a pipeline save a model of this package as a bundle, too, which needs no unpickling."""
     from .bundle.saving import save_result
@@ -251,6 +259,12 @@ ADAPTATIONS: Sequence[tuple[str, str, Callable[..., Any], str]] = (
     ("pykeen.pipeline.api", "_build_model_helper", _use_default_loss, "pass loss='NSSA' to the pipeline."),
     ("pykeen.pipeline.api", "PipelineResult.save_to_directory", _save_bundle, "save models by pykeen_adamf.bundle."),
     ("pykeen.pipeline.api", "pipeline", _check_checkpoint, "do not continue from checkpoints of others."),
+    (
+        "pykeen.training.training_loop",
+        "TrainingLoop._load_state",
+        _refuse_checkpoint,
+        "its loops do not know checkpoints of others.",
+    ),
     ("pykeen.hpo.hpo", "hpo_pipeline", _hpo("adapt_hpo_pipeline"), "searches know nothing of MAT's options."),
     (
         "pykeen.ablation.ablation",
