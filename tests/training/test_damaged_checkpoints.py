@@ -89,7 +89,9 @@ def others(value):
 
 def snapshot(loop):
     """Return a copy of all that loading a checkpoint changes."""
-    state = dict(model=loop.model.state_dict(), optimizer=loop.optimizer, extra=loop.extra_state())
+    state = dict(
+        model=loop.model.state_dict(), optimizer=loop.optimizer.state_dict()["state"], extra=loop.extra_state()
+    )
     return copy.deepcopy(to_plain({**state, "random": get_random_state(), "losses": loop.losses_per_epochs}))
 
 
