@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +21,10 @@ from ..models import QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
 from ..plain_files import read_json
 from ..triples import MultimodalTriplesFactory
-from ..typing import FloatTensor
 from .arguments import restore_arguments, restore_instance
 from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, TRIPLES_NAME, WEIGHTS_NAME, BundleError, naming
 from .training_triples import are_ids, read_triples
-from .weights import check_shapes, limited_allocations, read_shapes
+from .weights import limited_allocations, read_shapes
 
 __all__ = ["Bundle", "load"]
 
@@ -95,7 +94,6 @@ def load(
         numbers = sum(map(math.prod, shapes.values())) + sum(map(math.prod, _feature_shapes(training)))
         with limited_allocations(weights, numbers, len(shapes)):
             model = _create(configuration, training)
-        check_shapes(weights, shapes, _needed(model, configuration["tables_of_features"]))
         _set_weights(model, weights, configuration)
         model.eval()
         _check_probes(model, configuration, directory)
@@ -107,11 +105,6 @@ def load(
 def _feature_shapes(training: CoreTriplesFactory) -> list[tuple[int, ...]]:
     features = training.features.values() if isinstance(training, MultimodalTriplesFactory) else ()
     return [tuple(x.matrix.shape) for x in features]
-
-
-def _needed(model: QueryScoringModel, tables_of_features: Collection[str]) -> dict[str, FloatTensor]:
-    """Return the parameters and buffers that the file with the weights has to have."""
-    return {name: x for name, x in model.state_dict().items() if name not in tables_of_features}
 
 
 def _read_configuration(directory: Path) -> dict[str, Any]:
@@ -187,7 +180,10 @@ def _set_weights(model: QueryScoringModel, path: Path, configuration: Mapping[st
         if dtype.is_floating_point != x.dtype.is_floating_point:
             raise BundleError(f"{path} does not fit the model: {name} is of {dtype}, but the model's of {x.dtype}.")
         x.data = x.data.to(dtype)
-    model.load_state_dict(state)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise BundleError(f"{path} does not fit the model: {error} {_compare_versions(configuration)}") from error
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name not in configuration["frozen"])
 

@@ -1,9 +1,8 @@
-"""The file with the weights of a bundle: what it has is compared with what is needed before anything is allocated."""
+"""The file with the weights of a bundle: what it has limits what is allocated for a model."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -11,19 +10,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch.overrides import TorchFunctionMode
 
-from ..typing import FloatTensor
 from .layout import CONFIGURATION_NAME, BundleError
 
-__all__ = ["Shapes", "check_shapes", "limited_allocations", "read_shapes"]
+__all__ = ["Shapes", "limited_allocations", "read_shapes"]
 
 #: Shapes by the names of tensors.
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 #: How many bytes the description of all tensors may have; safetensors itself takes 100 MB.
 MAX_HEADER: Final = 4 * 2**20
-
-#: How many differences a message names.
-MAX_DIFFERENCES: Final = 3
 
 #: What a new model may allocate beyond several times what is stored: numbers, and tensors.
 FACTOR: Final = 4
@@ -90,21 +85,3 @@ class _Limit(TorchFunctionMode):
                     f"much more weights, e.g., a tensor of the shape {tuple(shape)}."
                 )
         return func(*args, **kwargs)
-
-
-def check_shapes(path: Path, stored: Shapes, needed: Mapping[str, FloatTensor]) -> None:
-    """Check that a file has all tensors of a model, with their shapes, and nothing else.
-
-    :raises BundleError: if it has not; the message says what is different
-    """
-    if differences := list(islice(_compare(stored, needed), MAX_DIFFERENCES + 1)):
-        more = "; and more" if len(differences) > MAX_DIFFERENCES else ""
-        raise BundleError(f"{path} does not fit the model: {'; '.join(differences[:MAX_DIFFERENCES])}{more}.")
-
-
-def _compare(stored: Shapes, needed: Mapping[str, FloatTensor]) -> Iterator[str]:
-    yield from (f"{name} is missing" for name in needed if name not in stored)
-    yield from (f"the model has no {name}" for name in stored if name not in needed)
-    for name, x in needed.items():
-        if name in stored and stored[name] != tuple(x.shape):
-            yield f"{name} has the shape {stored[name]}, but the model's has {tuple(x.shape)}"

@@ -12,7 +12,7 @@ import torch
 from class_resolver import HintOrType
 from pykeen.constants import PYKEEN_CHECKPOINTS
 from pykeen.stoppers import EarlyStopper, NopStopper, Stopper
-from pykeen.training import TrainingLoop, training_loop_resolver
+from pykeen.training import LCWATrainingLoop, TrainingLoop, training_loop_resolver
 from pykeen.training.callbacks import MultiTrainingCallback
 from pykeen.training.training_loop import CheckpointMismatchError
 from pykeen.triples import CoreTriplesFactory
@@ -33,6 +33,7 @@ from .checkpoint_file import (
     write_checkpoint,
 )
 from .configuration import check_configuration, describe_run
+from .labels import check_labels
 from .step import StepTrainingLoop
 
 __all__ = ["ResumableTrainingLoop", "check_checkpoint", "refuse_checkpoint"]
@@ -93,6 +94,18 @@ class ResumableTrainingLoop(StepTrainingLoop):
     #: the size of sub-batches in use, which PyKEEN only searches when training starts
     _sub_batch_size: int | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Initialize the training loop, with the parameters of :class:`pykeen.training.TrainingLoop`.
+
+        :raises ValueError: if there is only one entity
+        """
+        super().__init__(*args, **kwargs)
+        if self.model.num_entities < 2:
+            raise ValueError(
+                "The graph has only one entity, so that there is nothing for a model to tell apart. Add triples with "
+                "other entities."
+            )
+
     def extra_state(self) -> dict[str, Any]:
         """Return the state of what a subclass trains beside the model, as of now, cf. :func:`.to_plain`."""
         return {}
@@ -125,6 +138,8 @@ class ResumableTrainingLoop(StepTrainingLoop):
                 "With a checkpoint, a batch_size must be given: PyKEEN would search for one when training is "
                 "continued, and reset the model for it."
             )
+        if isinstance(self, LCWATrainingLoop):
+            check_labels(self, triples_factory)
         self._arguments, self._triples_factory = arguments, triples_factory
         self._stopper, self._best_path, self._is_resumed = arguments.get("stopper"), None, False
         self._configuration = None

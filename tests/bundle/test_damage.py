@@ -45,9 +45,9 @@ def test_huge_models(bundle, name, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: x.popitem(), "is missing"),
-        (lambda x: x.update(other=torch.zeros(3)), "the model has no other"),
-        (lambda x: x.update({next(iter(x)): torch.zeros(3, 5, 7)}), r"has the shape \(3, 5, 7\), but the model's has"),
+        (lambda x: x.popitem(), "Missing key"),
+        (lambda x: x.update(other=torch.zeros(3)), "Unexpected key.* other"),
+        (lambda x: x.update({next(iter(x)): torch.zeros(3, 5, 7)}), r"torch\.Size\(\[3, 5, 7\]\)"),
         (lambda x: x.update({name: y.long() for name, y in x.items()}), "is of torch.int64, but the model's of"),
     ],
 )
@@ -57,7 +57,7 @@ def test_other_weights(bundle, change, message):
     change(state)
     save_file(state, path)
     sign(bundle)
-    with pytest.raises(BundleError, match=rf"model\.safetensors does not fit the model: .*{message}"):
+    with pytest.raises(BundleError, match=rf"(?s)model\.safetensors does not fit the model: .*{message}"):
         load(bundle)
 
 
