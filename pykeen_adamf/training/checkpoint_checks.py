@@ -67,9 +67,11 @@ def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
 
 def _is_alike(stored: Any, present: Any) -> bool:
     """Return whether one simple value may take the place of another."""
-    if present is None or isinstance(present, bool):
+    if present is None:
         # what is not known yet
-        return stored is None or isinstance(stored, int | float if present is None else bool)
+        return stored is None or isinstance(stored, int | float)
+    if isinstance(present, bool):
+        return isinstance(stored, bool)
     if isinstance(present, int | float):
         return isinstance(stored, int | float) and not isinstance(stored, bool)
     return isinstance(stored, type(present))
