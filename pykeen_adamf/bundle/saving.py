@@ -13,6 +13,7 @@ from pykeen.models import model_resolver
 from pykeen.pipeline import PipelineResult
 from pykeen.triples import CoreTriplesFactory
 from pykeen.utils import normalize_path
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -122,7 +123,10 @@ def _write(model: nn.Module, factory: CoreTriplesFactory, directory: Path, featu
                 factory = without_features(factory)
             factory.to_path_binary(temporary / TRIPLES_NAME)
         weights = temporary / WEIGHTS_NAME
-        save_file(_collect_weights(model, configuration["tables_of_features"]), weights)
+        try:
+            save_file(_collect_weights(model, configuration["tables_of_features"]), weights)
+        except SafetensorError as error:
+            raise BundleError(f"The bundle {directory} cannot be written: {error}. Free some space.") from error
         configuration["weights_sha256"] = digest_file(weights)
         (temporary / CONFIGURATION_NAME).write_text(json.dumps(configuration, indent=2), encoding="utf-8")
         (temporary / "old").mkdir()

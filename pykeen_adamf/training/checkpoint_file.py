@@ -62,9 +62,17 @@ def load_schedule(scheduler: LRScheduler | None, state: Mapping[str, Any] | None
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state of tensors, numbers, strings, and containers with such; atomically."""
+    """Write a state, cf. :func:`to_plain`, atomically.
+
+    :raises OSError: if there is no space for it; what was there before is kept
+    """
+    content = {KEY_FORMAT: FORMAT, **to_plain(state)}
     with written_atomically(path) as temporary:
-        torch.save({KEY_FORMAT: FORMAT, **to_plain(state)}, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:
+            # what torch says is where in its own code something went wrong
+            raise OSError(f"The checkpoint {path} cannot be written: free some space, and train again.") from error
 
 
 def _parameters(state: Mapping[str, Any]) -> list[int]:
