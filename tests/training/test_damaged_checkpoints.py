@@ -84,7 +84,8 @@ def others(value):
         if value.numel() > 1:
             yield value.new_zeros(1).as_strided(value.shape, (0,) * value.ndim)
     elif isinstance(value, int | float):
-        yield from (None, [value])
+        # some whole numbers are not known yet
+        yield from ([value], None if isinstance(value, float) else "text")
 
 
 def snapshot(loop):
