@@ -57,10 +57,14 @@ def save(
     :returns: The directory.
     :raises BundleError: if the model or its arguments cannot be described, the triples factory is not the one that the
         model was created with, or features are to be referred to that do not come from a file
+    :raises OSError: if there is no space for it; a bundle which is there is kept
     """
     if features not in {"copy", "reference"}:
         raise BundleError(f"features must be 'copy' or 'reference', but is {features!r}")
-    _write(model, triples_factory, normalize_path(directory, mkdir=True), features)
+    try:
+        _write(model, triples_factory, normalize_path(directory, mkdir=True), features)
+    except SafetensorError as error:
+        raise OSError(f"The bundle {directory} cannot be written: {error}. Free some space.") from error
     return Path(directory)
 
 
@@ -123,10 +127,7 @@ def _write(model: nn.Module, factory: CoreTriplesFactory, directory: Path, featu
                 factory = without_features(factory)
             factory.to_path_binary(temporary / TRIPLES_NAME)
         weights = temporary / WEIGHTS_NAME
-        try:
-            save_file(_collect_weights(model, configuration["tables_of_features"]), weights)
-        except SafetensorError as error:
-            raise BundleError(f"The bundle {directory} cannot be written: {error}. Free some space.") from error
+        save_file(_collect_weights(model, configuration["tables_of_features"]), weights)
         configuration["weights_sha256"] = digest_file(weights)
         (temporary / CONFIGURATION_NAME).write_text(json.dumps(configuration, indent=2), encoding="utf-8")
         (temporary / "old").mkdir()
