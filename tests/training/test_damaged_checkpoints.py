@@ -96,7 +96,9 @@ def snapshot(loop):
     return copy.deepcopy(to_plain({**state, "random": get_random_state(), "losses": loop.losses_per_epochs}))
 
 
-@pytest.mark.parametrize("cls", LOOPS)
+@pytest.mark.parametrize(
+    "cls", [pytest.param(x, marks=[] if x is MATTrainingLoop else pytest.mark.slow) for x in LOOPS]
+)
 def test_parts(cls, tmp_path):
     """Whichever part is dropped, or replaced by something of another kind: it is refused, and nothing has changed."""
     make(cls, tmp_path, 1)[1]()
@@ -164,7 +166,13 @@ def test_values(checkpoint, path, value, message):
         train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "adagrad", "rmsprop", "sgd", "LazyAdam", "nadam", "asgd"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        *("adam", "sgd", "LazyAdam"),
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("adamw", "adagrad", "rmsprop", "nadam", "asgd")),
+    ],
+)
 def test_any_optimizer(optimizer, tmp_path):
     """Whatever an optimizer keeps is expected of it."""
     factory = make_factory()
