@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pykeen.training.training_loop import CheckpointMismatchError
+
 from .scenarios import SCENARIOS, Scenario
 
 #: How long a process may take, in seconds, and how much later the files of a clock that jumps are.
@@ -19,7 +21,7 @@ PATIENCE = 600
 JUMP = 10 * 365 * 24 * 3600
 
 #: What nobody has to make sense of: errors of the system, and of this package, say what to do.
-CLEAR = (OSError, ValueError)
+CLEAR = (OSError, ValueError, CheckpointMismatchError)
 
 
 def fork(scenario: Scenario, directory: Path, errors: Path, max_bytes: int | None = None) -> int:
