@@ -230,14 +230,32 @@ def _use_default_loss(wrapped: Callable[..., Any], instance: None, args: Any, kw
     return wrapped(*args, **kwargs)
 
 
-def _check_checkpoint(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Let nothing be executed when a pipeline continues from a checkpoint of this package's training loops.
+def _check_pipeline(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Let mistakes be found before anything is loaded, and nothing be executed that is in a checkpoint.
 
     Before there is a training loop, PyKEEN's pipeline unpickles the checkpoint, to find the random seed in it.
     """
-    from .training.resumable import check_checkpoint
+    from .pipeline_checks import check_arguments
 
-    check_checkpoint(kwargs.get("training_loop"), kwargs.get("training_kwargs") or {})
+    check_arguments(kwargs)
+    return wrapped(*args, **kwargs)
+
+
+def _check_stopper(wrapped: Callable[..., Any], instance: None, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Let early stopping without validation triples be refused before training."""
+    from .pipeline_checks import check_stopper
+
+    stopper = kwargs.get("stopper")
+    given = kwargs.get("training_kwargs") or {}
+    check_stopper(given.get("stopper") if stopper is None else stopper, kwargs.get("validation"))
+    return wrapped(*args, **kwargs)
+
+
+def _refuse_checkpoint(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Let PyKEEN's own training loops say whose a checkpoint of this package's loops is, and not unpickle it."""
+    from .training.resumable import refuse_checkpoint
+
+    refuse_checkpoint(instance, *args, **kwargs)
     return wrapped(*args, **kwargs)
 
 
@@ -269,7 +287,14 @@ def _read_features(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs
 ADAPTATIONS: Sequence[tuple[str, str, Callable[..., Any], str]] = (
     ("pykeen.pipeline.api", "_build_model_helper", _use_default_loss, "pass loss='NSSA' to the pipeline."),
     ("pykeen.pipeline.api", "PipelineResult.save_to_directory", _save_bundle, "save models by pykeen_adamf.bundle."),
-    ("pykeen.pipeline.api", "pipeline", _check_checkpoint, "do not continue from checkpoints of others."),
+    ("pykeen.pipeline.api", "pipeline", _check_pipeline, "do not continue from checkpoints of others."),
+    ("pykeen.pipeline.api", "_handle_training", _check_stopper, "early stopping needs validation triples."),
+    (
+        "pykeen.training.training_loop",
+        "TrainingLoop._load_state",
+        _refuse_checkpoint,
+        "its loops do not know checkpoints of others.",
+    ),
     (
         "pykeen.datasets.base",
         "Dataset.to_directory_binary",

@@ -1,8 +1,11 @@
 """The files of a bundle, and what is raised if they cannot be used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-__all__ = ["CONFIGURATION_NAME", "FORMAT", "FORMAT_VERSION", "TRIPLES_NAME", "WEIGHTS_NAME", "BundleError"]
+__all__ = ["CONFIGURATION_NAME", "FORMAT", "FORMAT_VERSION", "TRIPLES_NAME", "WEIGHTS_NAME", "BundleError", "naming"]
 
 #: What tells the configuration of a bundle from other JSON files.
 FORMAT: Final = "pykeen-adamf bundle"
@@ -22,3 +25,19 @@ TRIPLES_NAME: Final = "training_triples"
 
 class BundleError(ValueError):
     """Raised for bundles which cannot be written or read; the message names the reason and the fix."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let whatever goes wrong with a file be a :class:`BundleError` that names it; damaged ones raise almost anything.
+
+    :param path: The file, or the directory with several ones.
+    """
+    try:
+        yield
+    except BundleError as error:
+        if str(path.parent) in str(error):
+            raise
+        raise BundleError(f"{path}: {error}") from error
+    except Exception as error:
+        raise BundleError(f"{path} is damaged: {error!r}") from error

@@ -1,7 +1,7 @@
 """Reading bundles, without executing anything stored in them."""
 
 import dataclasses
-import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,6 @@ from pykeen.models import model_resolver
 from pykeen.triples import CoreTriplesFactory
 from pykeen.typing import DeviceHint
 from pykeen.utils import NoRandomSeedNecessary, resolve_device
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from .. import __version__
@@ -20,15 +19,25 @@ from ..digests import digest_file
 from ..features import FeatureSource
 from ..models import QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
+from ..plain_files import read_json
+from ..triples import MultimodalTriplesFactory
 from .arguments import restore_arguments, restore_instance
-from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, WEIGHTS_NAME, BundleError
-from .training_triples import read_triples
+from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, TRIPLES_NAME, WEIGHTS_NAME, BundleError, naming
+from .training_triples import are_ids, read_triples
+from .weights import limited_allocations, read_shapes
 
 __all__ = ["Bundle", "load"]
 
 #: How far scores may be from those when the bundle was written, relative to the largest. Other processors and versions
 #: of PyTorch round differently; an option that was not restored makes a much larger difference.
 TOLERANCE: Final = 1e-2
+
+#: The parts of a configuration.
+PARTS: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("versions", "model_kwargs", "loss", "tables_of_features", "triples", "probes"), dict),
+    **dict.fromkeys(("model", "weights_sha256"), str),
+    "frozen": list,
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,31 +81,37 @@ def load(
     """
     directory = Path(directory)
     configuration = _read_configuration(directory)
-    path = directory / WEIGHTS_NAME
-    if not path.is_file():
-        raise BundleError(f"The bundle {directory} is incomplete: {path} is missing.")
-    try:
-        if digest_file(path) != configuration["weights_sha256"]:
-            raise BundleError(f"{path} is damaged, or does not belong to {CONFIGURATION_NAME}: its digest differs.")
+    weights, described = directory / WEIGHTS_NAME, directory / CONFIGURATION_NAME
+    if not weights.is_file():
+        raise BundleError(f"The bundle {directory} is incomplete: {weights} is missing.")
+    with naming(weights):
+        if digest_file(weights) != configuration["weights_sha256"]:
+            raise BundleError(f"{weights} is damaged, or does not belong to {CONFIGURATION_NAME}: its digest differs.")
+        shapes = read_shapes(weights)
+    with naming(directory / TRIPLES_NAME):
         training = read_triples(directory, configuration["triples"], features or {})
-        model = _create(configuration, training)
-        _set_weights(model, path, configuration)
+    with naming(described):
+        numbers = sum(map(math.prod, shapes.values())) + sum(map(math.prod, _feature_shapes(training)))
+        with limited_allocations(weights, numbers, len(shapes)):
+            model = _create(configuration, training)
+        _set_weights(model, weights, configuration)
         model.eval()
         _check_probes(model, configuration, directory)
-    except BundleError:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{directory / CONFIGURATION_NAME} is damaged: {error!r}") from error
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Bundle(model=model.to(resolve_device(device)), training=training, configuration=configuration)
+
+
+def _feature_shapes(training: CoreTriplesFactory) -> list[tuple[int, ...]]:
+    features = training.features.values() if isinstance(training, MultimodalTriplesFactory) else ()
+    return [tuple(x.matrix.shape) for x in features]
 
 
 def _read_configuration(directory: Path) -> dict[str, Any]:
     """Read the configuration, and check whether this version understands it."""
     path = directory / CONFIGURATION_NAME
     try:
-        configuration = json.loads(path.read_text(encoding="utf-8"))
+        configuration = read_json(path)
     except OSError as error:
         if (directory / "bundle" / CONFIGURATION_NAME).is_file():
             raise BundleError(f"{directory} is the folder of a run. Its bundle is {directory / 'bundle'}.") from error
@@ -113,6 +128,9 @@ def _read_configuration(directory: Path) -> dict[str, Any]:
             f"{directory} has the format version {configuration.get('format_version')!r}, but this version of "
             f"pykeen-adamf reads {FORMAT_VERSION}. {_compare_versions(configuration)}"
         )
+    for name, cls in PARTS.items():
+        if not isinstance(configuration.get(name), cls):
+            raise BundleError(f"{path} is damaged: its {name!r} is missing, or no {cls.__name__}.")
     return configuration
 
 
@@ -151,17 +169,17 @@ def _create(configuration: Mapping[str, Any], training: CoreTriplesFactory) -> Q
 
 def _set_weights(model: QueryScoringModel, path: Path, configuration: Mapping[str, Any]) -> None:
     """Set parameters and buffers, with their data types."""
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise BundleError(f"{path} is damaged: {error}") from error
+    state = load_file(path)
     for name, dtype in configuration["tables_of_features"].items():
         module = model.get_submodule(name.rpartition(".")[0])
         if not isinstance(module, ProjectedFeatureRepresentation):
             raise TypeError(f"{name} is no table of features")
         state[name] = module.features.matrix.to(getattr(torch, dtype))
     for name, x in model.state_dict(keep_vars=True).items():
-        x.data = x.data.to(state.get(name, x).dtype)
+        dtype = state.get(name, x).dtype
+        if dtype.is_floating_point != x.dtype.is_floating_point:
+            raise BundleError(f"{path} does not fit the model: {name} is of {dtype}, but the model's of {x.dtype}.")
+        x.data = x.data.to(dtype)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -175,8 +193,10 @@ def _check_probes(model: QueryScoringModel, configuration: Mapping[str, Any], di
     probes = configuration["probes"]
     if not probes["triples"]:
         return
-    before = torch.tensor(probes["scores"])
-    after = model.predict_hrt(torch.tensor(probes["triples"])).flatten().to(before)
+    before, triples = torch.tensor(probes["scores"]), torch.tensor(probes["triples"])
+    if triples.shape != (len(before), 3) or not are_ids(triples, model.num_entities, model.num_relations):
+        raise BundleError(f"{directory / CONFIGURATION_NAME} is damaged: its probes are no scored triples.")
+    after = model.predict_hrt(triples).flatten().to(before)
     if not bool((after - before).abs().max() <= TOLERANCE * before.abs().max()):
         raise BundleError(
             f"The model in {directory} does not score as it did when it was saved. {_compare_versions(configuration)}"

@@ -13,6 +13,7 @@ from pykeen.models import model_resolver
 from pykeen.pipeline import PipelineResult
 from pykeen.triples import CoreTriplesFactory
 from pykeen.utils import normalize_path
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -56,10 +57,14 @@ def save(
     :returns: The directory.
     :raises BundleError: if the model or its arguments cannot be described, the triples factory is not the one that the
         model was created with, or features are to be referred to that do not come from a file
+    :raises OSError: if there is no space for it; a bundle which is there is kept
     """
     if features not in {"copy", "reference"}:
         raise BundleError(f"features must be 'copy' or 'reference', but is {features!r}")
-    _write(model, triples_factory, normalize_path(directory, mkdir=True), features)
+    try:
+        _write(model, triples_factory, normalize_path(directory, mkdir=True), features)
+    except SafetensorError as error:
+        raise OSError(f"The bundle {directory} cannot be written: {error}. Free some space.") from error
     return Path(directory)
 
 

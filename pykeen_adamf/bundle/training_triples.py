@@ -1,6 +1,7 @@
 """Training triples with labels and features: written as PyKEEN does, and read without PyKEEN's pickle."""
 
 import dataclasses
+import gzip
 import hashlib
 import json
 from collections.abc import Mapping
@@ -14,12 +15,16 @@ from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from ..digests import digest_rows
 from ..features import FeatureError, FeatureSource, ModalityFeatures, as_features, read_features
 from ..triples import MultimodalTriplesFactory, check_modality_name, labels_by_id, read_label_ids
+from ..typing import LongTensor
 from .layout import TRIPLES_NAME, BundleError
 
-__all__ = ["FeatureStorage", "describe_triples", "digest_labels", "read_triples"]
+__all__ = ["FeatureStorage", "are_ids", "describe_triples", "digest_labels", "read_triples"]
 
 #: Whether a bundle has the features, or only says where they are.
 FeatureStorage: TypeAlias = Literal["copy", "reference"]
+
+#: How much larger a file may be when it is decompressed: texts are compressed to a tenth.
+MAX_RATIO: Final = 100
 
 #: The kinds of triples factories: with labels and features, with labels, and without.
 KINDS: Final[Mapping[str, type[CoreTriplesFactory]]] = {
@@ -114,22 +119,56 @@ def _read_factory(directory: Path, description: Mapping[str, Any]) -> CoreTriple
     """Read a triples factory without features; PyKEEN would unpickle the file beside them."""
     path = directory / TRIPLES_NAME
     kwargs: dict[str, Any] = {"create_inverse_triples": description["create_inverse_triples"]}
+    sizes = {name: description[name] for name in ("num_entities", "num_relations")}
     try:
-        data = pandas.read_csv(path / CoreTriplesFactory.triples_file_name, sep="\t", dtype="int64").to_numpy(copy=True)
+        numbers = path / CoreTriplesFactory.triples_file_name
+        _check_size(numbers)
+        data = torch.from_numpy(pandas.read_csv(numbers, sep="\t", dtype="int64").to_numpy(copy=True))
+        if data.shape != (description["num_triples"], 3) or not are_ids(data, *sizes.values()):
+            raise BundleError(
+                f"The training triples in {numbers} have changed since the bundle was written: those were "
+                f"{description['num_triples']} of {sizes['num_entities']} entities and {sizes['num_relations']} "
+                f"relations."
+            )
         if description["kind"] == "ids":
-            sizes = {name: description[name] for name in ("num_entities", "num_relations")}
-            return CoreTriplesFactory(torch.from_numpy(data), **sizes, **kwargs)
-        return TriplesFactory(
-            torch.from_numpy(data),
-            read_label_ids(path / f"{TriplesFactory.file_name_entity_to_id}.tsv.gz"),
-            read_label_ids(path / f"{TriplesFactory.file_name_relation_to_id}.tsv.gz"),
-            **kwargs,
-        )
+            return CoreTriplesFactory(data, **sizes, **kwargs)
+        names = (TriplesFactory.file_name_entity_to_id, TriplesFactory.file_name_relation_to_id)
+        labels = [_read_labels(path / f"{name}.tsv.gz", size) for name, size in zip(names, sizes.values(), strict=True)]
+        return TriplesFactory(data, *labels, **kwargs)
+    except BundleError:
+        raise
     except FileNotFoundError as error:
         raise BundleError(f"The bundle {directory} is incomplete: {error.filename} is missing.") from error
     except Exception as error:
         # readers of damaged files raise almost anything
         raise BundleError(f"The training triples in {path} are damaged: {error!r}") from error
+
+
+def _check_size(path: Path) -> None:
+    """Check that a compressed file is not much larger than it seems to be."""
+    limit, size = MAX_RATIO * path.stat().st_size + MAX_RATIO**2, 0
+    with gzip.open(path) as file:
+        while chunk := file.read(2**20):
+            size += len(chunk)
+            if size > limit:
+                raise BundleError(f"{path} is damaged: it has more than {limit:,} bytes when it is decompressed.")
+
+
+def _read_labels(path: Path, num: int) -> dict[str, int]:
+    """Read the IDs of labels, and check that they are all below a number, and the last one is there."""
+    _check_size(path)
+    labels = read_label_ids(path)
+    ids = set(labels.values())
+    # IDs without a label get a name each
+    if len(ids) < len(labels) or min(ids) < 0 or max(ids) != num - 1 or num > MAX_RATIO * (len(ids) + MAX_RATIO):
+        raise BundleError(f"The labels or their IDs in {path} have changed since the bundle was written.")
+    return labels
+
+
+def are_ids(triples: LongTensor, num_entities: int, num_relations: int) -> bool:
+    """Return whether triples, shape: ``(num, 3)``, are of so many entities and relations."""
+    limits = torch.tensor([num_entities, num_relations, num_entities])
+    return not triples.is_floating_point() and bool(((triples >= 0) & (triples < limits)).all())
 
 
 def _read_modality(description: Mapping[str, Any], source: FeatureSource, labels: list[str]) -> ModalityFeatures:

@@ -6,6 +6,7 @@ cf. :data:`pykeen_adamf.experiments.data.OPTIONS`.
 """
 
 import inspect
+import os
 from collections.abc import Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -16,10 +17,11 @@ from pykeen.nn import interaction_resolver
 from pykeen.pipeline import api
 from pykeen.utils import flatten_dictionary, load_configuration
 
+from ..pipeline_checks import training_parameters
+from ..plain_files import check_plain, read_json
 from ..presets import list_presets, preset_path
 from ..signatures import constructor_parameters
 from ..suggestions import lookup, suggest
-from ..training.slcwa import SamplingTrainingLoop
 from .data import OPTIONS
 
 __all__ = ["check_configuration", "describe_differences", "merge", "read_configuration", "read_sections"]
@@ -33,6 +35,18 @@ FIXED: Final[Mapping[str, Any]] = {
     "use_testing_data": True,
     "filter_validation_when_testing": True,
     "evaluation_fallback": False,
+}
+
+#: How many values a configuration may have; one in YAML may refer to itself again and again.
+MAX_VALUES: Final = 100_000
+
+#: The whole numbers, by where they are under ``pipeline``, and the smallest that each may be.
+WHOLE_NUMBERS: Final[Mapping[tuple[str, ...], int]] = {
+    ("random_seed",): 0,
+    ("epochs",): 0,
+    ("training_kwargs", "num_epochs"): 0,
+    ("training_kwargs", "batch_size"): 1,
+    ("training_kwargs", "sub_batch_size"): 1,
 }
 
 #: The parameters of datasets that name files, which may be relative to a configuration.
@@ -57,14 +71,20 @@ def read_configuration(what: str | Path) -> dict[str, Any]:
     :raises ValueError: if there is no such file or preset, or it cannot be read, or anything in it is unknown
     """
     path = Path(what)
-    if not path.is_file():
+    # unlike the method of a path, this takes names of any length
+    if not os.path.isfile(path):  # noqa: PTH113
         known = list_presets()
         if str(what).lower() not in map(str.lower, known):
             hint = suggest(str(what), known)
             raise ValueError(f"There is no file {path}, and no preset of that name: {', '.join(known)}.{hint}")
         path = preset_path(str(what))
     content = read_sections(path)
-    check_configuration(content, path)
+    try:
+        check_configuration(content, path)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{path} has something of another type than it should be: {error}. Correct the file."
+        ) from error
     kwargs = content["pipeline"].get("dataset_kwargs") or {}
     for key in kwargs.keys() & FILES:
         kwargs[key] = _resolve_paths(kwargs[key], path.absolute().parent)
@@ -78,7 +98,7 @@ def _resolve_paths(value: Any, directory: Path) -> Any:
         return {key: x if key in names else _resolve_paths(x, directory) for key, x in value.items()}
     if isinstance(value, list):
         return [_resolve_paths(x, directory) for x in value]
-    is_there = isinstance(value, str) and (directory / value).exists()
+    is_there = isinstance(value, str) and os.path.exists(directory / value)  # noqa: PTH110
     return str((directory / value).resolve()) if is_there else value
 
 
@@ -100,11 +120,25 @@ def check_configuration(content: Mapping[str, Any], path: str | Path) -> None:
     for name in pipeline.get("training_kwargs") or {}:
         if name.startswith("checkpoint"):
             raise ValueError(f"{path} has training_kwargs with {name!r}, but a run has its own checkpoint. Remove it.")
+    if not isinstance(pipeline["dataset"], str):
+        raise ValueError(f"{path} has the dataset {pipeline['dataset']!r}, which is no name. Correct the file.")
+    _check_numbers(path, pipeline)
     _check_evaluation(path, pipeline)
     _check_names(path, content.get("data"), OPTIONS, "the section 'data'")
     if pipeline.get("model") is None and pipeline.get("interaction") is None:
         raise ValueError(f"{path} has no model. Add its name.")
     _check_parts(path, pipeline)
+
+
+def _check_numbers(path: str | Path, pipeline: Mapping[str, Any]) -> None:
+    for names, smallest in WHOLE_NUMBERS.items():
+        value: Any = pipeline
+        for name in names:
+            value = (value or {}).get(name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < smallest):
+            raise ValueError(
+                f"{path} has {names[-1]}: {value!r}, which is no whole number of at least {smallest}. Correct the file."
+            )
 
 
 def _check_parts(path: str | Path, pipeline: Mapping[str, Any]) -> None:
@@ -121,12 +155,7 @@ def _check_parts(path: str | Path, pipeline: Mapping[str, Any]) -> None:
         if options := pipeline.get(f"{name}_kwargs"):
             _check_names(path, options, constructor_parameters(cls), f"{cls.__name__}, the {name},")
         if name == "training_loop":
-            # each class passes what it does not know on to the next one; ours take options of the sampler, too
-            methods = [base.__dict__["train"] for base in cls.__mro__ if "train" in base.__dict__]
-            known = {x for method in methods for x in inspect.signature(method).parameters}
-            if issubclass(cls, SamplingTrainingLoop):
-                samplers = RESOLVERS["negative_sampler"].lookup_dict.values()
-                known = known.union(*map(constructor_parameters, samplers))
+            known = training_parameters(cls)
             _check_names(path, pipeline.get("training_kwargs"), known, f"the training of {cls.__name__}")
 
 
@@ -136,7 +165,11 @@ def read_sections(path: Path) -> dict[str, Any]:
     :raises ValueError: if it cannot be read, anything is of another type, or PyKEEN's pipeline does not have it
     """
     try:
-        content = load_configuration(path)
+        if path.suffix == ".json":
+            content = read_json(path, numbers="infinite", max_values=MAX_VALUES)
+        else:
+            content = load_configuration(path)
+            check_plain(content, numbers="infinite", max_values=MAX_VALUES)
     # YAML's errors are none of Python's own
     except Exception as error:
         raise ValueError(f"{path} cannot be read: {error}. Correct the file.") from error

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from ..atomic import written_atomically
 from ..evaluation import read_ranks
+from ..plain_files import read_json
 from ..typing import NumpyArray
 from .configuration import FILES, describe_differences
 
@@ -115,7 +116,10 @@ class RunFolder:
 
     def read_configuration(self) -> dict[str, Any]:
         """Return what was asked for."""
-        return _read(self.configuration)
+        content = _read(self.configuration)
+        if not isinstance(content.get("pipeline"), dict):
+            raise ValueError(f"{self.configuration} is no configuration of a run. Remove the folder, and run it again.")
+        return content
 
     def _compare(self, configuration: Mapping[str, Any], without: Collection[str] = (*FILES, "cache_root")) -> str:
         """Say what decides and is different from the configuration in the folder, or nothing.
@@ -152,7 +156,7 @@ class RunFolder:
 
     def read_error(self) -> str | None:
         """Return why the last attempt has failed, or ``None`` if it has not."""
-        return str(_read(self.error)["error"]) if self.error.exists() else None
+        return str(_read(self.error).get("error")) if self.error.exists() else None
 
     def finish(self, result: Mapping[str, Any], ranks: Mapping[str, NumpyArray]) -> None:
         """Write what has come out: the metrics with whatever else is to be known, and the triples with their ranks."""
@@ -185,7 +189,8 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        # losses may be no numbers
+        content = read_json(path, numbers="any")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}. Remove the folder, and run it again.") from error
     if not isinstance(content, dict):

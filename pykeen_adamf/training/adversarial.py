@@ -15,6 +15,7 @@ from ..models import supports_synthetic_scoring
 from ..optimizers import prefer_fused
 from ..typing import SyntheticKind
 from .adversarial_step import AdversarialStepLoop
+from .checkpoint_checks import PerEpoch
 from .configuration import describe
 from .generators import Synthesizer, TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
@@ -131,7 +132,7 @@ class AdversarialTrainingLoop(AdversarialStepLoop):
         self._reset_generators()
 
     def extra_state(self) -> dict[str, Any]:  # noqa: D102
-        return {"generators": self.generators.state_dict(), "losses": self.adversarial_losses_per_epoch}
+        return {"generators": self.generators.state_dict(), "losses": PerEpoch(self.adversarial_losses_per_epoch)}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
         self.generators.load_state_dict(state["generators"])

@@ -1,11 +1,10 @@
 """Checkpoint files: written atomically, and read without executing anything."""
 
-import pickle
 import random
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +12,13 @@ import numpy
 import torch
 from pykeen.lr_schedulers import LRScheduler
 from pykeen.training.training_loop import CheckpointMismatchError
+from torch.optim import Optimizer
 
 from ..atomic import written_atomically
 
 __all__ = [
     "get_random_state",
+    "is_checkpoint",
     "load_schedule",
     "load_tensors",
     "read_checkpoint",
@@ -27,16 +28,26 @@ __all__ = [
 ]
 
 #: The version of the format.
-FORMAT: Final = 1
+FORMAT: Final = 2
 KEY_FORMAT: Final = "pykeen_adamf_checkpoint"
 
 
 def to_plain(value: Any) -> Any:
-    """Turn numbers of NumPy, and containers with such, into what can be read without executing anything."""
+    """Turn a state into what can be read without executing anything.
+
+    :param value: Nested dictionaries and sequences of tensors, numbers, also of NumPy, optimizers, and random number
+        generators.
+    """
+    if isinstance(value, Optimizer):
+        state = value.state_dict()
+        # that a parameter has nothing, since it has no gradients, is told from what is lost
+        return to_plain({**state, "state": {i: {} for i in _parameters(state)} | state["state"]})
+    if isinstance(value, torch.Generator):
+        return value.get_state()
     if isinstance(value, Mapping):
         return {key: to_plain(x) for key, x in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)([to_plain(x) for x in value])
+        return (list if isinstance(value, list) else tuple)(to_plain(x) for x in value)
     if isinstance(value, numpy.ndarray):
         return torch.from_numpy(value.copy())
     return value.item() if isinstance(value, numpy.generic) else value
@@ -51,9 +62,33 @@ def load_schedule(scheduler: LRScheduler | None, state: Mapping[str, Any] | None
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state of tensors, numbers, strings, and containers with such; atomically."""
+    """Write a state, cf. :func:`to_plain`, atomically.
+
+    :raises OSError: if there is no space for it; what was there before is kept
+    """
+    content = {KEY_FORMAT: FORMAT, **to_plain(state)}
     with written_atomically(path) as temporary:
-        torch.save({KEY_FORMAT: FORMAT, **to_plain(state)}, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:
+            # what torch says is where in its own code something went wrong
+            raise OSError(f"The checkpoint {path} cannot be written: free some space, and train again.") from error
+
+
+def _parameters(state: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of the parameters of an optimizer's state."""
+    return [i for group in state["param_groups"] for i in group["params"]]
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Return whether a file was written by :func:`write_checkpoint`, as far as its name for the format says."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = [name for name in file.namelist() if name.endswith("/data.pkl")]
+            return any(KEY_FORMAT.encode() in file.read(name) for name in names)
+    except Exception:
+        # readers of damaged files raise almost anything
+        return False
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
@@ -63,20 +98,29 @@ def load_tensors(path: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            # torch does not look at checksums
-            damaged = file.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+            _check_archive(file, path.stat().st_size)
         content = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:
+        # readers of damaged files raise almost anything
         raise CheckpointMismatchError(
-            f"{path} is no checkpoint of modality adversarial training: it is damaged, written by another training "
+            f"{path} is no checkpoint of a training loop of pykeen-adamf: it is damaged, written by another training "
             f"loop, or has more than numbers in it, which is not executed. Choose another checkpoint_name, or remove "
             f"the file to start anew."
         ) from error
     if not isinstance(content, dict):
         raise CheckpointMismatchError(f"{path} is no checkpoint. Choose another checkpoint_name.")
     return content
+
+
+def _check_archive(file: zipfile.ZipFile, size: int) -> None:
+    """Check what torch does not look at: that names are unique, nothing is larger than the file, and all checksums."""
+    entries = file.infolist()
+    if len({x.filename for x in entries}) < len(entries) or sum(x.file_size for x in entries) > size:
+        raise zipfile.BadZipFile("its directory is wrong")
+    if (damaged := file.testzip()) is not None:
+        raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -86,12 +130,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     state = load_tensors(path)
     found = state.pop(KEY_FORMAT, None)
-    if found != FORMAT:
+    if found == 1:
+        # what is damaged is found when it is compared with what it is to be loaded into
+        with suppress(AttributeError, LookupError, TypeError):
+            _complete_optimizers(state)
+    elif found != FORMAT:
         raise CheckpointMismatchError(
             f"{path} has the format {found}, but this version of pykeen-adamf reads and writes {FORMAT}. Choose "
             f"another checkpoint_name, or use the version that wrote it."
         )
     return state
+
+
+def _complete_optimizers(state: Mapping[str, Any]) -> None:
+    """Add parameters without gradients, which optimizers of the first format left out."""
+    extra = state.get("extra")
+    generators = extra.get("generators") if isinstance(extra, dict) else None
+    for owner in (state, extra, generators):
+        optimizer = owner.get("optimizer") if isinstance(owner, Mapping) else None
+        if isinstance(optimizer, dict) and optimizer.keys() == {"state", "param_groups"}:
+            optimizer["state"] = {i: {} for i in _parameters(optimizer)} | optimizer["state"]
 
 
 def get_random_state() -> dict[str, Any]:

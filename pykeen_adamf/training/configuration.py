@@ -144,11 +144,16 @@ def describe_run(
     }
 
 
-def check_configuration(path: Path, stored: Mapping[str, str], current: Mapping[str, str]) -> None:
+def check_configuration(path: Path, stored: Any, current: Mapping[str, str]) -> None:
     """Check that the checkpoint at a path is from a run like the current one, cf. :func:`describe_run`.
 
     :raises CheckpointMismatchError: if they differ; the message says where
     """
+    if not isinstance(stored, Mapping) or not all(isinstance(x, str) for pair in stored.items() for x in pair):
+        raise CheckpointMismatchError(
+            f"The checkpoint {path} is damaged: it does not say what it was written with. Choose another "
+            f"checkpoint_name, or remove the file to start anew."
+        )
     differences = [
         "{} ({} there, {} here)".format(name, *_contrast(stored.get(name, "nothing"), current.get(name, "nothing")))
         for name in sorted({*stored, *current})

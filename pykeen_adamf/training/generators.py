@@ -238,12 +238,12 @@ class TrainableGenerators:
             self.synthesizer.requires_grad_(False)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the complete state."""
+        """Return the complete state, cf. :func:`.checkpoint_file.to_plain`."""
         return {
             "synthesizer": self.synthesizer.state_dict(),
-            "random_state": self.synthesizer.random_state.get_state(),
+            "random_state": self.synthesizer.random_state,
             "device": self.synthesizer.random_state.device.type,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer,
             "lr_scheduler": None if self.lr_scheduler is None else self.lr_scheduler.state_dict(),
         }
 

@@ -48,7 +48,7 @@ class LearnedNegativesTrainingLoop(SamplingTrainingLoop):
         self.chooser_optimizer.zero_grad()
 
     def extra_state(self) -> dict[str, Any]:  # noqa: D102
-        return {self.chooser_name: self.chooser.state_dict(), "optimizer": self.chooser_optimizer.state_dict()}
+        return {self.chooser_name: self.chooser.state_dict(), "optimizer": self.chooser_optimizer}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: D102
         self.chooser.load_state_dict(state[self.chooser_name])

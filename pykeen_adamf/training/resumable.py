@@ -12,16 +12,19 @@ import torch
 from class_resolver import HintOrType
 from pykeen.constants import PYKEEN_CHECKPOINTS
 from pykeen.stoppers import EarlyStopper, NopStopper, Stopper
-from pykeen.training import TrainingLoop, training_loop_resolver
+from pykeen.training import LCWATrainingLoop, TrainingLoop, training_loop_resolver
 from pykeen.training.callbacks import MultiTrainingCallback
+from pykeen.training.training_loop import CheckpointMismatchError
 from pykeen.triples import CoreTriplesFactory
 from pykeen.utils import get_batchnorm_modules
 from torch import nn
 from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
+from .checkpoint_checks import PerEpoch, check_state, compare_random_states
 from .checkpoint_file import (
     get_random_state,
+    is_checkpoint,
     load_schedule,
     load_tensors,
     read_checkpoint,
@@ -30,9 +33,10 @@ from .checkpoint_file import (
     write_checkpoint,
 )
 from .configuration import check_configuration, describe_run
+from .labels import check_labels
 from .step import StepTrainingLoop
 
-__all__ = ["ResumableTrainingLoop", "check_checkpoint"]
+__all__ = ["ResumableTrainingLoop", "check_checkpoint", "refuse_checkpoint"]
 
 
 def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwargs: Mapping[str, Any]) -> None:
@@ -46,6 +50,18 @@ def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwar
     path = Path(training_kwargs.get("checkpoint_directory") or PYKEEN_CHECKPOINTS) / name
     if path.is_file():
         read_checkpoint(path)
+
+
+def refuse_checkpoint(training_loop: TrainingLoop[Any], path: str | Path, **kwargs: Any) -> None:
+    """Refuse a checkpoint of this package's loops for another one of PyKEEN.
+
+    :raises CheckpointMismatchError: if it is one
+    """
+    if is_checkpoint(Path(path)):
+        raise CheckpointMismatchError(
+            f"{path} is a checkpoint of a training loop of pykeen-adamf, and {type(training_loop).__name__} is another "
+            f"one. Use the loop that wrote it, or another checkpoint_name to start anew."
+        )
 
 
 class ResumableTrainingLoop(StepTrainingLoop):
@@ -78,8 +94,20 @@ class ResumableTrainingLoop(StepTrainingLoop):
     #: the size of sub-batches in use, which PyKEEN only searches when training starts
     _sub_batch_size: int | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Initialize the training loop, with the parameters of :class:`pykeen.training.TrainingLoop`.
+
+        :raises ValueError: if there is only one entity
+        """
+        super().__init__(*args, **kwargs)
+        if self.model.num_entities < 2:
+            raise ValueError(
+                "The graph has only one entity, so that there is nothing for a model to tell apart. Add triples with "
+                "other entities."
+            )
+
     def extra_state(self) -> dict[str, Any]:
-        """Return the state of what a subclass trains beside the model, as of now."""
+        """Return the state of what a subclass trains beside the model, as of now, cf. :func:`.to_plain`."""
         return {}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:
@@ -110,6 +138,8 @@ class ResumableTrainingLoop(StepTrainingLoop):
                 "With a checkpoint, a batch_size must be given: PyKEEN would search for one when training is "
                 "continued, and reset the model for it."
             )
+        if isinstance(self, LCWATrainingLoop):
+            check_labels(self, triples_factory)
         self._arguments, self._triples_factory = arguments, triples_factory
         self._stopper, self._best_path, self._is_resumed = arguments.get("stopper"), None, False
         self._configuration = None
@@ -192,26 +222,32 @@ class ResumableTrainingLoop(StepTrainingLoop):
         assert self.optimizer is not None
         if self._best_path is not None and Path(path) == self._best_path:
             # the stopper has found a new best model; nothing else of it is needed later
-            extra = {} if self.companion is None else dict(self.companion.state_dict())
-            best = {"epoch": self._epoch, "model": self._model_state(), "extra": extra}
-            torch.save(to_plain(best), path)
+            torch.save(to_plain(self._best_state()), path)
             return
-        state = {
+        best = load_tensors(self._best_path) if self._best_path and self._best_path.is_file() else None
+        write_checkpoint(Path(path), self._state() | {"best": best})
+
+    def _state(self) -> dict[str, Any]:
+        """Return all that is in a checkpoint but the best model."""
+        return {
             "configuration": dict(self._describe()),
             "epoch": self._epoch,
             # the names under which PyKEEN looks for it
             "random_seed": self.model._random_seed,
-            "losses": self.losses_per_epochs,
+            "losses": PerEpoch(self.losses_per_epochs),
             "sub_batch_size": self._sub_batch_size,
             "model": self._model_state(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer,
             "lr_scheduler": None if self.lr_scheduler is None else self.lr_scheduler.state_dict(),
             "extra": self.extra_state(),
             "random": get_random_state(),
             "stopper_dict": {} if self._stopper is None else dict(self._stopper.get_summary_dict()),
-            "best": load_tensors(self._best_path) if self._best_path and self._best_path.is_file() else None,
         }
-        write_checkpoint(Path(path), state)
+
+    def _best_state(self) -> dict[str, Any]:
+        """Return what belongs to the best model of an early stopper."""
+        extra = {} if self.companion is None else dict(self.companion.state_dict())
+        return {"epoch": self._epoch, "model": self._model_state(), "extra": extra}
 
     def _load_state(
         self, path: Any, triples_factory: CoreTriplesFactory | None = None
@@ -221,16 +257,38 @@ class ResumableTrainingLoop(StepTrainingLoop):
             self._load_best(load_tensors(path))
             return None, None
         state = read_checkpoint(path)
-        check_configuration(path, state["configuration"], self._describe())
+        self._check_state(path, state)
+        try:
+            return self._load_checked(state)
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointMismatchError(
+                f"The checkpoint {path} is damaged: {error}. Choose another checkpoint_name, or remove the file to "
+                f"start anew."
+            ) from error
+
+    def _check_state(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Check that a state is one of this loop and complete, before anything of it is loaded."""
+        check_configuration(path, state.get("configuration"), self._describe())
+        present = self._state()
+        if isinstance(self._stopper, EarlyStopper):
+            present["stopper_dict"]["results"] = PerEpoch()
+        best = None if state.get("best") is None else self._best_state()
+        # the configuration has been compared already
+        present |= {"configuration": state["configuration"], "random": compare_random_states, "best": best}
+        check_state(path, state, present)
+        epoch, losses, size = state["epoch"], len(state["losses"]), state["sub_batch_size"]
+        if epoch != losses or not (size is None or (isinstance(size, int) and size > 0)):
+            raise CheckpointMismatchError(
+                f"The checkpoint {path} is damaged: it has {losses:,} losses of {epoch:,} epochs, with sub-batches of "
+                f"{size}. Choose another checkpoint_name, or remove the file to start anew."
+            )
+
+    def _load_checked(self, state: Mapping[str, Any]) -> tuple[Path | None, int | None]:
         assert self.optimizer is not None
         self._epoch, self._is_resumed = state["epoch"], True
         self.losses_per_epochs, self._sub_batch_size = state["losses"], state["sub_batch_size"]
         self._load_model(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for group in self.optimizer.param_groups:
-            for parameter in group["params"]:
-                # of an optimizer without any state, PyKEEN would think that it was never used
-                self.optimizer.state[parameter]
         load_schedule(self.lr_scheduler, state["lr_scheduler"])
         self.load_extra_state(state["extra"])
         best, best_path = state["best"], None

@@ -241,7 +241,7 @@ def test_exchanged_labels(bundle):
         (lambda x: x["loss"]["kwargs"].update(margin=1.0), "does not score as it did"),
         (lambda x: x["loss"].update(name="magic"), "no loss named 'magic' here"),
         (lambda x: x["loss"]["kwargs"].update(magic=1), "NSSALoss does not take these arguments"),
-        (lambda x: x.pop("loss"), "damaged: KeyError"),
+        (lambda x: x.pop("loss"), "damaged: its 'loss' is missing, or no dict"),
         (lambda x: x.update(triples=[]), "damaged"),
         (lambda x: x.update(model_kwargs=3), "damaged"),
         (lambda x: x["tables_of_features"].update(loss="float32"), "damaged"),

@@ -3,15 +3,14 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from pykeen_adamf.encoders import encode, encode_source, read_folder
+from pykeen_adamf.encoders import encode, read_folder
 from pykeen_adamf.encoders.partial import PartialResult
 
-from .cases import PixelEncoder, make_folder, save_image
+from .cases import PixelEncoder, make_folder
 from .killed import BATCH_SIZE, POINTS
 
 ROOT = Path(__file__).parents[2]
@@ -55,29 +54,3 @@ def test_killed(killed, point, tmp_path):
     assert (report.num_resumed > 0) == (list(POINTS).index(point) > 3)
     # problems are remembered, too
     assert [problem.entity for problem in report.problems] == ["broken"]
-
-
-@pytest.mark.slow
-def test_command_is_killed(tmp_path):
-    """The real command with a real encoder, from outside, at any time."""
-    for i in range(60):
-        save_image(tmp_path / "images" / f"e{i}.png", seed=i, width=300, height=200)
-    output, fresh = tmp_path / "features.safetensors", tmp_path / "fresh.safetensors"
-    arguments = ["encode", "images", "--encoder", "descriptor", "--batch-size", "3", "--no-progress", "--dim", "5"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from pykeen_adamf.cli import main; main()", *arguments, "--output", output.name],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-    )
-    journal = PartialResult.directory_of(output) / "journal"
-    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() != 0
-    report, expected = (
-        encode_source(tmp_path / "images", path, "descriptor", batch_size=3, dim=5, progress=False)
-        for path in (output, fresh)
-    )
-    assert 0 < report.num_resumed < 60
-    assert expected.num_resumed == 0
-    assert output.read_bytes() == fresh.read_bytes()

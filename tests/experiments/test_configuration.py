@@ -1,6 +1,7 @@
 """Files with configurations of runs."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from pykeen.utils import flatten_dictionary
@@ -70,6 +71,15 @@ def small(**pipeline):
             small(training_kwargs={"checkpoint_name": "x"}),
             "'checkpoint_name', but a run has its own checkpoint. Remove",
         ),
+        (small(dataset=[1]), r"has the dataset \[1\], which is no name"),
+        (small(dataset_kwargs={"directory": "x" * 9999}, model=5), "has the model 5"),
+        (small(training_kwargs={"num_epochs": "ten"}), "has num_epochs: 'ten', which is no whole number of at least 0"),
+        (small(training_kwargs={"batch_size": 0}), "has batch_size: 0, which is no whole number of at least 1"),
+        (small(random_seed=-1), "has random_seed: -1"),
+        (small(model_kwargs={"embedding_dim": 10**30}), "a whole number of 100 bits"),
+        ("[" * 100_000, "nested deeper than 64 levels"),
+        ('{"pipeline": {}, "pipeline": {}}', "has 'pipeline' twice"),
+        ('{"pipeline": {"random_seed": NaN}}', "has nan"),
     ],
 )
 def test_refusals(path, content, message):
@@ -78,6 +88,31 @@ def test_refusals(path, content, message):
     with pytest.raises(ValueError, match=message) as info:
         read_configuration(path)
     assert str(path) in str(info.value)
+
+
+def test_not_utf8(path):
+    path.write_bytes(b'{"pipeline": {"dataset": "\xff"}}')
+    with pytest.raises(ValueError, match=r"own\.json cannot be read: .*utf-8"):
+        read_configuration(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a: &a [1, 1, 1]\n" + "".join(f"{y}: &{y} [*{x}, *{x}, *{x}, *{x}]\n" for x, y in pairwise("abcdefghijk")),
+            "more than 100,000 values",
+        ),
+        ("a: &a [*a]", "nested deeper"),
+        ("1: 2", "has the key 1, which is no text"),
+        ("a: 2024-01-01", "has a date, which JSON does not have"),
+    ],
+)
+def test_endless_yaml(path, text, message):
+    """Few lines may stand for more than there is memory for."""
+    path = write_configuration(path.with_suffix(".yaml"), text)
+    with pytest.raises(ValueError, match=rf"own\.yaml cannot be read: .*{message}"):
+        read_configuration(path)
 
 
 def test_no_such_file(tmp_path):

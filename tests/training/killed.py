@@ -19,7 +19,7 @@ from pykeen.training.callbacks import TrainingCallback
 from pykeen_adamf import atomic
 from pykeen_adamf.models import AdaMF
 from pykeen_adamf.training import MATTrainingLoop, OneVsAllMATTrainingLoop, OneVsAllTrainingLoop, checkpoint_file
-from pykeen_adamf.training.checkpoint_file import get_random_state
+from pykeen_adamf.training.checkpoint_file import get_random_state, to_plain
 
 from ..cases import make_factory
 from .cases import REGULARIZED, SAMPLER, make_loop
@@ -142,7 +142,7 @@ def run(directory: Path, case: str, output: Path, kill_at: int | None = None) ->
         stopper=dict(stopper.get_summary_dict()),
         random=get_random_state(),
     )
-    torch.save(state, output)
+    torch.save(to_plain(state), output)
     return events.names
 
 

@@ -1,0 +1,206 @@
+"""What is in a checkpoint, compared with what it is about to be loaded into."""
+
+import inspect
+import random
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from pykeen.training.training_loop import CheckpointMismatchError
+from torch.optim import Optimizer
+
+from .checkpoint_file import get_random_state
+
+__all__ = ["PerEpoch", "check_state", "compare_random_states"]
+
+#: How many differences a message names.
+MAX_DIFFERENCES: Final = 3
+
+#: How many bytes the states of generators have on devices, and how many positions NumPy's has.
+GENERATOR_SIZES: Final = frozenset({16, 5056})
+NUMPY_POSITIONS: Final = 625
+
+
+class PerEpoch(list[Any]):
+    """Numbers, or numbers by name, of each epoch, of which a checkpoint may have more than there are here."""
+
+
+def check_state(path: Path, stored: Any, present: Mapping[str, Any]) -> None:
+    """Check that a state can be loaded into what is here: it is complete, and has the same types and shapes.
+
+    Fused optimizers, e.g., do not look at shapes, and would write where they must not.
+
+    :param path: The file that the state is from.
+    :param stored: The state.
+    :param present: What the state is to be loaded into, as it is written into a checkpoint: nested dictionaries and
+        sequences of tensors, numbers, optimizers and random number generators; or functions that say differences.
+    :raises CheckpointMismatchError: if anything is missing, or is another thing; the message says what
+    """
+    if differences := list(islice(_compare(stored, present, ""), MAX_DIFFERENCES + 1)):
+        more = "; and more" if len(differences) > MAX_DIFFERENCES else ""
+        raise CheckpointMismatchError(
+            f"The checkpoint {path} is damaged: {'; '.join(differences[:MAX_DIFFERENCES])}{more}. Choose another "
+            f"checkpoint_name, or remove the file to start anew."
+        )
+
+
+def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
+    """Say what is different in a part of a state."""
+    if inspect.isroutine(present):
+        yield from present(stored, name)
+    elif isinstance(present, Optimizer):
+        yield from _compare_optimizers(stored, present, name)
+    elif isinstance(present, torch.Generator):
+        yield from _compare_generators(stored, present, name)
+    elif isinstance(present, torch.Tensor):
+        yield from _compare_tensors(stored, present, name)
+    elif isinstance(present, Mapping):
+        yield from _compare_mappings(stored, present, name)
+    elif isinstance(present, list | tuple):
+        yield from _compare_sequences(stored, present, name)
+    elif not _is_alike(stored, present):
+        yield f"{name} is {_kind(stored)} rather than {_kind(present)}"
+
+
+def _is_alike(stored: Any, present: Any) -> bool:
+    """Return whether one simple value may take the place of another."""
+    if present is None:
+        # what is not known yet
+        return stored is None or isinstance(stored, int | float)
+    if isinstance(present, bool):
+        return isinstance(stored, bool)
+    if isinstance(present, int | float):
+        return isinstance(stored, int | float) and not isinstance(stored, bool)
+    return isinstance(stored, type(present))
+
+
+def _compare_mappings(stored: Any, present: Mapping[Any, Any], name: str) -> Iterator[str]:
+    if not isinstance(stored, Mapping):
+        yield f"{name or 'it'} is {_kind(stored)} rather than a dictionary"
+        return
+    for key, x in present.items():
+        full = f"{name}.{key}".lstrip(".")
+        if key in stored:
+            yield from _compare(stored[key], x, full)
+        else:
+            yield f"{full} is missing"
+    yield from (f"{name or 'it'} has an unknown {key!r}" for key in stored if key not in present)
+
+
+def _compare_sequences(stored: Any, present: list[Any] | tuple[Any, ...], name: str) -> Iterator[str]:
+    if not isinstance(stored, list | tuple):
+        yield f"{name} is {_kind(stored)} rather than a list"
+    elif isinstance(present, PerEpoch):
+        values = [x for epoch in stored for x in (epoch.values() if epoch and isinstance(epoch, Mapping) else [epoch])]
+        if not all(_is_alike(x, 0.0) for x in values):
+            yield f"{name} has something else than numbers"
+    elif len(stored) != len(present):
+        yield f"{name} has {len(stored):,} parts rather than {len(present):,}"
+    else:
+        for i, (x, y) in enumerate(zip(stored, present, strict=True)):
+            yield from _compare(x, y, f"{name}.{i}")
+
+
+def _compare_tensors(stored: Any, present: torch.Tensor, name: str) -> Iterator[str]:
+    if type(stored) is not torch.Tensor or stored.layout != torch.strided or stored.device.type != "cpu":
+        yield f"{name} is {_kind(stored)} rather than a tensor"
+    elif stored.shape != present.shape:
+        yield f"{name} has the shape {tuple(stored.shape)} rather than {tuple(present.shape)}"
+    elif stored.dtype != present.dtype:
+        yield f"{name} has the data type {stored.dtype} rather than {present.dtype}"
+    elif not stored.is_contiguous() and stored.stride() != present.stride():
+        # rows may share their memory
+        yield f"{name} has the strides {stored.stride()} rather than {present.stride()}"
+
+
+def _compare_optimizers(stored: Any, present: Optimizer, name: str) -> Iterator[str]:
+    """Compare with what an optimizer has after a step, of which parameters without gradients have nothing."""
+    options = present.state_dict()["param_groups"]
+    states = stored.get("state") if isinstance(stored, Mapping) else None
+    differences = list(_compare_mappings(stored, {"state": states, "param_groups": options}, name))
+    if differences or not isinstance(states, Mapping):
+        yield from differences or [f"{name}.state is {_kind(states)} rather than a dictionary"]
+        return
+    for i, (there, here) in enumerate(zip(stored["param_groups"], options, strict=True)):
+        if there["params"] != here["params"]:
+            yield f"{name}.param_groups.{i} is of other parameters"
+        yield from _try(partial(_make_like, present), there, f"{name}.param_groups.{i}")
+    parameters = [x for group in present.param_groups for x in group["params"]]
+    expected = {x.dtype: _state_after_step(present, x) for x in parameters}
+    full = {i: {key: x if y is None else y for key, y in expected[x.dtype].items()} for i, x in enumerate(parameters)}
+    unused = [i for i, x in states.items() if isinstance(x, Mapping) and not x]
+    yield from _compare_mappings(states, {i: {} if i in unused else x for i, x in full.items()}, f"{name}.state")
+
+
+def _make_like(optimizer: Optimizer, options: Mapping[str, Any], parameter: torch.Tensor | None = None) -> Optimizer:
+    """Make an optimizer of a small parameter, which checks its options."""
+    known = inspect.signature(type(optimizer)).parameters
+    parameter = torch.nn.Parameter(torch.zeros(1)) if parameter is None else parameter
+    return type(optimizer)([parameter], **{key: x for key, x in options.items() if key in known and key != "params"})
+
+
+def _state_after_step(optimizer: Optimizer, parameter: torch.Tensor) -> dict[str, Any]:
+    """Return what an optimizer keeps for a parameter, with ``None`` for tensors that are like the parameter."""
+    small = torch.nn.Parameter(torch.zeros(2, 3, dtype=parameter.dtype, device=parameter.device))
+    probe = _make_like(optimizer, optimizer.param_groups[0], small)
+    try:
+        small.grad = torch.zeros_like(small)
+        probe.step()
+    except RuntimeError:
+        # it takes sparse gradients only
+        small.grad = torch.zeros_like(small).to_sparse(1)
+        probe.step()
+    return {
+        key: None if isinstance(x, torch.Tensor) and x.shape == small.shape else x
+        for key, x in probe.state[small].items()
+    }
+
+
+def _compare_generators(stored: Any, present: torch.Generator, name: str) -> Iterator[str]:
+    here = present.get_state()
+    sizes = {*GENERATOR_SIZES, len(here)}
+    if type(stored) is not torch.Tensor or stored.dtype != torch.uint8 or stored.shape not in {(n,) for n in sizes}:
+        yield f"{name} is no state of a random number generator"
+    elif len(stored) == len(here):
+        yield from _try(torch.Generator(present.device).set_state, stored, name)
+
+
+def compare_random_states(stored: Any, name: str) -> Iterator[str]:
+    """Compare with the state of all global random number generators, cf. :func:`.checkpoint_file.get_random_state`."""
+    here = get_random_state()
+    # the first keeps a number only sometimes, and devices may be others
+    parts = dict.fromkeys(("python", "cuda"), _anything)
+    differences = list(_compare(stored, {**here, **parts}, name))
+    yield from differences
+    if differences:
+        return
+    yield from _try(random.Random().setstate, stored["python"], f"{name}.python")  # noqa: S311
+    yield from _try(torch.Generator().set_state, stored["torch"], f"{name}.torch")
+    algorithm, _, position, *_ = stored["numpy"]
+    if algorithm != here["numpy"][0] or not isinstance(position, int) or not 0 <= position < NUMPY_POSITIONS:
+        # NumPy would read whatever is there
+        yield f"{name}.numpy is no state of a random number generator"
+    cuda = stored["cuda"]
+    states = cuda if isinstance(cuda, list | tuple) else ()
+    if not (cuda is None or states) or not all(isinstance(x, torch.Tensor) and x.dtype == torch.uint8 for x in states):
+        yield f"{name}.cuda is {_kind(cuda)} rather than a list of states"
+
+
+def _anything(stored: Any, name: str) -> Iterator[str]:
+    """Take whatever is there."""
+    return iter(())
+
+
+def _try(function: Callable[[Any], object], value: Any, name: str) -> Iterator[str]:
+    """Say why something cannot be set."""
+    try:
+        function(value)
+    except (RuntimeError, TypeError, ValueError) as error:
+        yield f"{name} cannot be used: {error}"
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,238 @@
+"""Checkpoints of which a part is missing, or another one, are refused before anything of them is loaded."""
+
+import copy
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from pykeen.evaluation import RankBasedEvaluator
+from pykeen.stoppers import EarlyStopper
+from pykeen.training import SLCWATrainingLoop
+from pykeen.training.training_loop import CheckpointMismatchError
+
+from pykeen_adamf.training import KBGANTrainingLoop, MATTrainingLoop, MMRNSTrainingLoop, OneToNTrainingLoop
+from pykeen_adamf.training.checkpoint_file import KEY_FORMAT, get_random_state, to_plain
+
+from ..cases import make_factory
+from .cases import SAMPLER, make_loop, train
+
+#: The training loops, with all that has a state.
+SCHEDULE = dict(lr_scheduler="cosineannealingwarmrestarts", lr_scheduler_kwargs=dict(T_0=2))
+LOOPS = {
+    MATTrainingLoop: dict(generator_lr_scheduler="multistep", generator_lr_scheduler_kwargs=dict(milestones=[1, 3])),
+    KBGANTrainingLoop: dict(generator="TransE", generator_kwargs=dict(embedding_dim=3)),
+    MMRNSTrainingLoop: {},
+    OneToNTrainingLoop: {},
+}
+DROPPED = object()
+
+
+def make(cls, directory, epochs):
+    """Make a loop, and return it with what lets it train with early stopping."""
+    training, validation = make_factory(num_entities=30, num_triples=200).split(0.8, random_state=1)
+    loop = make_loop(cls, factory=training, loop_kwargs={**SCHEDULE, **LOOPS[cls]})
+    stopper = EarlyStopper(
+        model=loop.model,
+        evaluator=RankBasedEvaluator(),
+        training_triples_factory=training,
+        evaluation_triples_factory=validation,
+        frequency=1,
+        patience=9,
+        best_model_path=directory / "best.pt",
+    )
+    kwargs = dict(batch_size=64, use_tqdm=False, checkpoint_directory=directory, checkpoint_name="c.pt")
+    return loop, lambda: loop.train(training, num_epochs=epochs, stopper=stopper, **kwargs)
+
+
+def list_paths(state, path=()):
+    """Return the keys of all parts of a state."""
+    parts = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list | tuple) else ()
+    paths = [path] if path else []
+    # neither what there may be any number of, nor the many numbers of Python's generator
+    for key, x in () if path[-1:] in {("results",), ("losses",), ("python",)} else parts:
+        paths += list_paths(x, (*path, key))
+    return paths
+
+
+def get(state, path):
+    for key in path:
+        state = state[key]
+    return state
+
+
+def replace(state, path, value):
+    """Return a state in which one part is replaced, or dropped."""
+    state, key = copy.copy(state if not isinstance(state, tuple) else list(state)), path[0]
+    if len(path) > 1:
+        state[key] = replace(state[key], path[1:], value)
+    elif value is DROPPED:
+        del state[key]
+    else:
+        state[key] = value
+    return state
+
+
+def others(value):
+    """Return what is not of the kind that a value is of."""
+    yield from (DROPPED, 3 if isinstance(value, str) else "text", {"a": torch.zeros(2)}, [{}], torch.zeros(2, 5, 3))
+    if isinstance(value, torch.Tensor):
+        # a fused optimizer would read and write behind the end of these
+        yield from (value.new_zeros((1,) * max(1, value.ndim)), value.new_zeros(0), value[..., None])
+        yield from (value.double() if value.is_floating_point() else value.float(), value.to("meta"))
+        if value.numel() > 1:
+            yield value.new_zeros(1).as_strided(value.shape, (0,) * value.ndim)
+    elif isinstance(value, int | float):
+        # some whole numbers are not known yet
+        yield from ([value], None if isinstance(value, float) else "text")
+
+
+def snapshot(loop):
+    """Return a copy of all that loading a checkpoint changes."""
+    state = dict(
+        model=loop.model.state_dict(), optimizer=loop.optimizer.state_dict()["state"], extra=loop.extra_state()
+    )
+    return copy.deepcopy(to_plain({**state, "random": get_random_state(), "losses": loop.losses_per_epochs}))
+
+
+@pytest.mark.parametrize(
+    "cls", [pytest.param(x, marks=[] if x is MATTrainingLoop else pytest.mark.slow) for x in LOOPS]
+)
+def test_parts(cls, tmp_path):
+    """Whichever part is dropped, or replaced by something of another kind: it is refused, and nothing has changed."""
+    make(cls, tmp_path, 1)[1]()
+    good = torch.load(tmp_path / "c.pt")
+    rng = random.Random(0)
+    # the configuration is compared otherwise, and devices may be others
+    without = [("configuration",), (KEY_FORMAT,), ("random", "cuda"), ("random", "python"), ("extra", "losses")]
+    paths = [path for path in list_paths(good) if path[:1] not in without and path[:2] not in without]
+    loop, continue_training = make(cls, tmp_path, 2)
+    before = snapshot(loop)
+    for path in [*[path for path in paths if len(path) == 1], *rng.sample(paths, 12)]:
+        torch.save(replace(good, path, rng.choice([*others(get(good, path))])), tmp_path / "c.pt")
+        with pytest.raises(CheckpointMismatchError, match=rf"c\.pt is damaged: .*{path[0]}.*checkpoint_name"):
+            continue_training()
+        assert_equal(snapshot(loop), before)
+    torch.save(good, tmp_path / "c.pt")
+    assert len(continue_training()) == 2
+
+
+def assert_equal(a, b):
+    """Assert that nothing of a loop, or of the global randomness, has changed."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_equal(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        for x, y in zip(a, b, strict=True):
+            assert_equal(x, y)
+    else:
+        assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+@pytest.mark.parametrize("value", [{}, None, 3, {"model": 1}, "x"])
+def test_configuration(checkpoint, value):
+    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
+    path = checkpoint["checkpoint_directory"] / "c.pt"
+    torch.save({**torch.load(path), "configuration": value}, path)
+    with pytest.raises(CheckpointMismatchError, match=r"c\.pt .*(does not say|another configuration).*checkpoint_name"):
+        train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("optimizer", "param_groups", 0, "betas"), (0.9, 1e9), "Invalid beta"),
+        (("optimizer", "param_groups", 0, "lr"), -1.0, "Invalid learning rate"),
+        (("optimizer", "param_groups", 0, "params"), None, "of other parameters"),
+        (("sub_batch_size",), -1, "sub-batches of -1"),
+        (("epoch",), 10**9, "1 losses of 1,000,000,000 epochs"),
+        (("losses",), [float("nan"), 1.0], "2 losses of 1 epochs"),
+        (("random", "numpy"), 10**6, "random.numpy is no state"),
+    ],
+)
+def test_values(checkpoint, path, value, message):
+    """Numbers that nothing can be done with."""
+    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
+    file = checkpoint["checkpoint_directory"] / "c.pt"
+    state = torch.load(file)
+    if path[-1] == "params":
+        value = state["optimizer"]["param_groups"][0]["params"][::-1]
+    if path[-1] == "numpy":
+        value = (*state["random"]["numpy"][:2], value, *state["random"]["numpy"][3:])
+    torch.save(replace(state, path, value), file)
+    with pytest.raises(CheckpointMismatchError, match=message):
+        train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        *("adam", "sgd", "LazyAdam"),
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("adamw", "adagrad", "rmsprop", "nadam", "asgd")),
+    ],
+)
+def test_any_optimizer(optimizer, tmp_path):
+    """Whatever an optimizer keeps is expected of it."""
+    factory = make_factory()
+    kwargs = dict(num_epochs=1, batch_size=64, use_tqdm=False, checkpoint_directory=tmp_path, checkpoint_name="c.pt")
+    results = []
+    for epochs in (1, 2):
+        model = make_loop(MATTrainingLoop, factory=factory).model
+        names = dict(optimizer=optimizer, optimizer_kwargs=dict(lr=0.01), generator_optimizer=optimizer)
+        loop = MATTrainingLoop(model=model, triples_factory=factory, **names)
+        loop.train(factory, **{**kwargs, "num_epochs": epochs})
+        results.append(len(loop.losses_per_epochs))
+    assert results == [1, 2]
+
+
+def test_first_format(checkpoint):
+    """It left out parameters without gradients, and can be continued."""
+    straight = train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2)
+    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
+    path = checkpoint["checkpoint_directory"] / "c.pt"
+    state = torch.load(path)
+    for optimizer in (state["optimizer"], state["extra"]["generators"]["optimizer"]):
+        optimizer["state"] = {i: x for i, x in optimizer["state"].items() if x}
+    torch.save({**state, KEY_FORMAT: 1}, path)
+    loop = train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
+    assert loop.losses_per_epochs == straight.losses_per_epochs
+
+
+@pytest.mark.parametrize("kind", ["checksum", "twice", "larger"])
+def test_archives(checkpoint, kind):
+    """What torch does not look at."""
+    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
+    path = checkpoint["checkpoint_directory"] / "c.pt"
+    with zipfile.ZipFile(path) as file:
+        parts = [(x.filename, file.read(x)) for x in file.infolist()]
+    rewrite(path, parts, kind)
+    with pytest.raises(CheckpointMismatchError, match="damaged"):
+        train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
+
+
+def rewrite(path: Path, parts, kind) -> None:
+    """Write an archive with a wrong checksum, with a part twice, or compressed."""
+    method = zipfile.ZIP_DEFLATED if kind == "larger" else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, content in parts:
+            file.writestr(name, content)
+        if kind == "twice":
+            with pytest.warns(UserWarning, match="Duplicate"):
+                file.writestr(*parts[-1])
+        if kind == "larger":
+            file.writestr("zeros", bytes(10**7))
+        if kind == "checksum":
+            file.filelist[-1].CRC ^= 1
+
+
+def test_another_loop(checkpoint):
+    """PyKEEN's own loops name the file, too, of which they know nothing; and nothing changes."""
+    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
+    before = to_plain(get_random_state())
+    with pytest.raises(
+        CheckpointMismatchError, match=r"c\.pt is a checkpoint of a training loop of pykeen-adamf.*SLCWA"
+    ):
+        train(SLCWATrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
+    assert_equal(to_plain(get_random_state())["python"], before["python"])
