@@ -9,6 +9,7 @@ from .compare import compare
 from .demo import demo
 from .encode import encode
 from .explain import explain
+from .predict import predict
 from .reproduce import reproduce
 from .run import run
 
@@ -34,5 +35,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (run, demo, encode, compare, explain, reproduce):
+for command in (run, predict, explain, demo, encode, compare, reproduce):
     main.add_command(command)
