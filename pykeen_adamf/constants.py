@@ -4,12 +4,22 @@ from typing import Final, get_args
 
 from .typing import Attention, Missing, SyntheticKind
 
-__all__ = ["ATTENTIONS", "DATA_ENVIRONMENT_VARIABLE", "MISSING", "STRUCTURAL", "SYNTHETIC_KINDS", "TEXTUAL", "VISUAL"]
+__all__ = [
+    "ATTENTIONS",
+    "DATA_ENVIRONMENT_VARIABLE",
+    "MISSING",
+    "NUMERIC",
+    "STRUCTURAL",
+    "SYNTHETIC_KINDS",
+    "TEXTUAL",
+    "VISUAL",
+]
 
 #: The name of the learned modality that every entity has; no feature modality can be called so.
 STRUCTURAL: Final = "structural"
 VISUAL: Final = "visual"
 TEXTUAL: Final = "textual"
+NUMERIC: Final = "numeric"
 
 ATTENTIONS: Final[tuple[Attention, ...]] = get_args(Attention)
 MISSING: Final[tuple[Missing, ...]] = get_args(Missing)

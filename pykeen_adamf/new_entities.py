@@ -24,6 +24,7 @@ from pykeen.models import Model
 from pykeen.triples import TriplesFactory
 from torch import nn
 
+from .explaining.candidates import Candidates
 from .explaining.labels import resolve
 from .explaining.model import check_model
 from .features import FeatureSource, ModalityFeatures, as_features
@@ -50,6 +51,7 @@ def predict_new_entities(
     labels: Sequence[str] | None = None,
     k: int | None = None,
     absent: Absent = "average",
+    candidates: Candidates | None = None,
 ) -> pandas.DataFrame:
     """Predict which known entities belong to new ones (experimental, cf. :mod:`pykeen_adamf.new_entities`).
 
@@ -65,6 +67,7 @@ def predict_new_entities(
     :param k: >0
         How many known entities to return for each new one. Defaults to all.
     :param absent: What to fuse instead of what new entities do not have, cf. :mod:`pykeen_adamf.new_entities`.
+    :param candidates: Which known entities may be predicted. Defaults to all.
     :returns: Columns ``new_entity`` (its label), ``{target}_id``, ``{target}_label`` and ``score``, for each new entity
         with the best score first.
     :raises ValueError: if the model has no modalities that could be fused, there is no such modality or relation, the
@@ -81,7 +84,9 @@ def predict_new_entities(
     presence = {name: modality.presence for name, modality in aligned.items()}
     representations = represent_new_entities(model, matrices, presence, names=names, absent=absent)
     scores = score_new_entities(model, representations, relation_id, target)
-    values, ids = scores.cpu().topk(min(k or model.num_entities, model.num_entities), dim=-1)
+    possible = torch.arange(model.num_entities) if candidates is None else candidates.get(relation_id, target)
+    values, ids = scores.cpu()[:, possible].topk(min(k or len(possible), len(possible)), dim=-1)
+    ids = possible[ids]
     return pandas.DataFrame(
         {
             "new_entity": numpy.repeat(numpy.asarray(names, dtype=object), ids.shape[1]),

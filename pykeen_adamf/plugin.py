@@ -7,6 +7,7 @@ datasets, and registers everything else as soon as the PyKEEN module with the re
 """
 
 import importlib
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -191,8 +192,9 @@ def _adapt(host: ModuleType, path: str, wrapper: Callable[..., Any], consequence
     owner: Any = host
     for part in owners:
         owner = getattr(owner, part, None)
-    function = getattr(owner, name, None)
-    if isinstance(function, _Adapted) or isinstance(vars(owner or object).get(name), _Adapted):
+    # not what a class binds: a class method has to stay one of subclasses, too
+    function = inspect.getattr_static(owner, name, None)
+    if isinstance(function, _Adapted):
         return
     if function is None:
         logger.warning("This version of PyKEEN is not known: %s", consequence)
@@ -246,11 +248,35 @@ def _save_bundle(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: 
     save_result(wrapped, instance, *args, **kwargs)
 
 
+def _cache_no_features(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    """Let PyKEEN's cache of datasets leave out those with features, whoever wrote their class."""
+    from .datasets.derived import is_cached
+
+    if not is_cached(instance, *args, **kwargs):
+        wrapped(*args, **kwargs)
+
+
+def _read_features(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Let a dataset that was saved with features be read with them, whoever wrote its class."""
+    from .datasets.derived import EagerMultimodalDataset, has_features
+
+    if issubclass(instance, EagerMultimodalDataset) or not has_features(*args, **kwargs):
+        return wrapped(*args, **kwargs)
+    return EagerMultimodalDataset.from_directory_binary(*args, **kwargs)
+
+
 #: What of PyKEEN goes through this package: the module, the name in it, the wrapper, and what is missing without it
 ADAPTATIONS: Sequence[tuple[str, str, Callable[..., Any], str]] = (
     ("pykeen.pipeline.api", "_build_model_helper", _use_default_loss, "pass loss='NSSA' to the pipeline."),
     ("pykeen.pipeline.api", "PipelineResult.save_to_directory", _save_bundle, "save models by pykeen_adamf.bundle."),
     ("pykeen.pipeline.api", "pipeline", _check_checkpoint, "do not continue from checkpoints of others."),
+    (
+        "pykeen.datasets.base",
+        "Dataset.to_directory_binary",
+        _cache_no_features,
+        "delete PyKEEN's cache of datasets with features.",
+    ),
+    ("pykeen.datasets.base", "Dataset.from_directory_binary", _read_features, "saved datasets lose features."),
     ("pykeen.hpo.hpo", "hpo_pipeline", _hpo("adapt_hpo_pipeline"), "searches know nothing of MAT's options."),
     (
         "pykeen.ablation.ablation",

@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TextIO
 
 import pandas
-from pykeen.triples import TriplesFactory
+from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from pykeen.triples.triples_factory import TripleCondenser
-from pykeen.typing import EntityMapping, LabeledTriples, MappedTriples, RelationMapping
+from pykeen.triples.utils import EXTENSION_IMPORTER_RESOLVER, load_triples
+from pykeen.typing import EntityMapping, MappedTriples, RelationMapping
 from torch import nn
 from typing_extensions import Self
 
@@ -23,8 +24,17 @@ from .features import (
     read_features,
     write_features,
 )
+from .labeled_triples import LabeledTriplesSource, read_labeled_triples
+from .suggestions import LabelIds, suggest
 
-__all__ = ["MultimodalTriplesFactory", "check_modality_name", "labels_by_id", "read_label_ids", "without_features"]
+__all__ = [
+    "MultimodalTriplesFactory",
+    "check_modality_name",
+    "labels_by_id",
+    "read_label_ids",
+    "select_features",
+    "without_features",
+]
 
 UnknownLabels = Literal["raise", "ignore"]
 
@@ -68,35 +78,43 @@ class MultimodalTriplesFactory(TriplesFactory):
         :param mapped_triples: shape: ``(n, 3)``, the ID-based triples.
         :param entity_to_id: The mapping from entity labels to IDs.
         :param relation_to_id: The mapping from relation labels to IDs.
-        :param features: The features of each modality by the modality's name: a path (cf.
-            :func:`pykeen_adamf.features.read_features`), a matrix with one row for each entity in the order of the
-            entities' IDs, or :class:`pykeen_adamf.features.ModalityFeatures`. Entities without a row, or with a row of
-            NaN, are missing the modality.
-        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
+        :param features: The features of each modality by the modality's name, cf.
+            :func:`pykeen_adamf.features.as_features`: a path, a matrix with one row for each entity in the order of the
+            entities' IDs, a data frame, a vector for each label, or :class:`pykeen_adamf.features.ModalityFeatures`.
+            Entities without a row, or with a row of NaN, are missing the modality.
+        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``. At least one
+            must be an entity.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.triples.TriplesFactory`.
         :raises FeatureError: if the features are invalid
         """
         super().__init__(
-            mapped_triples=mapped_triples, entity_to_id=entity_to_id, relation_to_id=relation_to_id, **kwargs
+            mapped_triples=mapped_triples,
+            # PyKEEN's predictions look labels up there
+            entity_to_id=LabelIds.of("entity", entity_to_id),
+            relation_to_id=LabelIds.of("relation", relation_to_id),
+            **kwargs,
         )
         # the only place where labels are turned into rows
         labels = labels_by_id(self.entity_to_id)
         self.features = {
-            check_modality_name(name): as_features(source, labels, name).align(labels, unknown=unknown_labels)
+            check_modality_name(name): _align(as_features(source, labels, name), labels, unknown_labels)
             for name, source in features.items()
         }
 
     @classmethod
     def from_triples_factory(
-        cls, factory: TriplesFactory, features: Mapping[str, FeatureSource], unknown_labels: UnknownLabels = "raise"
+        cls, factory: CoreTriplesFactory, features: Mapping[str, FeatureSource], unknown_labels: UnknownLabels = "raise"
     ) -> Self:
         """Add features to a factory.
 
-        :param factory: The factory.
+        :param factory: The factory. If it knows no labels, the IDs, as texts, become the labels.
         :param features: The features, cf. :meth:`__init__`.
         :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
         :returns: A new factory, sharing everything else with the given one.
         """
+        if not isinstance(factory, TriplesFactory):
+            counts = factory.num_entities, factory.real_num_relations
+            factory = factory.with_labels(*({str(i): i for i in range(count)} for count in counts))
         return cls(
             mapped_triples=factory.mapped_triples,
             entity_to_id=factory.entity_to_id,
@@ -108,28 +126,59 @@ class MultimodalTriplesFactory(TriplesFactory):
         )
 
     @classmethod
-    def from_labeled_triples(  # type: ignore[override]  # noqa: D102
+    def from_labeled_triples(  # type: ignore[override]
         cls,
-        triples: LabeledTriples,
+        triples: LabeledTriplesSource,
         *,
         features: Mapping[str, FeatureSource],
         unknown_labels: UnknownLabels = "raise",
         **kwargs: Any,
     ) -> Self:
-        base = TriplesFactory.from_labeled_triples(triples=triples, **kwargs)
+        """Make a factory from triples of labels.
+
+        :param triples: shape: ``(n, 3)``, the labels, as an array, a data frame, or a list of triples, cf.
+            :func:`pykeen_adamf.labeled_triples.read_labeled_triples`.
+        :param features: The features, cf. :meth:`__init__`.
+        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
+        :param kwargs: Additional keyword-based parameters passed to
+            :meth:`pykeen.triples.TriplesFactory.from_labeled_triples`.
+        :returns: The factory.
+        :raises ValueError: if the triples or features are invalid
+        """
+        base = TriplesFactory.from_labeled_triples(triples=read_labeled_triples(triples), **kwargs)
         return cls.from_triples_factory(base, features=features, unknown_labels=unknown_labels)
 
     @classmethod
-    def from_path(  # type: ignore[override]  # noqa: D102
+    def from_path(  # type: ignore[override]
         cls,
         path: str | Path | TextIO,
         *,
         features: Mapping[str, FeatureSource],
         unknown_labels: UnknownLabels = "raise",
+        load_triples_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Self:
-        base = TriplesFactory.from_path(path, **kwargs)
-        return cls.from_triples_factory(base, features=features, unknown_labels=unknown_labels)
+        """Make a factory from a file with triples.
+
+        :param path: The path of a file, or an open one, cf.
+            :func:`pykeen_adamf.labeled_triples.read_labeled_triples`.
+        :param features: The features, cf. :meth:`__init__`.
+        :param unknown_labels: What to do with rows whose label is no entity: ``"raise"`` or ``"ignore"``.
+        :param load_triples_kwargs: If given, the file is read by :func:`pykeen.triples.utils.load_triples` with these
+            parameters, e.g., a ``column_remapping``. So are files which PyKEEN has an importer for.
+        :param kwargs: Additional keyword-based parameters passed to
+            :meth:`pykeen.triples.TriplesFactory.from_labeled_triples`.
+        :returns: The factory.
+        :raises ValueError: if the triples or features are invalid
+        """
+        triples: Any = path
+        if load_triples_kwargs is not None or str(path).endswith(
+            tuple(f".{extension}" for extension in EXTENSION_IMPORTER_RESOLVER.lookup_dict)
+        ):
+            triples = load_triples(path, **(load_triples_kwargs or {}))
+        if isinstance(path, str | Path):
+            kwargs["metadata"] = {"path": Path(path).resolve(), **(kwargs.get("metadata") or {})}
+        return cls.from_labeled_triples(triples, features=features, unknown_labels=unknown_labels, **kwargs)
 
     def coverage(self) -> CoverageReport:
         """Return how many entities have each modality, all of them, or none."""
@@ -150,7 +199,7 @@ class MultimodalTriplesFactory(TriplesFactory):
             return self
         base = TriplesFactory.apply_condenser(without_features(self), condenser)
         # condensing drops entities, and with them their features
-        return self.from_triples_factory(base, features=self.features, unknown_labels="ignore")
+        return self.from_triples_factory(base, features=select_features(self.features, base))
 
     def with_labels(  # noqa: D102
         self, entity_to_id: Mapping[str, int], relation_to_id: Mapping[str, int]
@@ -158,11 +207,8 @@ class MultimodalTriplesFactory(TriplesFactory):
         base = super().with_labels(entity_to_id=entity_to_id, relation_to_id=relation_to_id)
         labels = labels_by_id(base.entity_to_id, num=self.num_entities)
         # entities that do not get a label are dropped on purpose
-        return self.from_triples_factory(
-            base,
-            features={name: modality.rename(labels) for name, modality in self.features.items()},
-            unknown_labels="ignore",
-        )
+        renamed = {name: modality.rename(labels) for name, modality in self.features.items()}
+        return self.from_triples_factory(base, features=select_features(renamed, base))
 
     def merge(self, *others: Self) -> Self:  # noqa: D102
         for i, other in enumerate(others):
@@ -206,11 +252,30 @@ class MultimodalTriplesFactory(TriplesFactory):
         return data
 
 
+def _align(features: ModalityFeatures, labels: Sequence[str], unknown: UnknownLabels) -> ModalityFeatures:
+    """Align features to labels, of which at least one must have a row, or else something is wrong with all of them."""
+    if features.labels and unknown == "ignore" and set(labels).isdisjoint(features.labels):
+        first = features.labels[0]
+        raise FeatureError(
+            f"None of the {features.num_entities:,} labels of {features.source} is an entity of this graph: there is, "
+            f"e.g., {first!r}, but entities are, e.g., {labels[0]!r}. Spell them as in the triples."
+            f"{suggest(first, labels)}"
+        )
+    return features.align(labels, unknown=unknown)
+
+
+def select_features(features: Mapping[str, ModalityFeatures], factory: TriplesFactory) -> dict[str, ModalityFeatures]:
+    """Return the features of a factory's entities, of which there may be fewer, or none of them may have any."""
+    labels = labels_by_id(factory.entity_to_id)
+    return {name: modality.align(labels, unknown="ignore") for name, modality in features.items()}
+
+
 def read_label_ids(path: Path) -> dict[str, int]:
     """Read the ID of each label from a file of a saved factory."""
     # PyKEEN lets pandas guess: a label such as "NA" would come back as NaN, and "1984" as a number
     df = pandas.read_csv(path, sep="\t", dtype={"label": str}, keep_default_na=False, lineterminator="\n")
-    return dict(zip(df["label"], df["id"].tolist(), strict=True))
+    ids = dict(zip(df["label"], df["id"].tolist(), strict=True))
+    return LabelIds.of("relation" if "relation" in path.name else "entity", ids)
 
 
 def labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> list[str]:
@@ -229,11 +294,14 @@ def labels_by_id(entity_to_id: Mapping[str, int], num: int | None = None) -> lis
 
 def check_modality_name(name: str) -> str:
     """Return a name, or raise a :class:`FeatureError` if it cannot be one of a modality."""
-    # models keep modalities in a ModuleDict, whose own attributes cannot be keys
-    if not re.fullmatch(r"[\w-]+", name) or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
+    # models keep modalities in a ModuleDict, whose own attributes cannot be keys, nor anything with a dot
+    is_text = isinstance(name, str) and re.fullmatch(r"[\w-]+( [\w-]+)*", name)
+    if not is_text or name == STRUCTURAL or hasattr(nn.ModuleDict(), name):
+        usable = re.sub(r"[^\w-]+", "_", str(name)).strip("_")
+        hint = f" For example, call it {usable!r}." if usable not in ("", name) else ""
         raise FeatureError(
-            f"{name!r} cannot be the name of a modality: use letters, digits, '_' and '-', and neither the name of "
-            f"the learned modality of every entity, {STRUCTURAL!r}, nor one that PyTorch reserves."
+            f"{name!r} cannot be the name of a modality: use letters, digits, '_', '-' and single spaces, and neither "
+            f"the name of the learned modality of every entity, {STRUCTURAL!r}, nor one that PyTorch reserves.{hint}"
         )
     return name
 

@@ -284,7 +284,7 @@ VISUAL = torch.rand(2, DIMS["visual"])
             "new entity 'b' has no features",
         ),
         (dict(features={"visual": torch.tensor([[torch.inf] * 12])}), "NaN or infinite values for '0'"),
-        (dict(features={"visual": VISUAL.long()}), "not floating point"),
+        (dict(features={"visual": VISUAL.to(torch.cfloat)}), "no real numbers"),
         (dict(features={"visual": VISUAL}, labels=["a"]), "2 rows, but there are 1 entities"),
         (
             dict(features={"visual": VISUAL, "textual": ModalityFeatures.from_matrix(torch.rand(1, 10), ["x"])}),

@@ -17,6 +17,9 @@ __all__ = ["demo"]
     help="The epochs of each model. If not given, what they are configured for, on a CPU less than two minutes in all.",
 )
 @click.option("--seed", type=int, default=0, help="The random seed of training and of questions.")
+@click.option(
+    "--any-type", is_flag=True, help="Rank all entities as answers to questions, not only those of the right type."
+)
 @device_option
 @output_option("The directory to write to: results.json, the trained models, and two pictures.", "adamf-demo")
 def demo(output: Path, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The command that encodes images and texts."""
+"""The command that encodes images, texts and attributes."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from .options import POSITIVE, device_option, no_progress_option, parse_pairs
 __all__ = ["encode"]
 
 #: The names of encoders, repeated here since importing them takes seconds; --help should not.
-ENCODERS = ("descriptor", "huggingface", "sentence-transformers", "timm")
+ENCODERS = ("descriptor", "huggingface", "numeric", "sentence-transformers", "timm")
 
 
 def _parse_value(text: str) -> Any:
@@ -50,6 +50,12 @@ def _parse_options(context: click.Context, parameter: click.Parameter, value: tu
 @click.option(
     "--dtype", type=click.Choice(["float32", "float16"]), default="float32", help="The data type of the features."
 )
+@click.option(
+    "--entities",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="If SOURCE has IDs instead of labels: a file with the label and the ID of each entity, such as entity2id.txt.",
+)
 @click.option("--dim", type=POSITIVE, help="Reduce the features to that many principal components.")
 @no_progress_option
 @click.option(
@@ -57,12 +63,21 @@ def _parse_options(context: click.Context, parameter: click.Parameter, value: tu
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Where to write the whole report, with everything that could not be used, as JSON.",
 )
-def encode(source: Path, output: Path, encoder: str, options: dict[str, Any], no_progress: bool, **kwargs: Any) -> None:
-    """Encode images or texts into a feature file.
+def encode(
+    source: Path,
+    output: Path,
+    encoder: str,
+    options: dict[str, Any],
+    entities: Path | None,
+    no_progress: bool,
+    **kwargs: Any,
+) -> None:
+    """Encode images, texts, or tables of attributes into a feature file.
 
-    SOURCE is a folder, or a tab-separated file without a header. Images in a folder are ENTITY.png (or any other
-    format), or, if there are several of an entity, ENTITY/*.png; texts are ENTITY.txt. Each line of a file has an
-    entity and the path of an image, or an entity and a text.
+    SOURCE is a folder, or a table. Images in a folder are ENTITY.png (or any other format), or, if there are several of
+    an entity, ENTITY/*.png; texts are ENTITY.txt. Each line of a table, tab-separated or .csv, has an entity and the
+    path of an image, or an entity and a text. For the encoder 'numeric', it has an entity and its attributes (numbers,
+    dates, categories, with holes) after a line that names the columns, or an entity, an attribute and a value.
 
     If it is interrupted, the same command continues where it has stopped.
     """
@@ -71,6 +86,10 @@ def encode(source: Path, output: Path, encoder: str, options: dict[str, Any], no
 
     own = {name: kwargs.pop(name) for name in ("model", "device")}
     options |= {name: value for name, value in own.items() if value is not None}
+    if entities is not None:
+        from ..datasets.openke import read_mapping
+
+        kwargs["entities"] = {str(number): label for label, number in read_mapping(entities).items()}
     result = encode_source(source, output, encoder, options, progress=not no_progress, **kwargs)
     click.echo(result.summarize(max_problems=10))
     if kwargs["report"] is not None:

@@ -39,6 +39,12 @@ __all__ = ["explain"]
     "--dataset", metavar="NAME", help="Average over the test triples of this dataset, e.g., the one trained on."
 )
 @click.option(
+    "--candidates",
+    metavar="seen|FILE",
+    help="Rank those entities only that are of the right type: that the relation has had on this side in training; or "
+    "that have a type which it has had, by a file with an entity and a type in each line. If not given, all.",
+)
+@click.option(
     "--output",
     type=FILE,
     metavar="FILE",

@@ -11,7 +11,7 @@ from pykeen.triples import CoreTriplesFactory, TriplesFactory
 from typing_extensions import Self
 
 from ..features import FeatureSource
-from ..triples import MultimodalTriplesFactory, UnknownLabels
+from ..triples import MultimodalTriplesFactory, UnknownLabels, select_features
 from ..typing import LongTensor
 
 __all__ = ["EagerMultimodalDataset", "LazyMultimodalDataset", "MultimodalDataset"]
@@ -21,20 +21,6 @@ class MultimodalDataset(Dataset):
     """A dataset whose triples factories carry features, and so do those of all datasets derived from it."""
 
     triples_factory_cls = MultimodalTriplesFactory
-
-    @classmethod
-    def from_directory_binary(cls, path: str | Path) -> Dataset:  # noqa: D102
-        return _with_features(super().from_directory_binary(path))
-
-    def to_directory_binary(self, path: str | Path) -> None:  # noqa: D102
-        path = Path(path)
-        # the name of the dataset is one that PyKEEN's resolver knows
-        if path.parent.name == "cache" and path.parent.parent.parent == PYKEEN_DATASETS:
-            # PyKEEN caches datasets by the text of their keyword arguments. It would not notice that a feature file, an
-            # array's values, or the data directory have changed, and silently use the old ones. Reading the original
-            # files takes no longer than reading that cache.
-            return
-        super().to_directory_binary(path)
 
     def remix(self, *args: Any, **kwargs: Any) -> Dataset:  # noqa: D102
         return _with_features(super().remix(*args, **kwargs))
@@ -74,6 +60,10 @@ class MultimodalDataset(Dataset):
 class EagerMultimodalDataset(MultimodalDataset, EagerDataset):
     """A dataset from triples factories with features."""
 
+    @classmethod
+    def from_directory_binary(cls, path: str | Path) -> Dataset:  # noqa: D102
+        return _with_features(super().from_directory_binary(path))
+
 
 class LazyMultimodalDataset(MultimodalDataset, LazyDataset):
     """A dataset that loads all of its triples together when they are first used."""
@@ -103,6 +93,24 @@ class LazyMultimodalDataset(MultimodalDataset, LazyDataset):
         pass
 
 
+def is_cached(dataset: Dataset, path: str | Path) -> bool:
+    """Return whether a dataset with features is about to be written to PyKEEN's cache of datasets.
+
+    PyKEEN caches datasets by the text of their keyword arguments. It would not notice that a feature file, an array's
+    values, or the data directory have changed, and silently use the old ones. Reading the original files takes no
+    longer than reading that cache.
+    """
+    path = Path(path)
+    # the name of the dataset is one that PyKEEN's resolver knows
+    is_cache = path.parent.name == "cache" and path.parent.parent.parent == PYKEEN_DATASETS
+    return is_cache and isinstance(dataset.training, MultimodalTriplesFactory)
+
+
+def has_features(path: str | Path) -> bool:
+    """Return whether a dataset was saved with features."""
+    return (Path(path) / "training" / MultimodalTriplesFactory.file_name_modalities).is_file()
+
+
 def _with_features(dataset: Dataset) -> EagerMultimodalDataset:
     """Return the same dataset as one that keeps features."""
     return EagerMultimodalDataset(
@@ -116,13 +124,11 @@ def _keep(factory: CoreTriplesFactory, entities: LongTensor, relations: LongTens
     h, r, t = factory.mapped_triples.T.contiguous()
     is_kept = torch.isin(h, entities) & torch.isin(r, relations) & torch.isin(t, entities)
     new_ids = [torch.searchsorted(*x) for x in ((entities, h), (relations, r), (entities, t))]
-    return MultimodalTriplesFactory(
+    base = TriplesFactory(
         mapped_triples=torch.stack(new_ids, dim=-1)[is_kept],
         entity_to_id={factory.entity_id_to_label[old]: new for new, old in enumerate(entities.tolist())},
         relation_to_id={factory.relation_id_to_label[old]: new for new, old in enumerate(relations.tolist())},
         create_inverse_triples=factory.create_inverse_triples,
         metadata=factory.metadata,
-        features=factory.features,
-        # the others are left out on purpose
-        unknown_labels="ignore",
     )
+    return MultimodalTriplesFactory.from_triples_factory(base, select_features(factory.features, base))

@@ -88,6 +88,11 @@ class EmojiKG(LazyMultimodalDataset):
         with (self.directory / "characters.tsv").open(encoding="utf-8", newline="") as file:
             return dict(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
+    @property
+    def types(self) -> Mapping[str, str]:
+        """Return the type of each entity, e.g., *emoji*, *keyword*, *subgroup*, which its label begins with."""
+        return {label: label.partition(":")[0] for label in self.entity_to_id}
+
     def picture(self, label: str) -> bytes:
         """Return the picture of an emoji.
 

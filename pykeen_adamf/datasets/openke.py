@@ -23,7 +23,7 @@ def _read_lines(path: Path) -> list[str]:
         )
     try:
         # str.splitlines would also split at characters which may occur inside of labels
-        first, *lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        first, *lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except UnicodeDecodeError as error:
         raise DatasetFormatError(f"{path} is not a text file in UTF-8: {error}") from error
     if not first.strip().isdecimal():

@@ -1,106 +1,34 @@
 """An own graph from files: triples, and features, or the images and texts to make them of."""
 
-import gzip
 import hashlib
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy
-import pandas
 from pykeen.triples import TriplesFactory
 
-from ..features import FEATURE_SUFFIXES
+from ..features import FEATURE_SUFFIXES, FeatureSource
+from ..labeled_triples import LabeledTriplesSource, read_labeled_triples
 from ..suggestions import suggest
 from ..triples import UnknownLabels
-from ..typing import NumpyArray
 from .derived import LazyMultimodalDataset
 
-__all__ = ["MultimodalPathDataset", "read_labeled_triples"]
+__all__ = ["MultimodalPathDataset"]
 
 logger = logging.getLogger(__name__)
 
-COLUMNS: Final = ("head", "relation", "tail")
-SPLITS: Final = ("training", "testing", "validation")
-
-#: How to read a table, by the suffix of its name.
-SEPARATORS: Final[Mapping[str, str]] = {".tsv": "\t", ".txt": "\t", ".csv": ","}
+#: The splits, with the names that their files may have in a folder, beside the suffix.
+SPLITS: Final = {
+    "training": ("training", "train"),
+    "testing": ("testing", "test"),
+    "validation": ("validation", "valid", "val", "dev"),
+}
 
 #: The entries of a modality that is to be encoded.
 ENCODING: Final = ("source", "encoder", "encoder_kwargs", "dim")
-
-
-def read_labeled_triples(path: str | Path) -> NumpyArray:
-    """Read triples of labels.
-
-    :param path: The path of a file: tab-separated (``.tsv``, ``.txt``), comma-separated (``.csv``), Parquet
-        (``.parquet``, needs ``pyarrow``), or N-Triples (``.nt``, needs ``rdflib``; literals are left out); all but
-        Parquet may be compressed (``.gz``). A header of *head, relation, tail* is recognized; a table may have further
-        columns if it has one.
-    :returns: shape: ``(num_triples, 3)``
-        The labels.
-    :raises ValueError: if there is no such file, it is of another kind, or it has no triples
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no file {path.absolute()}. Correct the path of the triples.")
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if suffix not in {*SEPARATORS, ".nt", ".parquet"}:
-        raise ValueError(f"{path} ends with {suffix!r}. Name it .tsv, .csv, .parquet or .nt, with .gz if compressed.")
-    frame = _read_ntriples(path) if suffix == ".nt" else _read_table(path, SEPARATORS.get(suffix))
-    names = {str(name).strip().lower(): name for name in frame.columns}
-    chosen = [names[name] for name in COLUMNS] if all(name in names for name in COLUMNS) else list(frame.columns)
-    if len(chosen) != len(COLUMNS):
-        raise ValueError(
-            f"{path} has {len(chosen)} columns. Triples have three, or a header with {', '.join(COLUMNS)}."
-        )
-    result: NumpyArray = frame[chosen].fillna("").astype(str).to_numpy(dtype=str)
-    incomplete = numpy.flatnonzero((result == "").any(axis=1))
-    if len(incomplete):
-        found = ", ".join(repr(str(label)) for label in result[incomplete[0]] if label) or "none"
-        raise ValueError(
-            f"{path}, triple {incomplete[0] + 1}: this row has not three labels, but {found}. Complete or remove it."
-        )
-    if not len(result):
-        raise ValueError(f"{path} has no triples.")
-    return result
-
-
-def _read_table(path: Path, separator: str | None) -> pandas.DataFrame:
-    """Read a table of text, with or without a header, or, without a separator, a Parquet file."""
-    try:
-        if separator is None:
-            return pandas.read_parquet(path)
-        # with tabulators, quotation marks are part of labels
-        frame = pandas.read_csv(
-            path, sep=separator, header=None, dtype=str, keep_default_na=False, quoting=0 if separator == "," else 3
-        )
-    except ImportError as error:
-        raise ValueError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not in UTF-8. Convert it, e.g.: iconv -f LATIN1 -t UTF-8") from error
-    # those of pandas and PyArrow are ValueErrors or OSErrors
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a table: {error}") from error
-    first = [name.strip().lower() for name in frame.iloc[0]]
-    return frame.iloc[1:].set_axis(first, axis=1) if set(COLUMNS).issubset(first) else frame
-
-
-def _read_ntriples(path: Path) -> pandas.DataFrame:
-    """Read N-Triples, of which those with literals are no links."""
-    try:
-        from rdflib import Graph, Literal
-    except ImportError as error:
-        raise ValueError(f'{path} needs rdflib to be read: pip install "pykeen-adamf[rdf]"') from error
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    graph = Graph().parse(data=content, format="nt")
-    # a graph is a set, without an order of its own
-    rows = sorted((str(s), str(p), str(o)) for s, p, o in graph if not isinstance(o, Literal))
-    if len(rows) < len(graph):
-        logger.info("%s has %d triples with literals, which are left out.", path, len(graph) - len(rows))
-    return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 
 class MultimodalPathDataset(LazyMultimodalDataset):
@@ -123,8 +51,8 @@ class MultimodalPathDataset(LazyMultimodalDataset):
 
     def __init__(
         self,
-        triples: str | Path | Sequence[str | Path] | Mapping[str, str | Path],
-        features: Mapping[str, str | Path | Mapping[str, Any]] | None = None,
+        triples: LabeledTriplesSource | Sequence[str | Path] | Mapping[str, LabeledTriplesSource],
+        features: Mapping[str, FeatureSource | Mapping[str, Any]] | None = None,
         *,
         ratios: Sequence[float] = (0.8, 0.1, 0.1),
         random_state: int = 0,
@@ -134,12 +62,15 @@ class MultimodalPathDataset(LazyMultimodalDataset):
     ) -> None:
         """Initialize the dataset.
 
-        :param triples: The path of a file, cf. :func:`read_labeled_triples`, or of several, which are divided at
-            random; or a mapping with the paths for ``training``, ``testing``, and optionally ``validation``.
-        :param features: By modality, the path of a file with features, cf. :func:`pykeen_adamf.features.read_features`;
-            or, for images and texts, a mapping with their ``source`` (a folder or a table), the ``encoder``, and
-            optionally ``encoder_kwargs`` and ``dim``, cf. :func:`pykeen_adamf.encoders.encode_source`. What is encoded
-            is kept, and encoded anew only if anything about it has changed.
+        :param triples: The path of a file, a data frame, or a list of triples, cf.
+            :func:`pykeen_adamf.labeled_triples.read_labeled_triples`, or the paths of several files, which are divided
+            at random; or a mapping with one of these for ``training``, ``testing``, and optionally ``validation``; or a
+            folder with files of these names (or ``train``, ``test``, ``valid``).
+        :param features: By modality, features of any kind, cf. :func:`pykeen_adamf.features.as_features`; or, for
+            images, texts and tables of attributes, a mapping with their ``source`` (a folder or a table), the
+            ``encoder``, and optionally ``encoder_kwargs`` and ``dim``, cf.
+            :func:`pykeen_adamf.encoders.encode_source`. What is encoded is kept, and encoded anew only if anything
+            about it has changed.
         :param ratios: The shares of training, test and validation triples, where triples are divided.
         :param random_state: The random seed of the division.
         :param create_inverse_triples: Whether the training triples get inverse ones.
@@ -147,12 +78,14 @@ class MultimodalPathDataset(LazyMultimodalDataset):
         :param cache_root: Where to keep what is encoded. Defaults to PyKEEN's directory of datasets.
         :raises ValueError: if files are missing, or not what they should be
         """
+        if isinstance(triples, str | Path) and Path(triples).is_dir():
+            triples = _find_splits(Path(triples))
         if isinstance(triples, Mapping):
-            _check_keys("triples", triples, SPLITS, SPLITS[:2])
+            _check_keys("triples", triples, list(SPLITS), ("training", "testing"))
         for name, given in (features or {}).items():
-            if isinstance(given, Mapping):
+            if _is_encoding(given):
                 _check_keys(f"{name} features", given, ENCODING, ENCODING[:2])
-            elif Path(given).suffix not in FEATURE_SUFFIXES:
+            elif isinstance(given, str | Path) and Path(given).suffix.lower() not in FEATURE_SUFFIXES:
                 raise ValueError(
                     f"The {name} features {given} are no file with features ({', '.join(FEATURE_SUFFIXES)}). For "
                     f"images or texts, pass a dictionary with their 'source' and an 'encoder'."
@@ -172,19 +105,21 @@ class MultimodalPathDataset(LazyMultimodalDataset):
             ids: dict[str, Any] = dict(entity_to_id=training.entity_to_id, relation_to_id=training.relation_to_id)
             parts = [training, *(TriplesFactory.from_labeled_triples(x, **ids) for x in labels[1:])]
         else:
-            paths = [self.triples] if isinstance(self.triples, str | Path) else self.triples
-            whole = TriplesFactory.from_labeled_triples(numpy.concatenate([read_labeled_triples(x) for x in paths]))
+            several = isinstance(self.triples, list | tuple) and all(isinstance(x, str | Path) for x in self.triples)
+            sources: Sequence[Any] = self.triples if several else [self.triples]  # type: ignore[assignment]
+            whole = TriplesFactory.from_labeled_triples(numpy.concatenate([read_labeled_triples(x) for x in sources]))
             parts = whole.split(list(self.ratios), random_state=self.random_state)
         # there need not be validation triples
         _, testing, validation, *_ = [x.mapped_triples for x in parts] + [parts[0].mapped_triples[:0]]
         entities = parts[0].entity_to_id
-        features = {name: self._get_path(name, given, entities) for name, given in self.features.items()}
+        features = {
+            name: self._encode(name, given, entities) if _is_encoding(given) else given
+            for name, given in self.features.items()
+        }
         self._set_splits(parts[0], testing, validation, features, self.unknown_labels)
 
-    def _get_path(self, name: str, given: str | Path | Mapping[str, Any], entities: Collection[str]) -> Path:
+    def _encode(self, name: str, given: Mapping[str, Any], entities: Collection[str]) -> Path:
         """Return the path of the features of a modality, which are encoded if necessary."""
-        if not isinstance(given, Mapping):
-            return Path(given)
         from ..encoders import encode_source
         from ..encoders.items import checksum_of_items
         from ..encoders.resolver import find_encoder
@@ -198,7 +133,7 @@ class MultimodalPathDataset(LazyMultimodalDataset):
             raise ValueError(
                 f"{source} has {len(unknown)} of {len(items)} labels that are no entities, e.g., {unknown[:1]}. "
                 f"Entities are, e.g., {sorted(entities)[:3]}. Correct or remove them, or leave them out by "
-                f"unknown_labels='ignore' in dataset_kwargs."
+                f"unknown_labels='ignore' in dataset_kwargs.{suggest(unknown[0], entities)}"
             )
         key = json.dumps([str(source.absolute()), checksum_of_items(items), str(encoder), options, dim], sort_keys=True)
         path = self.cache_root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
@@ -207,6 +142,30 @@ class MultimodalPathDataset(LazyMultimodalDataset):
             if report.problems:
                 logger.warning("%s", report)
         return path
+
+
+def _is_encoding(given: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether this says what is to be encoded, rather than that it has vectors by label."""
+    return isinstance(given, Mapping) and any(isinstance(given.get(key), str | Path) for key in ENCODING[:2])
+
+
+def _find_splits(folder: Path) -> dict[str, Path]:
+    """Find the files with triples in a folder."""
+    found: dict[str, Path] = {}
+    for path in sorted(x for x in folder.iterdir() if x.is_file()):
+        for split, names in SPLITS.items():
+            if path.name.lower().partition(".")[0] in names and found.setdefault(split, path) != path:
+                raise ValueError(
+                    f"Both {found[split]} and {path} may be the {split} triples. Pass triples={{'training': PATH, "
+                    f"'testing': PATH}}."
+                )
+    if not {"training", "testing"} <= found.keys():
+        there = ", ".join(sorted(x.name for x in folder.iterdir())[:5]) or "nothing"
+        raise ValueError(
+            f"The folder {folder} needs files with training and test triples, e.g., train.txt and test.txt, but has "
+            f"{there}. Rename them, or pass the path of one file."
+        )
+    return found
 
 
 def _check_keys(name: str, given: Mapping[str, Any], known: Sequence[str], needed: Sequence[str]) -> None:

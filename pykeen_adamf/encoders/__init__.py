@@ -1,11 +1,13 @@
-"""From images and texts to features, by encoders behind one contract, each with its own optional dependency."""
+"""From images, texts and attributes to features, by encoders behind one contract, each with its own dependencies."""
 
+from .attributes import read_attributes
 from .base import Encoder, TextualEncoder, VisualEncoder
 from .descriptor import DescriptorEncoder
 from .encoding import encode, encode_source
 from .hugging_face import HuggingFaceEncoder
 from .images import load_image
 from .items import Item
+from .numeric import NumericEncoder
 from .problems import EncodingError, EncodingReport, Problem, UnusableInputError
 from .resolver import encoder_resolver
 from .sentence_transformer import SentenceTransformerEncoder
@@ -19,6 +21,7 @@ __all__ = [
     "EncodingReport",
     "HuggingFaceEncoder",
     "Item",
+    "NumericEncoder",
     "Problem",
     "SentenceTransformerEncoder",
     "TextualEncoder",
@@ -29,6 +32,7 @@ __all__ = [
     "encode_source",
     "encoder_resolver",
     "load_image",
+    "read_attributes",
     "read_folder",
     "read_table",
 ]

@@ -1,4 +1,4 @@
-"""The contract of encoders: whatever turns an image or a text into a vector."""
+"""The contract of encoders: whatever turns an image, a text, or the attributes of an entity into a vector."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
@@ -23,19 +23,26 @@ Source: TypeAlias = Path | str
 
 
 class Encoder(ABC):
-    """Turns images or texts into vectors.
+    """Turns images, texts or attributes into vectors.
 
     A subclass imports its optional dependencies in its initializer, such that all encoders can be known by name while
     nothing but the core is installed. The same inputs in the same batch must always get the same vectors: no dropout,
     no augmentation, no random state.
     """
 
-    #: the modality, :data:`pykeen_adamf.constants.VISUAL` or :data:`pykeen_adamf.constants.TEXTUAL`
+    #: the modality, one of those in :mod:`pykeen_adamf.constants`
     modality: ClassVar[str]
-    #: the dimension of the vectors, to be set by the initializer, or a property
+    #: the dimension of the vectors, to be set by the initializer, or a property, after :meth:`fit`
     dim: int
     #: further names to find the class by, beside its own
     synonyms: ClassVar[Collection[str]] = ()
+
+    def fit(self, sources: Sequence[Source]) -> None:  # noqa: B027
+        """Learn from everything that is to be encoded, before anything is; most encoders have nothing to learn.
+
+        :param sources: The sources of all entities.
+        :raises EncodingError: if nothing can be learned from them
+        """
 
     @abstractmethod
     def provenance(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Encoding the images or texts of all entities into a feature file."""
+"""Encoding the images, texts or attributes of all entities into a feature file."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from .. import __version__
 from ..typing import NumpyArray
 from .base import Encoder
-from .items import Item, Items, as_items, checksum_of_items, group_items
+from .items import Item, Items, as_items, checksum_of_items, group_items, rename_items
 from .partial import PartialResult
 from .problems import EncodingError, EncodingReport, Problem, UnusableInputError, explain_storage, show
 from .reduction import check_dim, reduce_rows
@@ -40,15 +40,16 @@ def encode(
     progress: bool = True,
     report: str | Path | None = None,
 ) -> EncodingReport:
-    """Encode the images or texts of entities into a file that :func:`pykeen_adamf.features.read_features` reads.
+    """Encode images, texts or attributes into a file that :func:`pykeen_adamf.features.read_features` reads.
 
     The vector of an entity is the mean over all its usable images or texts (eq. 1 of the AdaMF-MAT paper). If there are
     none, the entity misses the modality. Rows are written as soon as they are computed, into a hidden directory next
     to the output. If a run is interrupted, the next one with equal items, files, encoder and batch size continues
     there, and its result is, byte for byte, that of an uninterrupted one.
 
-    :param items: The entities, cf. :func:`pykeen_adamf.encoders.read_folder` and
-        :func:`pykeen_adamf.encoders.read_table`, or a mapping from each entity to its path or text, or to several.
+    :param items: The entities, cf. :func:`pykeen_adamf.encoders.read_folder`,
+        :func:`pykeen_adamf.encoders.read_table` and :func:`pykeen_adamf.encoders.read_attributes`, or a mapping from
+        each entity to its path or text, or to several.
     :param encoder: The encoder.
     :param output: The path of the file, ending in ``.safetensors``. An older file is replaced once the new one is
         complete.
@@ -66,6 +67,7 @@ def encode(
         raise EncodingError(f"The batch size must be positive, but is {batch_size}.")
     if dtype not in get_args(Dtype):
         raise EncodingError(f"The data type must be one of {', '.join(get_args(Dtype))}, but is {dtype!r}.")
+    encoder.fit([source for item in items for source in item.sources])
     if dim is not None:
         check_dim(dim, num_rows=len(items), source_dim=encoder.dim)
     # what is reduced afterwards is kept as precise as it is
@@ -128,15 +130,18 @@ def encode_source(
     output: str | Path,
     encoder: HintOrType[Encoder],
     encoder_kwargs: Mapping[str, Any] | None = None,
+    *,
+    entities: Mapping[str, str] | None = None,
     **kwargs: Any,
 ) -> EncodingReport:
-    """Encode a folder, or the entries of a tab-separated file.
+    """Encode a folder, or the entries of a table.
 
-    :param source: The folder, cf. :func:`pykeen_adamf.encoders.read_folder`, or the file, cf.
-        :func:`pykeen_adamf.encoders.read_table`.
+    :param source: The folder, cf. :func:`pykeen_adamf.encoders.read_folder`, or the table, cf.
+        :func:`pykeen_adamf.encoders.read_table`, or, of attributes, :func:`pykeen_adamf.encoders.read_attributes`.
     :param output: The path of the feature file, ending in ``.safetensors``.
     :param encoder: The encoder, or its name or class.
     :param encoder_kwargs: Additional keyword-based parameters passed to the encoder.
+    :param entities: The label of each entity, if the source calls them otherwise, e.g., by their IDs.
     :param kwargs: Additional keyword-based parameters passed to :func:`encode`.
     :returns: What has been encoded, and everything that could not be.
     :raises EncodingError: if anything about this is invalid
@@ -145,6 +150,8 @@ def encode_source(
     source = Path(source)
     output = _check_output(output, kwargs.get("report"), [source])
     items = read_source(source, find_encoder(encoder).modality)
+    if entities is not None:
+        items = rename_items(items, entities, str(source))
     return encode(items, make_encoder(encoder, encoder_kwargs), output, **kwargs)
 
 

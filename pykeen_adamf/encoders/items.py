@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..constants import VISUAL
+from ..suggestions import suggest
 from .base import Source
 from .problems import EncodingError, Problem
 
-__all__ = ["Item", "Items", "as_items", "checksum_of_items", "group_items"]
+__all__ = ["Item", "Items", "as_items", "checksum_of_items", "group_items", "rename_items"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Item:
 
     #: the entity's label
     entity: str
-    #: the paths of its images or of its texts, or the texts themselves; its vector is the mean over those
+    #: the paths of its images or of its texts, or the texts themselves, or its attributes in JSON; its vector is the
+    #: mean over those
     sources: Sequence[Source] = ()
     #: what is already known to be unusable
     problems: Sequence[Problem] = ()
@@ -78,6 +80,23 @@ def _check_item(item: Any) -> None:
     if name != name.encode("utf-8", "ignore").decode():
         # from the name of a file that is not in UTF-8; such a label can neither be stored nor be in any graph
         raise EncodingError(f"The name of the entity {name!r} is not in UTF-8. Rename its file.")
+
+
+def rename_items(items: Iterable[Item], names: Mapping[str, str], where: str) -> list[Item]:
+    """Call entities otherwise.
+
+    :param names: The new name of each.
+    :param where: Where the items are from, for messages.
+    :raises EncodingError: if an entity has no new name
+    """
+    items = list(items)
+    for item in items:
+        if item.entity not in names:
+            raise EncodingError(
+                f"{where} has an entity {item.entity!r}, which is not among the {len(names):,} that have a label."
+                f"{suggest(item.entity, names)}"
+            )
+    return [dataclasses.replace(item, entity=names[item.entity]) for item in items]
 
 
 def group_items(items: Sequence[Item], batch_size: int) -> list[Sequence[Item]]:

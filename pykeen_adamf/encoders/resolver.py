@@ -11,6 +11,7 @@ from ..suggestions import suggest
 from .base import Encoder
 from .descriptor import DescriptorEncoder
 from .hugging_face import HuggingFaceEncoder
+from .numeric import NumericEncoder
 from .problems import EncodingError
 from .sentence_transformer import SentenceTransformerEncoder
 from .timm_model import TimmEncoder
@@ -19,7 +20,7 @@ __all__ = ["encoder_resolver", "find_encoder", "make_encoder"]
 
 #: None of the classes needs its optional dependencies before it is instantiated.
 encoder_resolver: ClassResolver[Encoder] = ClassResolver(
-    [DescriptorEncoder, HuggingFaceEncoder, SentenceTransformerEncoder, TimmEncoder],
+    [DescriptorEncoder, HuggingFaceEncoder, NumericEncoder, SentenceTransformerEncoder, TimmEncoder],
     base=Encoder,  # type: ignore[type-abstract]
 )
 
@@ -34,7 +35,7 @@ def find_encoder(encoder: HintOrType[Encoder] | Encoder) -> type[Encoder]:
     try:
         return encoder_resolver.lookup(encoder)
     except (KeyError, ValueError) as error:
-        known = ("descriptor", "huggingface", "sentence-transformers", "timm")
+        known = ("descriptor", "huggingface", "numeric", "sentence-transformers", "timm")
         raise EncodingError(
             f"There is no encoder called {encoder!r}. Use one of: {', '.join(known)}.{suggest(encoder, known)}"
         ) from error

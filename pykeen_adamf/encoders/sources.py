@@ -1,4 +1,4 @@
-"""Reading folders and tables of images or of texts."""
+"""Reading folders and tables of images, of texts, or of attributes."""
 
 import csv
 import io
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ..constants import TEXTUAL, VISUAL
+from ..constants import NUMERIC, TEXTUAL, VISUAL
+from .attributes import read_attributes
 from .base import Source
 from .images import IMAGE_SUFFIXES
 from .items import Item
@@ -22,6 +23,12 @@ SUFFIXES: Final = {VISUAL: IMAGE_SUFFIXES, TEXTUAL: (".txt",)}
 
 PLURALS: Final = {VISUAL: "images", TEXTUAL: "texts"}
 
+#: What the columns of a table may be called, in any case: of entities, and of what they have.
+HEADERS: Final = (
+    ("entity", "label", "id", "name"),
+    ("image", "path", "file", "picture", "text", "description", "caption", "title"),
+)
+
 #: The largest number that the library accepts as the length of a field everywhere.
 MAX_FIELD: Final = 2**31 - 1
 
@@ -31,6 +38,8 @@ NO_IMAGE: Final = "has no image in it"
 
 def read_source(source: Path, modality: str) -> list[Item]:
     """Read a folder, or else a table."""
+    if modality == NUMERIC:
+        return read_attributes(source)
     return read_folder(source, modality) if source.is_dir() else read_table(source, modality)
 
 
@@ -123,12 +132,13 @@ def _nothing_found(folder: Path, modality: str, ignored: Sequence[Path]) -> str:
 
 
 def read_table(path: str | Path, modality: str) -> list[Item]:
-    """Read which entity has which images or text from a tab-separated file.
+    """Read which entity has which images or text from a table.
 
-    Each line has an entity and, for images, a path, or, for texts, the text itself. There is no header. The file is in
-    UTF-8, with or without a byte order mark, with any line ends. A field that begins with a quotation mark has to end
-    with one, and quotation marks in it are doubled, as spreadsheets and pandas write them; others are taken as they
-    are.
+    Each line has an entity and, for images, a path, or, for texts, the text itself. The first line may be a header that
+    calls the columns, e.g., *entity* and *text* or *image*. The file is in UTF-8, with or without a byte order mark,
+    with any line ends; columns are separated by tabs, or by commas if it ends with ``.csv``. A field that begins with a
+    quotation mark has to end with one, and quotation marks in it are doubled, as spreadsheets and pandas write them;
+    others are taken as they are.
 
     An entity may have several images, one each line. Relative paths start at the file's folder and must not leave it,
     while absolute paths may lead anywhere.
@@ -140,18 +150,22 @@ def read_table(path: str | Path, modality: str) -> list[Item]:
     """
     path = Path(path)
     kind = "path" if modality == VISUAL else "text"
+    separator = "a comma" if path.suffix.lower() == ".csv" else "a tab"
     # the first line of each entity, its sources, and its problems
     found: dict[str, tuple[int, list[Source], list[Problem]]] = {}
-    for line, fields in _read_rows(path):
+    for number, (line, fields) in enumerate(_read_rows(path)):
+        if number == 0 and _is_header(fields):
+            logger.info("%s begins with a header: %s", path, ", ".join(fields))
+            continue
         where = f"{path}, line {line}"
         if len(fields) != 2:
             raise EncodingError(
-                f"{where}: there must be two fields, the entity and its {kind}, separated by a tab, but there "
+                f"{where}: there must be two fields, the entity and its {kind}, separated by {separator}, but there "
                 f"{'is one' if len(fields) == 1 else f'are {len(fields)}'}."
             )
         entity, value = fields
         if not entity.strip():
-            raise EncodingError(f"{where}: there is no entity before the tab.")
+            raise EncodingError(f"{where}: there is no entity before {separator}.")
         first, sources, problems = found.setdefault(entity, (line, [], []))
         if first != line and modality != VISUAL:
             raise EncodingError(f"{where}: the entity {entity!r} already has a text in line {first}. Keep one of them.")
@@ -165,8 +179,13 @@ def read_table(path: str | Path, modality: str) -> list[Item]:
         else:
             sources.append(path.parent / value)
     if not found:
-        raise EncodingError(f"{path} is empty. Each line must have an entity, a tab, and its {kind}.")
+        raise EncodingError(f"{path} is empty. Each line must have an entity, {separator}, and its {kind}.")
     return [Item(entity, sources, problems) for entity, (_, sources, problems) in found.items()]
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Return whether the fields of a line are names of columns."""
+    return len(fields) == 2 and all(x.strip().lower() in known for x, known in zip(fields, HEADERS, strict=True))
 
 
 def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -179,7 +198,8 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     # the library's limit of 131,072 characters is one for the whole process
     limit = csv.field_size_limit(MAX_FIELD)
     try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter="\t", strict=True)
+        text, delimiter = content.decode("utf-8-sig"), "," if path.suffix.lower() == ".csv" else "\t"
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         for fields in reader:
             if fields:
                 rows.append((line, fields))

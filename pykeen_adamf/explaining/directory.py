@@ -10,8 +10,9 @@ from pykeen.triples import TriplesFactory
 
 from ..bundle import load
 from ..datasets.lookup import load_dataset
-from ..datasets.path import read_labeled_triples
+from ..labeled_triples import read_labeled_triples
 from ..typing import LongTensor
+from .candidates import Allowed, Candidates
 from .explanations import explain_entities, explain_relations, explain_triples
 from .labels import resolve_triples
 
@@ -34,6 +35,7 @@ def explain_directory(
     relations: Sequence[str] = (),
     path: str | Path | None = None,
     dataset: str | None = None,
+    candidates: Allowed | None = None,
     device: str | None = None,
     batch_size: int | None = None,
     progress: bool = True,
@@ -45,9 +47,10 @@ def explain_directory(
     :param triples: The labels of triples.
     :param relations: The labels of relations.
     :param path: A file with the triples to average over, cf.
-        :func:`pykeen_adamf.datasets.path.read_labeled_triples`.
+        :func:`pykeen_adamf.labeled_triples.read_labeled_triples`.
     :param dataset: The name of a dataset, over whose test triples to average. If there is no file either, these are
         the training triples.
+    :param candidates: What says which entities are ranked, cf. :class:`Candidates`. Defaults to all.
     :param device: The device. Defaults to a GPU, if there is one.
     :param batch_size: >0, how many triples to rank at once, cf. :func:`explain_triples`.
     :param progress: Whether to show a progress bar.
@@ -60,6 +63,8 @@ def explain_directory(
     if not isinstance(training, TriplesFactory):
         raise ValueError(f"The triples in {directory} have no labels by which entities and relations could be named.")
     kwargs: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    if candidates is not None:
+        kwargs["candidates"] = Candidates(training, candidates)
     explanations = {}
     # before anything is calculated, since they may not be readable
     chosen = choose_triples(training, path, dataset) if triples or relations or not entities else None

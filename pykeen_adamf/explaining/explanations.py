@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from ..constants import STRUCTURAL
 from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
+from .candidates import Candidates
 from .labels import Triples, resolve, resolve_triples
 from .model import check_model, get_weights, predicting
 from .ranking import Ranker
@@ -72,6 +73,7 @@ def explain_triples(
     triples: Triples,
     known_triples: Triples = (),
     *,
+    candidates: Candidates | None = None,
     batch_size: int | None = None,
     progress: bool = True,
 ) -> pandas.DataFrame:
@@ -83,12 +85,13 @@ def explain_triples(
     whether a triple is predicted rather than others is what its ranks tell.
 
     Ranks are PyKEEN's *realistic* ones (the mean of optimistic and pessimistic rank) among all entities but those
-    which make up *another* known triple.
+    which make up *another* known triple, or among those candidates that are of the right type.
 
     :param model: The model.
     :param triples_factory: The triples factory that it was trained on; its triples are known.
     :param triples: shape: ``(n, 3)``, the triples to explain, as labels or IDs, or a triples factory with them.
     :param known_triples: shape: ``(num_known, 3)``, further known triples, likewise.
+    :param candidates: Which entities to rank. Defaults to all, as published metrics do.
     :param batch_size: >0, how many triples to rank at once; for each of them, there is a score of each entity.
     :param progress: Whether to show a progress bar, if it takes more than a second.
     :returns: One row for each triple and modality, with the columns
@@ -110,7 +113,7 @@ def explain_triples(
     labels = pandas.DataFrame(triples_factory.label_triples(ids), columns=["head", "relation", "tail"])
     frames = []
     with predicting(model):
-        ranker = Ranker(model, ids, known, batch_size=batch_size)
+        ranker = Ranker(model, ids, known, batch_size, candidates)
         head_weights, tail_weights = (get_weights(explained, ids[:, column].to(model.device)) for column in (0, 2))
         total = (len(modalities) + 1) * 2 * len(ids)
         with tqdm(total=total, unit="rank", unit_scale=True, delay=1, leave=False, disable=not progress) as bar:
@@ -141,6 +144,7 @@ def explain_relations(
     known_triples: Triples = (),
     *,
     relations: Iterable[str | int] | None = None,
+    candidates: Candidates | None = None,
     batch_size: int | None = None,
     progress: bool = True,
 ) -> pandas.DataFrame:
@@ -178,7 +182,9 @@ def explain_relations(
         raise ValueError("There are no triples to average over.")
     # relations are in the order of their IDs
     ids = ids[ids[:, 1].argsort(stable=True)]
-    frame = explain_triples(model, triples_factory, ids, known, batch_size=batch_size, progress=progress)
+    frame = explain_triples(
+        model, triples_factory, ids, known, candidates=candidates, batch_size=batch_size, progress=progress
+    )
     frame = frame.assign(
         weight=(frame["head_weight"] + frame["tail_weight"]) / 2,
         mrr=(1 / frame["head_rank"] + 1 / frame["tail_rank"]) / 2,

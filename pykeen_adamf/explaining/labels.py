@@ -4,16 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy
+import pandas
 import torch
 from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
+from ..labeled_triples import read_labeled_triples
 from ..suggestions import suggest
 from ..typing import LongTensor, NumpyArray
 
 __all__ = ["Triples", "resolve", "resolve_triples"]
 
-#: Triples of IDs or labels, shape: ``(n, 3)``, or a triples factory with them.
-Triples: TypeAlias = LongTensor | NumpyArray | CoreTriplesFactory | Sequence[Sequence[str | int]]
+#: Triples of IDs or labels, shape: ``(n, 3)``, a data frame of labels, or a triples factory.
+Triples: TypeAlias = LongTensor | NumpyArray | pandas.DataFrame | CoreTriplesFactory | Sequence[Sequence[str | int]]
 
 Kind: TypeAlias = Literal["entity", "relation"]
 
@@ -46,6 +48,8 @@ def resolve_triples(triples: Triples, factory: TriplesFactory) -> LongTensor:
         triples = triples.label_triples(triples.mapped_triples)
     elif isinstance(triples, CoreTriplesFactory):
         triples = triples.mapped_triples
+    elif isinstance(triples, pandas.DataFrame):
+        triples = read_labeled_triples(triples)
     if isinstance(triples, (torch.Tensor, numpy.ndarray)):
         shape = tuple(triples.shape)
         columns = list(triples.T) if triples.ndim == 2 else []

@@ -10,6 +10,7 @@ from pykeen.models import ERModel, Model
 from ..chunking import row_chunks
 from ..models import QueryScoringModel
 from ..typing import FloatTensor, LongTensor
+from .candidates import Candidates
 
 __all__ = ["RankedTriples", "Ranker"]
 
@@ -28,16 +29,24 @@ class RankedTriples(NamedTuple):
 class Ranker:
     """Ranks the same triples by a model, again and again, in different states of it.
 
-    The rank is the mean of the optimistic and the pessimistic one, PyKEEN's *realistic* rank, among all entities but
-    those which make up another known triple.
+    The rank is the mean of the optimistic and the pessimistic one, PyKEEN's *realistic* rank, among all entities, or
+    candidates, but those which make up another known triple.
     """
 
-    def __init__(self, model: Model, triples: LongTensor, known: LongTensor, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        triples: LongTensor,
+        known: LongTensor,
+        batch_size: int | None = None,
+        candidates: Candidates | None = None,
+    ) -> None:
         """Initialize the ranker with triples to rank, and with known ones, both by ID.
 
         :param batch_size: >0, how many triples to rank at once; for each of them, there is a score of each entity.
             Defaults to as many as take some 17 million numbers at once: scores, or what the interaction calculates them
             from.
+        :param candidates: Which entities to rank, beside the one in question. Defaults to all.
         :raises ValueError: if the batch size is not positive
         """
         if batch_size is None:
@@ -46,6 +55,7 @@ class Ranker:
             raise ValueError(f"The batch size must be positive, but is {batch_size}.")
         self.model = model
         self.batch_size = batch_size
+        self.candidates = candidates
         self.triples, self.known = triples.to(model.device), known.to(model.device)
 
     def rank(self, advance: Callable[[int], object]) -> RankedTriples:
@@ -81,6 +91,9 @@ class Ranker:
             place = torch.searchsorted(distinct, known[first:last])
             is_asked = distinct[place] == known[first:last]
             table[place[is_asked], entities[first:last][is_asked]] = float("nan")
+            if self.candidates is not None:
+                mask = self.candidates.mask(batch[:, 1], "head" if column == 0 else "tail")
+                table.masked_fill_(mask, float("nan"))
             # itself is among the candidates, be it known or not
             candidates, is_hidden = table[row], table[row, triples[:, column]].isnan()
             optimistic = (candidates > found.unsqueeze(dim=-1)).sum(dim=-1) + 1

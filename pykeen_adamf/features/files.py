@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy
+import pandas
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ..atomic import written_atomically
 from ..typing import FloatTensor, NumpyArray
+from .frames import read_frame, split_frame
 from .hdf5 import read_hdf5
 from .modality import FeatureError, ModalityFeatures
 
@@ -21,7 +23,15 @@ __all__ = ["FEATURE_SUFFIXES", "FeatureSource", "as_features", "read_features", 
 
 #: Where the features of one modality may come from.
 FeatureSource: TypeAlias = (
-    ModalityFeatures | FloatTensor | NumpyArray | str | Path | Mapping[str, FloatTensor | NumpyArray | Sequence[float]]
+    ModalityFeatures
+    | FloatTensor
+    | NumpyArray
+    | pandas.DataFrame
+    | pandas.Series
+    | Sequence[Any]
+    | str
+    | Path
+    | Mapping[str, FloatTensor | NumpyArray | Sequence[float] | float]
 )
 
 #: Names under which archives store the matrix, the labels and the presence mask.
@@ -106,6 +116,9 @@ _READERS: Mapping[str, Callable[[Path, Sequence[str] | None], Content]] = {
     ".safetensors": _read_safetensors,
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
+    ".csv": read_frame,
+    ".tsv": read_frame,
+    ".parquet": read_frame,
 }
 
 #: The supported file formats.
@@ -122,6 +135,8 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     ``.npz``            an array; or arrays named ``features`` and optionally ``labels`` and ``presence``
     ``.safetensors``    a tensor ``features``, optionally ``presence``, and the labels as JSON in the metadata
     ``.h5``, ``.hdf5``  one dataset for each entity, as released by MMRNS, or one matrix
+    ``.csv``, ``.tsv``  a table with an entity in each row: its label, and then its numbers, with or without a header
+    ``.parquet``        the same, or the labels are its index, or its only other column has vectors; needs ``pyarrow``
     =================== =========================================================================================
 
     Large ``.npy`` files and ``.safetensors`` are mapped to memory rather than read: frozen features stay there, if the
@@ -169,7 +184,8 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
 def as_features(source: FeatureSource, labels: Sequence[str] | None, name: str) -> ModalityFeatures:
     """Convert anything that may hold features.
 
-    :param source: Features, a path of a file, a matrix, or a vector for each label.
+    :param source: Features; a path of a file; a matrix, or one number for each entity, as a tensor, array or list; a
+        data frame or series whose index or first column has labels; or a vector, or a number, for each label.
     :param labels: The labels of the rows of matrices and files without labels, in row order. Others need none.
     :param name: The name of the modality, for messages.
     :returns: The features, not yet aligned.
@@ -179,18 +195,27 @@ def as_features(source: FeatureSource, labels: Sequence[str] | None, name: str) 
         return source
     if isinstance(source, str | Path):
         return read_features(source, labels=labels)
+    if isinstance(source, pandas.DataFrame | pandas.Series):
+        frame = source.to_frame() if isinstance(source, pandas.Series) else source
+        matrix, stored = split_frame(frame, f"the {name} data frame")
+        return ModalityFeatures.from_matrix(matrix, stored or labels or (), source=f"the {name} data frame")
+    if isinstance(source, list | tuple):
+        try:
+            source = numpy.asarray(source, dtype=numpy.float32)
+        except (TypeError, ValueError) as error:
+            raise FeatureError(f"The {name} list must have numbers, or rows of equal length: {error}") from error
     if isinstance(source, torch.Tensor | numpy.ndarray):
         return ModalityFeatures.from_matrix(source, labels or (), source=f"the {name} matrix")
     if isinstance(source, Mapping):
-        vectors = {label: torch.as_tensor(vector) for label, vector in source.items()}
+        vectors = {str(label): torch.atleast_1d(torch.as_tensor(vector)) for label, vector in source.items()}
         shapes = {tuple(vector.shape) for vector in vectors.values()}
         if len(shapes) != 1 or len(next(iter(shapes))) != 1:
             found = ", ".join(map(str, sorted(shapes))) or "none"
             raise FeatureError(f"The {name} features must be vectors of equal length, but their shapes are: {found}.")
         return ModalityFeatures.from_matrix(torch.stack(list(vectors.values())), vectors, source=f"the {name} vectors")
     raise FeatureError(
-        f"Cannot use a {type(source).__name__} as {name} features: pass a path, a matrix, vectors by label, or "
-        f"ModalityFeatures."
+        f"Cannot use a {type(source).__name__} as {name} features: pass a path, a matrix, a data frame, vectors by "
+        f"label, or ModalityFeatures."
     )
 
 

@@ -58,8 +58,8 @@ def _mean(vectors: Any) -> Any:
     if vectors.ndim < 2:
         return vectors
     vectors = vectors.reshape(-1, vectors.shape[-1])
-    if vectors.dtype.kind != "f" and len(vectors):
-        # an average would hide that these are no floating point numbers
+    if vectors.dtype.kind not in "biuf" and len(vectors):
+        # an average would hide that these are no numbers
         return vectors[0]
     # an entity without any image misses the modality
     return vectors.mean(axis=0) if len(vectors) else numpy.full(vectors.shape[1], numpy.nan, dtype=vectors.dtype)

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from ..chunking import row_chunks, rows_per_chunk
 from ..digests import digest_rows
+from ..suggestions import suggest
 from ..typing import BoolTensor, FloatTensor, LongTensor, NumpyArray
 
 __all__ = ["FeatureError", "ModalityFeatures", "take_rows"]
@@ -57,13 +58,14 @@ class ModalityFeatures:
     ) -> Self:
         """Create validated features.
 
-        :param matrix: shape: ``(num_rows, dim)``, the features.
+        :param matrix: shape: ``(num_rows, dim)``, or ``(num_rows,)`` for one number each, the features. Integers and
+            truth values become single precision.
         :param labels: The entity labels, in row order.
         :param presence: shape: ``(num_rows,)``, which entities have this modality. If ``None``, all whose row is not
             entirely NaN.
         :param source: Where the features come from, e.g., the name of the file. Used in messages.
         :returns: The features.
-        :raises FeatureError: if the matrix is not a finite two-dimensional floating point matrix with one row for each
+        :raises FeatureError: if the matrix is not a finite matrix of real numbers with one row for each
             label, if labels are duplicated, or if a row claimed present has values which are not finite
         """
         matrix = _as_float_matrix(matrix, source)
@@ -127,6 +129,7 @@ class ModalityFeatures:
             raise FeatureError(
                 f"{self.source} has rows for {_shorten(sorted(others))}, which are no entities of this graph. Check "
                 f"that the labels are spelled as in the triples; pass unknown_labels='ignore' to leave such rows out."
+                f"{suggest(min(others), labels)}"
             )
         if not self.labels:
             return self.missing(labels, dim=self.dim, source=self.source)
@@ -192,11 +195,13 @@ def _check_labels(labels: Sequence[str], num_rows: int, source: str) -> None:
 
 
 def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTensor:
-    """Convert to a floating point tensor with two dimensions."""
-    wrong_type = "{} has the data type {}, which is not floating point. Convert it, e.g., to float32."
+    """Convert to a floating point tensor with two dimensions; one number for each entity is a row of its own."""
+    wrong_type = "{} has the data type {}, which are no real numbers. Convert it, e.g., to float32."
     if isinstance(matrix, numpy.ndarray):
         if matrix.dtype == object:
             raise FeatureError(f"{source} is an array of Python objects. Store it as a floating point array.")
+        if matrix.dtype.kind in "biu":
+            matrix = matrix.astype(numpy.float32)
         if matrix.dtype.kind != "f" or matrix.dtype.itemsize > 8:
             raise FeatureError(wrong_type.format(source, matrix.dtype))
         # torch knows neither foreign byte orders, nor negative strides, nor read-only memory
@@ -207,8 +212,12 @@ def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTens
         raise FeatureError(f"{source} is a {type(matrix).__name__}. Use a floating point matrix instead.")
     if matrix.layout != torch.strided:
         raise FeatureError(f"{source} is a sparse tensor. Convert it with to_dense().")
-    if not matrix.is_floating_point():
+    if matrix.is_complex():
         raise FeatureError(wrong_type.format(source, matrix.dtype))
+    if not matrix.is_floating_point():
+        matrix = matrix.float()
+    if matrix.ndim == 1:
+        matrix = matrix.unsqueeze(dim=-1)
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise FeatureError(
             f"{source} has the shape {tuple(matrix.shape)}, but a matrix with one row for each entity is needed. "

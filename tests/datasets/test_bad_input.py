@@ -119,8 +119,6 @@ def _with(value):
         pytest.param(numpy.ones((13, 3)), ["13 rows", "12 entities", "exactly one row for each"], id="too many rows"),
         pytest.param(_with(numpy.nan), ["'Q42'", "NaN or infinite", "set its whole row to NaN"], id="NaN"),
         pytest.param(_with(-numpy.inf), ["'Q42'", "NaN or infinite", "set its whole row to NaN"], id="infinite"),
-        pytest.param(numpy.ones((12, 3), dtype=int), ["int64", "float32"], id="integers"),
-        pytest.param(numpy.ones(12), ["shape (12,)", "(num_entities, dim)"], id="a vector"),
         pytest.param(numpy.ones((12, 0)), ["shape (12, 0)", "(num_entities, dim)"], id="no columns"),
         pytest.param(numpy.full((12, 3), None), ["Python objects", "floating point array"], id="objects"),
     ],
@@ -179,7 +177,7 @@ def test_everything_is_nan(directory):
     assert training.features["visual"].dim == 3
 
 
-@pytest.mark.parametrize("name", ["structural", "a b", "../visual"])
+@pytest.mark.parametrize("name", ["structural", "a.b", "../visual"])
 def test_names_that_modalities_cannot_have(directory, name):
     with pytest.raises(FeatureError, match="cannot be the name of a modality"):
         assert DB15K(directory=directory, features={name: make_matrix()}).training

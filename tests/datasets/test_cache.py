@@ -3,14 +3,17 @@
 import numpy
 import pytest
 import torch
-from pykeen.datasets import get_dataset
+from pykeen.datasets import EagerDataset, dataset_resolver, get_dataset
+from pykeen.datasets.base import Dataset
 from pykeen.datasets.utils import _digest_kwargs
 from pykeen.pipeline import pipeline
 
 from pykeen_adamf.constants import DATA_ENVIRONMENT_VARIABLE
 from pykeen_adamf.datasets import DB15K
 from pykeen_adamf.features import ModalityFeatures, write_features
+from pykeen_adamf.triples import MultimodalTriplesFactory
 
+from ..triples.cases import make_factory
 from .cases import ENTITIES, TRAIN, make_matrix, write_benchmark
 
 #: More numbers than NumPy and PyTorch show: the middle does not appear in the text.
@@ -122,3 +125,51 @@ def test_pipeline_uses_the_features_of_today(directory):
             device="cpu",
         )
         assert torch.equal(visual(result), matrix)
+
+
+class OwnGraph(EagerDataset):
+    """As somebody may write it who knows PyKEEN's classes."""
+
+    def __init__(self, create_inverse_triples: bool = False):
+        training, testing = make_factory(create_inverse_triples=create_inverse_triples).split(random_state=0)
+        super().__init__(training=training, testing=testing)
+
+
+@pytest.fixture
+def own_graph(pykeen_datasets):
+    dataset_resolver.register(OwnGraph)
+    yield OwnGraph
+    del dataset_resolver.lookup_dict[dataset_resolver.normalize_cls(OwnGraph)]
+
+
+@pytest.mark.parametrize("by", ["name", "class"])
+def test_datasets_of_others(own_graph, pykeen_datasets, by):
+    """A class that knows nothing of this package keeps its features, too, in each call."""
+    for _ in range(3):
+        dataset = get_dataset(dataset=own_graph if by == "class" else "OwnGraph")
+        assert dataset.training.features == make_factory().features
+        assert dataset.testing.features == make_factory().features
+    assert not list(pykeen_datasets.rglob("*"))
+
+
+def test_what_is_in_the_cache_already(own_graph, pykeen_datasets):
+    """From times when features got lost there."""
+    cached = pykeen_datasets / "owngraph" / "cache" / _digest_kwargs({})
+    for name, factory in own_graph().factory_dict.items():
+        factory.to_path_binary(cached / name)
+    dataset = get_dataset(dataset="owngraph", dataset_kwargs={"create_inverse_triples": True})
+    assert dataset.training.features == make_factory().features
+    assert dataset.training.create_inverse_triples
+
+
+@pytest.mark.parametrize("cls", [Dataset, EagerDataset, OwnGraph])
+def test_saved_datasets_of_others(own_graph, tmp_path, cls):
+    """Whichever class reads them; without features, they are as they were."""
+    own_graph().to_directory_binary(tmp_path / "x")
+    dataset = cls.from_directory_binary(tmp_path / "x")
+    assert dataset.training == own_graph().training
+    plain = get_dataset(dataset="nations")
+    plain.to_directory_binary(tmp_path / "plain")
+    read = cls.from_directory_binary(tmp_path / "plain")
+    assert not isinstance(read.training, MultimodalTriplesFactory)
+    assert read.training.num_triples == plain.training.num_triples

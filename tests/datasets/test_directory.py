@@ -179,7 +179,7 @@ def test_missing_features_take_no_memory(directory):
 @pytest.mark.parametrize("suffix", FEATURE_SUFFIXES)
 def test_published_features_are_found(dataset_cls, directory, suffix, named, caplog):
     """In every format, and under two names."""
-    way = next(way for way in BY_ROW if suffix_of(way) == suffix)
+    way = next(way for way in [*BY_ROW, *BY_LABEL] if suffix_of(way) == suffix)
     features = ModalityFeatures.from_matrix(make_matrix(), ENTITIES, source="test")
     name = f"{dataset_cls.benchmark_name}-visual" if named else "visual"
     path = save(way, directory, features).rename(directory / f"{name}{suffix}")

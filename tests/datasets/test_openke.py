@@ -31,6 +31,7 @@ def shared_path(tmp_path_factory):
         pytest.param("2\ntwo words 0\n1984 1\n", {"two words": 0, "1984": 1}, id="labels with spaces, or of digits"),
         pytest.param("1\na\u2028b\x0bc\x85d 0\n", {"a\u2028b\x0bc\x85d": 0}, id="characters that look like line ends"),
         pytest.param("1\nπ 0\n", {"π": 0}, id="not ASCII"),
+        pytest.param("\ufeff2\r\na 0\r\nb 1\r\n", {"a": 0, "b": 1}, id="byte order mark"),
     ],
 )
 def test_mapping(path, text, expected):

@@ -18,6 +18,7 @@ from pykeen_adamf.encoders import (
     Encoder,
     HuggingFaceEncoder,
     Item,
+    NumericEncoder,
     SentenceTransformerEncoder,
     TextualEncoder,
     TimmEncoder,
@@ -110,11 +111,19 @@ def _make_timm(request: pytest.FixtureRequest) -> Encoder:
     return TimmEncoder(model="test_resnet", pretrained=False, device="cpu")
 
 
+def _make_numeric(request: pytest.FixtureRequest) -> Encoder:
+    encoder = NumericEncoder()
+    encoder.fit([source for item in make_attributes() for source in item.sources])
+    return encoder
+
+
 CASES: dict[type[Encoder], EncoderCase] = {
     DescriptorEncoder: EncoderCase(lambda _: DescriptorEncoder(), dim=7 * 7 * 4 * 9 + 4 * 8 * 8 + 3 * 8 * 8),
     HuggingFaceEncoder: EncoderCase(
         lambda request: HuggingFaceEncoder(model=str(request.getfixturevalue("bert")), device="cpu"), dim=16
     ),
+    # three quantities with two columns each, and a category with three values
+    NumericEncoder: EncoderCase(_make_numeric, dim=3 * 2 + 3),
     SentenceTransformerEncoder: EncoderCase(
         # without modules of its own, the mean over tokens is taken
         lambda request: SentenceTransformerEncoder(model=str(request.getfixturevalue("bert")), device="cpu"),
@@ -124,8 +133,20 @@ CASES: dict[type[Encoder], EncoderCase] = {
 }
 
 
+def make_attributes(num: int = 9) -> list[Item]:
+    """Make attributes of entities, of which one has nothing usable."""
+    kinds = ("river", "city", "lake")
+    values = [
+        {"born": f"19{10 + i}-06-2{i}", "height": i**2, "kind": kinds[i % 3]} | ({"area": 10.0**i} if i % 2 else {})
+        for i in range(num)
+    ]
+    return [*(Item(f"e{i}", [json.dumps(x)]) for i, x in enumerate(values)), Item("broken", ["[]"])]
+
+
 def make_items(encoder: type[Encoder], directory: Path, num: int = 9) -> list[Item]:
     """Make items of an encoder's modality, of which one is broken."""
+    if issubclass(encoder, NumericEncoder):
+        return make_attributes(num)
     if issubclass(encoder, TextualEncoder):
         items = [Item(f"e{i}", [f"{TEXTS[i % len(TEXTS)]} {i}"]) for i in range(num)]
         return [*items, Item("broken", [" \n"])]

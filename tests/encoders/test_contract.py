@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from pykeen_adamf.constants import TEXTUAL, VISUAL
+from pykeen_adamf.constants import NUMERIC, TEXTUAL, VISUAL
 from pykeen_adamf.encoders import (
     Encoder,
     EncodingError,
@@ -63,7 +63,8 @@ def test_dim(encoder, cls, items):
 
 
 def test_modality(cls):
-    assert cls.modality == (VISUAL if issubclass(cls, VisualEncoder) else TEXTUAL)
+    expected = VISUAL if issubclass(cls, VisualEncoder) else TEXTUAL if issubclass(cls, TextualEncoder) else NUMERIC
+    assert cls.modality == expected
 
 
 def test_deterministic(encoder, cls, items, request):
@@ -139,6 +140,7 @@ def test_encode(encoder, items, tmp_path):
         ("huggingface", "HuggingFaceEncoder"),
         ("transformers", "HuggingFaceEncoder"),
         ("timm", "TimmEncoder"),
+        ("numeric", "NumericEncoder"),
     ],
 )
 def test_names(name, expected):

@@ -45,6 +45,23 @@ def test_texts(read, content):
     assert read(content) == EXPECTED
 
 
+@pytest.mark.parametrize("header", ["entity\ttext", "ID\t Description", '"label"\t"caption"'])
+def test_headers(read, header):
+    """Names of columns are no entity; elsewhere, and in other company, they are."""
+    assert read(f"{header}\na\tfirst text\nb\tzweiter, mit Ümlaut\n") == EXPECTED
+    assert len(read(f"a\tx\n{header}\n")) == 2
+    assert [item.entity for item in read("entity\tis what philosophers talk about\n")] == ["entity"]
+
+
+def test_commas(tmp_path):
+    """That is what the suffix says."""
+    (tmp_path / "x.csv").write_text('entity,text\na,first text\nb,"zweiter, mit Ümlaut"\n', encoding="utf-8")
+    assert read_table(tmp_path / "x.csv", "textual") == EXPECTED
+    (tmp_path / "x.csv").write_text("a\tfirst text\n")
+    with pytest.raises(EncodingError, match=r"must be two fields.*separated by a comma, but there is one"):
+        read_table(tmp_path / "x.csv", "textual")
+
+
 def test_quotation_marks_inside(read):
     assert read('a\tthe "quoted" one"\n') == [Item("a", ['the "quoted" one"'], [])]
     assert read('a\t"""Heroes"" is a song"\n') == [Item("a", ['"Heroes" is a song'], [])]

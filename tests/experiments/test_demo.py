@@ -93,6 +93,9 @@ def test_questions(data):
         assert list(question["answers"]) == list(METHODS)
         for name, answer in question["answers"].items():
             assert len(set(answer["best"])) == 5
+            # of the right type
+            kind = question[question["side"]].partition(":")[0]
+            assert all(label.startswith(f"{kind}:") for label in answer["best"])
             assert 1 <= answer["rank"] <= dataset.num_entities
             expected = question[question["side"]]
             assert (expected in answer["best"]) == (answer["rank"] <= 5)
@@ -149,9 +152,9 @@ def test_help():
     result = CliRunner().invoke(main, ["demo", "--help"])
     assert result.exit_code == 0
     (options,) = (command.params for name, command in main.commands.items() if name == "demo")
-    assert {option.name for option in options} == {"epochs", "seed", "device", "output"}
+    assert {option.name for option in options} == {"epochs", "seed", "any_type", "device", "output"}
     for option in options:
-        assert f"--{option.name}" in result.output
+        assert option.opts[0] in result.output
         assert len(option.help) > 20
         assert option.help.split()[0] in result.output
     assert "EmojiKG" in result.output

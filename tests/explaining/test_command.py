@@ -17,6 +17,7 @@ from pykeen_adamf.bundle import load, save
 from pykeen_adamf.cli import main
 from pykeen_adamf.explaining import (
     ALL_RELATIONS,
+    Candidates,
     explain_entities,
     explain_relations,
     explain_triples,
@@ -115,6 +116,19 @@ def test_triples_of_a_file(directory, bundle, tmp_path):
     pandas.testing.assert_frame_equal(table, expected, check_dtype=False)
 
 
+def test_candidates(directory, bundle, tmp_path):
+    """They are what the relation has had, or what a file says."""
+    triple, output, types = (ROCKET, "in_subgroup", SUBGROUP), tmp_path / "table.tsv", tmp_path / "types.tsv"
+    types.write_text("".join(f"{label}\t{label.partition(':')[0]}\n" for label in bundle.training.entity_to_id))
+    for given in ("seen", types):
+        run(directory, "--triple", *triple, "--candidates", given, "--output", output)
+        candidates = Candidates(bundle.training, given)
+        expected = explain_triples(bundle.model, bundle.training, [triple], candidates=candidates)
+        pandas.testing.assert_frame_equal(read(output), expected, check_dtype=False)
+        assert (expected["tail_rank"] <= len(candidates.get("in_subgroup", "tail"))).all()
+    run(directory, "--triple", *triple, "--candidates", tmp_path / "nowhere.tsv", code=1)
+
+
 @pytest.mark.slow
 def test_in_a_process_of_its_own(directory, tmp_path):
     """As from a shell: nothing but the paths is printed."""
@@ -145,7 +159,7 @@ def test_in_a_process_of_its_own(directory, tmp_path):
         (["--triple", ROCKET, "is_in", SUBGROUP], "There is no relation 'is_in'"),
         (["--relation", "in_groups"], "There is no relation 'in_groups'.*Did you mean 'in_group'"),
         (["--dataset", "EmojiGK"], "There is no dataset 'EmojiGK'. Did you mean 'emojikg'"),
-        (["--triples", __file__], r"test_command.py ends with '\.py'. Name it \.tsv, \.csv, "),
+        (["--triples", __file__], r"test_command.py has 1 columns\. Triples have three"),
         (["--entity", ROCKET, "--output", "table.txt"], r"table.txt must end in \.tsv or \.csv or \.json"),
         (["--entity", ROCKET, "--output", "nowhere/table.tsv"], "Cannot write nowhere/table.tsv"),
         (["--entity", ROCKET, "--plot", "plot.pdf"], r"plot.pdf must end in \.png or \.svg"),

@@ -7,10 +7,10 @@ import pandas
 import pytest
 from pykeen.datasets import EagerDataset
 
-from pykeen_adamf.datasets.path import read_labeled_triples
 from pykeen_adamf.explaining import directory, explain_entities, explain_relations, explain_triples
 from pykeen_adamf.explaining.directory import choose_triples
 from pykeen_adamf.explaining.output import check_path, format_table, write_table
+from pykeen_adamf.labeled_triples import read_labeled_triples
 
 from .cases import make_case
 
@@ -108,7 +108,7 @@ def test_reading_triples(tmp_path, content):
         (b"", "No columns"),
         (b"\n\n", "No columns"),
         (b"a\tr\tb\n\na\tr\n", "triple 2: this row has not three labels, but 'a', 'r'"),
-        (b"a r b", "has 1 columns. Triples have three"),
+        (b"a r", "has 1 columns. Triples have three"),
         (b"a\tr\tb\t\n", "has 4 columns. Triples have three"),
         (b"M\xfcnchen\tr\tb\n", "is not in UTF-8. Convert it, e.g.: iconv"),
     ],

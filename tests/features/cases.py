@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy
+import pandas
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -94,6 +95,10 @@ def _npz_vectors(features: ModalityFeatures) -> dict[str, numpy.ndarray]:
     return {label: vector.numpy() for label, vector in present_vectors(features).items()}
 
 
+def _make_frame(features: ModalityFeatures) -> pandas.DataFrame:
+    return pandas.DataFrame(matrix_with_nan(features).numpy(), index=features.labels).rename(columns=str)
+
+
 #: Ways to store rows in the order of entities; missing ones are NaN. The part before the colon is the file's suffix.
 BY_ROW: dict[str, Callable[[Path, ModalityFeatures], object]] = {
     ".pth: tensor": lambda path, f: torch.save(matrix_with_nan(f), path),
@@ -108,6 +113,7 @@ BY_ROW: dict[str, Callable[[Path, ModalityFeatures], object]] = {
     ".safetensors: no labels": lambda path, f: write_features(path, f, with_labels=False),
     ".h5: matrix": _save_h5_matrix,
     ".hdf5: matrix": _save_h5_matrix,
+    ".parquet: numbers": lambda path, f: _make_frame(f).reset_index(drop=True).to_parquet(path),
 }
 
 #: Ways to store rows beside their labels.
@@ -128,7 +134,15 @@ BY_LABEL: dict[str, Callable[[Path, ModalityFeatures], object]] = {
     ".npz: vectors": lambda path, f: numpy.savez(path, **_npz_vectors(f)),
     ".safetensors: labels": write_features,
     ".h5: entities": _save_h5_entities,
+    ".csv: table": lambda path, f: _make_frame(f).add_prefix("x").to_csv(path),
+    ".tsv: no header": lambda path, f: _make_frame(f).to_csv(path, sep="\t", header=False),
+    ".parquet: index": lambda path, f: _make_frame(f).to_parquet(path),
+    ".parquet: first column": lambda path, f: _make_frame(f).rename_axis("entity").reset_index().to_parquet(path),
 }
+
+
+#: Files of text have no data type but single precision, and nobody can see that their end is missing.
+TEXT = (".csv", ".tsv")
 
 
 def suffix_of(way: str) -> str:

@@ -62,6 +62,23 @@ def test_memory_layout_does_not_matter(make):
     assert features.matrix.tolist() == matrix.tolist()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64", "bool"])
+@pytest.mark.parametrize("kind", [numpy.asarray, torch.as_tensor])
+def test_integers_and_truth_values(dtype, kind):
+    """Every table of numbers has them."""
+    if kind is torch.as_tensor and dtype == "uint16":
+        pytest.skip("some versions of PyTorch do not know it")
+    features = ModalityFeatures.from_matrix(kind(numpy.array([[0, 1], [1, 1]], dtype=dtype)), "ab")
+    assert features.matrix.dtype == torch.float32
+    assert features.matrix.tolist() == [[0, 1], [1, 1]]
+
+
+def test_one_number_for_each_entity():
+    features = ModalityFeatures.from_matrix(torch.tensor([3.0, NAN, 1.0]), "abc")
+    assert features.matrix.tolist() == [[3], [0], [1]]
+    assert features.presence.tolist() == [True, False, True]
+
+
 def test_gradients_are_not_kept():
     features = ModalityFeatures.from_matrix(torch.ones(2, 3, requires_grad=True) * 2, "ab")
     assert not features.matrix.requires_grad
@@ -98,14 +115,10 @@ def test_the_callers_matrix_is_not_changed():
         pytest.param(torch.ones(2, 3), ["2 rows", "3 entities", "one row for each entity"], id="too few rows"),
         pytest.param(torch.ones(4, 3), ["4 rows", "3 entities", "one row for each entity"], id="too many rows"),
         pytest.param(torch.ones(0, 3), ["0 rows", "3 entities"], id="no rows"),
-        pytest.param(torch.ones(3), ["shape (3,)", "(num_entities, dim)"], id="a vector"),
         pytest.param(torch.ones(3, 1, 2), ["shape (3, 1, 2)", "(num_entities, dim)"], id="three dimensions"),
         pytest.param(torch.tensor(1.0), ["shape ()", "(num_entities, dim)"], id="a number"),
         pytest.param(torch.ones(3, 0), ["shape (3, 0)", "(num_entities, dim)"], id="no columns"),
-        pytest.param(torch.ones(3, 2, dtype=torch.long), ["torch.int64", "float32"], id="integers"),
-        pytest.param(torch.ones(3, 2, dtype=torch.bool), ["torch.bool", "float32"], id="booleans"),
         pytest.param(torch.ones(3, 2, dtype=torch.cfloat), ["torch.complex64", "float32"], id="complex numbers"),
-        pytest.param(numpy.ones((3, 2), dtype=int), ["int64", "float32"], id="an array of integers"),
         pytest.param(numpy.ones((3, 2), dtype=complex), ["complex128", "float32"], id="an array of complex numbers"),
         pytest.param(numpy.array([["1", "2"]] * 3), ["<U1", "float32"], id="an array of text"),
         pytest.param(numpy.array([[None, 1.0]] * 3), ["Python objects", "floating point array"], id="objects"),

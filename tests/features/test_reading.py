@@ -23,6 +23,7 @@ from .cases import (
     BY_LABEL,
     BY_ROW,
     LABELS,
+    TEXT,
     make_features,
     matrix_with_nan,
     modality_features,
@@ -81,7 +82,9 @@ def test_rows_of_unknown_entities_are_found_out(tmp_path, way):
 @pytest.mark.parametrize(
     ("way", "dtype"),
     [
-        *((way, dtype) for way in [*BY_ROW, *BY_LABEL] for dtype in (torch.float16, torch.float32, torch.float64)),
+        *((way, torch.float32) for way in [*BY_ROW, *BY_LABEL]),
+        *((way, torch.float64) for way in [*BY_ROW, *BY_LABEL] if suffix_of(way) not in TEXT),
+        *((way, torch.float16) for way in [*BY_ROW, *BY_LABEL] if suffix_of(way) not in {*TEXT, ".parquet"}),
         # NumPy and HDF5 have no such data type
         *((way, torch.bfloat16) for way in [*BY_ROW, *BY_LABEL] if suffix_of(way) in {".pth", ".pt", ".safetensors"}),
     ],
@@ -195,13 +198,13 @@ def test_vectors_by_label():
     assert features.matrix.tolist() == [[3, 4], [1, 2]]
 
 
-@pytest.mark.parametrize("source", [{}, {"a": 1.0}, {"a": [1.0], "b": [1.0, 2.0]}, {"a": [[1.0]]}], ids=repr)
+@pytest.mark.parametrize("source", [{}, {"a": [1.0], "b": [1.0, 2.0]}, {"a": [[1.0]]}], ids=repr)
 def test_vectors_of_other_shapes(source):
     with pytest.raises(FeatureError, match="The visual features must be vectors of equal length, but their shapes are"):
         as_features(source, ["a", "b"], "visual")
 
 
-@pytest.mark.parametrize("source", [None, 3, [[1.0, 2.0]], b"features.npy"], ids=repr)
+@pytest.mark.parametrize("source", [None, 3, b"features.npy"], ids=repr)
 def test_as_features_refuses(source):
     with pytest.raises(FeatureError, match=rf"Cannot use a {type(source).__name__} as visual features: pass a path"):
         as_features(source, ["a"], "visual")

@@ -1,12 +1,15 @@
 """Features meet triples: aligned to IDs, from anything, and refused if they do not fit."""
 
 import doctest
+import pickle
 
 import numpy
+import pandas
 import pytest
 import torch
 from pykeen.models import TransE
-from pykeen.triples import TriplesFactory
+from pykeen.predict import predict_target
+from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
 import pykeen_adamf.triples
 from pykeen_adamf.features import FeatureError
@@ -106,7 +109,7 @@ def test_unknown_labels(create):
     assert "nobody" not in factory.features["visual"].labels
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "../a", ".", "a.b", "structural", "a\n"])
+@pytest.mark.parametrize("name", ["", " a", "a  b", "a/b", "../a", ".", "a.b", "structural", "a\n"])
 def test_names_that_modalities_cannot_have(name):
     """Names become names of files and parameters, and one of them is taken."""
     with pytest.raises(FeatureError, match="cannot be the name of a modality: use letters") as info:
@@ -119,11 +122,11 @@ def test_names_that_modalities_cannot_have(name):
     [
         pytest.param(torch.ones(11, 3), "the visual matrix has 11 rows, but there are 12 entities", id="too few rows"),
         pytest.param(torch.ones(13, 3), "the visual matrix has 13 rows, but there are 12 entities", id="too many rows"),
-        pytest.param(torch.ones(12, 3, dtype=torch.long), "the visual matrix has the data type", id="integers"),
-        pytest.param(torch.ones(12), "the visual matrix has the shape", id="a vector"),
         pytest.param(numpy.full((12, 3), None), "the visual matrix is an array of Python objects", id="objects"),
         pytest.param(torch.full((12, 3), float("inf")), "visual matrix has NaN or infinite values for 'NA'", id="inf"),
-        pytest.param([[1.0]] * 12, "Cannot use a list as visual features", id="a list"),
+        pytest.param([[1.0], [1.0, 2.0]] * 6, "The visual list must have numbers, or rows of equal", id="ragged"),
+        pytest.param({"NA": 1.0, "null": [1.0, 2.0]}, "visual features must be vectors of equal", id="unequal vectors"),
+        pytest.param(3.0, "Cannot use a float as visual features", id="a number"),
         pytest.param("nowhere.npy", "nowhere.npy does not exist", id="no file"),
     ],
 )
@@ -197,3 +200,72 @@ def test_equality(factory):
 
 def test_documented_example():
     assert doctest.testmod(pykeen_adamf.triples).failed == 0
+
+
+def test_factories_without_labels():
+    """Their IDs become the labels."""
+    core = CoreTriplesFactory(torch.tensor([[0, 0, 1], [1, 1, 3]]), num_entities=4, num_relations=2)
+    matrix = torch.arange(8.0).view(4, 2)
+    for source in (matrix, {str(i): row for i, row in enumerate(matrix)}, pandas.DataFrame(matrix.numpy())):
+        factory = MultimodalTriplesFactory.from_triples_factory(core, features={"visual": source})
+        assert (factory.num_entities, factory.num_relations) == (4, 2)
+        assert factory.entity_to_id == {"0": 0, "1": 1, "2": 2, "3": 3}
+        assert torch.equal(factory.features["visual"].matrix, matrix)
+        assert torch.equal(factory.mapped_triples, core.mapped_triples)
+
+
+def test_names_of_modalities(tmp_path):
+    """A space is fine, everywhere; what is not gets a proposal."""
+    factory = make_factory(features={"my images": make_features(ENTITIES)})
+    model = AdaMFRotatE(triples_factory=factory, embedding_dim=2)
+    assert "my images" in model.modalities
+    factory.to_path_binary(tmp_path)
+    assert MultimodalTriplesFactory.from_path_binary(tmp_path) == factory
+    with pytest.raises(FeatureError, match=r"'v\.1' cannot be the name .* For example, call it 'v_1'\."):
+        make_factory(features={"v.1": make_features(ENTITIES)})
+
+
+def test_nothing_in_common():
+    """Nobody wants to train on nothing, whatever was to be ignored."""
+    features = {"visual": make_features(["na", "nobody"])}
+    with pytest.raises(FeatureError, match=r"None of the 2 labels of features is an entity.*Did you mean 'NA'"):
+        make_factory(features=features, unknown_labels="ignore")
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [
+        ("two  Words", "two words"),
+        ("http://example.org/Ada ", "http://example.org/Ada"),
+        ("x", "<x>"),
+        ("\uff258", "e8"),
+    ],
+)
+def test_labels_that_look_the_same(label, meant):
+    """They differ in case, spaces, angle brackets, or Unicode form."""
+    with pytest.raises(FeatureError, match=rf"rows for {label!r}, which are no entities.*Did you mean {meant!r}\?"):
+        make_factory(features={"visual": make_features([label, ENTITIES[0]])})
+
+
+def test_unknown_labels_in_predictions(tmp_path):
+    """PyKEEN's functions look them up in the factory, and so does everybody else."""
+    factory = make_factory()
+    factory.to_path_binary(tmp_path)
+    read = MultimodalTriplesFactory.from_path_binary(tmp_path)
+    for each in (factory, factory.split(random_state=0)[0], pickle.loads(pickle.dumps(factory)), read):
+        model = TransE(triples_factory=each, embedding_dim=2)
+        for kwargs, message in (
+            ({"head": "NULL", "relation": "knows"}, "There is no entity 'NULL' in these triples. Did you mean 'null'?"),
+            (
+                {"tail": "null", "relation": "know"},
+                "There is no relation 'know' in these triples. Did you mean 'knows'?",
+            ),
+            ({"head": "null", "relation": "knows", "targets": ["zzz"]}, "There is no entity 'zzz' in these triples."),
+        ):
+            with pytest.raises(KeyError) as info:
+                predict_target(model, triples_factory=each, **kwargs)
+            assert str(info.value) == message
+            assert isinstance(info.value, ValueError)
+        assert "zzz" not in each.entity_to_id
+        assert each.entity_to_id.get("zzz") is None
+        assert type(each.entity_to_id).__name__ == "LabelIds"

@@ -15,6 +15,7 @@ from ...bundle import load
 from ...datasets import EmojiKG
 from ...encoders.weights import resolve_device
 from ...evaluation import METRICS
+from ...explaining import Candidates
 from ...presets import load_preset
 from ..configuration import merge
 from ..folder import write_json
@@ -46,6 +47,7 @@ def demo(
     epochs: int | None = None,
     seed: int = 0,
     device: str | None = None,
+    any_type: bool = False,
     report: Callable[[str], object] = print,
 ) -> dict[str, Any]:
     """Train all models on EmojiKG, compare them, and let them answer questions.
@@ -57,6 +59,8 @@ def demo(
     :param epochs: The number of epochs of each model, if not as many as they were configured for.
     :param seed: The random seed, of the training and of the choice of questions.
     :param device: The device. If ``None``, a GPU if there is one.
+    :param any_type: Whether to rank all entities as answers to questions, rather than those of the right type: emoji
+        where an emoji is asked for. Metrics are always those of all entities.
     :param report: Called with what is to be printed.
     :returns: The results.
     :raises OSError: if the output cannot be written
@@ -92,9 +96,11 @@ def demo(
         metrics = [f"{result['metrics']['both']['realistic'][metric]:.3f}" for metric in METRICS]
         rows.append([name, *metrics, *(f"{result['seconds'][kind]:.0f} s" for kind in ("training", "evaluation"))])
     report(tabulate(rows, ["model", *METRICS, "training", "evaluation"]))
-    questions = _answer_questions(models, dataset, seed, report)
+    candidates = None if any_type else Candidates(dataset.training, dataset.types)
+    questions = _answer_questions(models, dataset, seed, candidates, report)
     seconds = time.perf_counter() - start
     content = {"results": results, "questions": questions, "seconds": seconds, "seed": seed, "epochs": epochs}
+    content["any_type"] = any_type
     write_json(output / "results.json", content)
     has_pictures = importlib.util.find_spec("matplotlib") is not None
     if has_pictures:
@@ -112,15 +118,20 @@ def demo(
 
 
 def _answer_questions(
-    models: Mapping[str, Model], dataset: EmojiKG, seed: int, report: Callable[[str], object]
+    models: Mapping[str, Model],
+    dataset: EmojiKG,
+    seed: int,
+    candidates: Candidates | None,
+    report: Callable[[str], object],
 ) -> list[dict[str, Any]]:
     """Let all models answer the same questions, which were chosen before, at random."""
-    report("\nSome questions, chosen at random from the test triples, and the best five answers (✓: the held-out one):")
+    kind = "" if candidates is None else " of the right type"
+    report(f"\nSome questions, chosen at random from the test triples, and the best five answers{kind} (✓: held out):")
     content = []
     for question in choose_questions(dataset, seed):
         text = format_question(dataset, question)
         report(f"\n{text}")
-        answers = {name: answer(model, dataset, question) for name, model in models.items()}
+        answers = {name: answer(model, dataset, question, candidates=candidates) for name, model in models.items()}
         for name, given in answers.items():
             report(f"  {name + ':':<{max(map(len, answers)) + 1}} {format_answer(dataset, question, given)}")
         for name, given in answers.items():

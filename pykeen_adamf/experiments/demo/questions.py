@@ -9,6 +9,7 @@ from pykeen.models import Model
 from pykeen.predict import predict_target
 
 from ...datasets import EmojiKG
+from ...explaining import Candidates
 from ...models import MultimodalModel
 
 __all__ = ["Answer", "Question", "answer", "choose_questions", "format_answer", "format_question", "name_entity"]
@@ -45,7 +46,7 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The best entities that are not known, the held-out one's rank among them, and the modalities' weights, if any."""
+    """The best candidates that are not known, the held-out one's rank among them, and modalities' weights, if any."""
 
     best: Sequence[str]
     rank: int
@@ -63,10 +64,14 @@ def choose_questions(dataset: EmojiKG, seed: int = 0) -> list[Question]:
     return questions
 
 
-def answer(model: Model, dataset: EmojiKG, question: Question, k: int = 5) -> Answer:
-    """Let a model, which was trained on the dataset, give its k best answers to a question."""
+def answer(
+    model: Model, dataset: EmojiKG, question: Question, k: int = 5, candidates: Candidates | None = None
+) -> Answer:
+    """Let a model, which was trained on the dataset, give its k best answers to a question, among all or candidates."""
     assert dataset.validation is not None
     given: dict[str, Any] = {"head" if question.side == "tail" else "tail": question.given}
+    if candidates is not None:
+        given["targets"] = candidates.get(question.relation, question.side)
     predictions = predict_target(model, relation=question.relation, triples_factory=dataset.training, **given)
     unknown = predictions.filter_triples(dataset.training.mapped_triples, dataset.validation.mapped_triples)
     # the best ones first

@@ -1,0 +1,112 @@
+"""Tables in files, as they come: separated by tabs, commas or spaces, compressed, or Parquet."""
+
+import csv
+import gzip
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TextIO
+
+import pandas
+
+__all__ = ["TABLE_SUFFIXES", "has_suffix", "is_number", "read_table"]
+
+#: The suffixes that tell how a table is stored; others are read as text, whose separator is found.
+TABLE_SUFFIXES: Final = (".tsv", ".csv", ".parquet")
+
+#: What may separate columns where there is no tab, in the order in which it is tried.
+SEPARATORS: Final = (",", ";", r"\s+")
+
+
+def has_suffix(path: Path, *suffixes: str) -> bool:
+    """Return whether a name ends with one of the suffixes, beside that of compression."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower() in suffixes
+
+
+def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bool]) -> pandas.DataFrame:
+    """Read a table.
+
+    Text is in UTF-8, with or without a byte order mark. A field in quotation marks may have the separator in it, and
+    doubled quotation marks; others are part of the field (``12" pizza``).
+
+    :param source: The path of a file, compressed if it ends with ``.gz``, or an open file.
+    :param is_row: Whether the fields may be those of the first line. Columns are separated by tabs if there are any in
+        it; else by the first of commas, semicolons or whitespace for which the fields are; ``.csv`` by the first of
+        commas, semicolons or tabs.
+    :returns: The table. That of a Parquet file has its names of columns; those of others are numbers, their first line
+        is the first row, all values are texts, and fields that are not there are empty.
+    :raises ValueError: if there is no such file, it is none of these, or pyarrow is needed and not there
+    """
+    name = str(getattr(source, "name", "The table")) if not isinstance(source, str | Path) else str(source)
+    path = Path(name)
+    if isinstance(source, str | Path) and not path.is_file():
+        raise ValueError(f"There is no file {path.absolute()}. Correct the path.")
+    try:
+        if isinstance(source, str | Path) and has_suffix(path, ".parquet"):
+            return pandas.read_parquet(path)
+        first = _first_line(source)
+        if has_suffix(path, ".csv"):
+            separators, default = (",", ";", "\t"), ","
+        else:
+            separators, default = () if "\t" in first else SEPARATORS, "\t"
+        separator = next((x for x in separators if is_row(_split(first, x))), default)
+        # with tabs, quotation marks are part of labels more often than not: see below
+        quoting = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
+        frame = pandas.read_csv(
+            source,
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            quoting=quoting,
+            skipinitialspace=separator in (",", ";"),
+            encoding="utf-8-sig",
+        ).fillna("")
+    except ImportError as error:
+        raise ValueError(f"{name} needs pyarrow to be read: pip install pyarrow") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name} is not in UTF-8. Convert it, e.g.: iconv -f LATIN1 -t UTF-8; or, if it is no text, save it as "
+            f"{', '.join(TABLE_SUFFIXES)}."
+        ) from error
+    # those of pandas and PyArrow are ValueErrors or OSErrors, and damaged archives raise EOFError
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{name} cannot be read as a table, or is damaged: {error}") from error
+    return frame if quoting == csv.QUOTE_MINIMAL else frame.apply(_unquote)
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _first_line(source: str | Path | TextIO) -> str:
+    """Return the first line that is not blank, and leave an open file as it is."""
+    if not isinstance(source, str | Path):
+        start = source.tell()
+        line = next((line for line in iter(source.readline, "") if line.strip()), "")
+        source.seek(start)
+        return line.rstrip("\r\n")
+    opened = gzip.open if Path(source).suffix.lower() == ".gz" else open
+    with opened(source, "rt", encoding="utf-8-sig") as file:
+        return next((line for line in file if line.strip()), "").rstrip("\r\n")
+
+
+def _split(line: str, separator: str) -> list[str]:
+    """Split a line as pandas does."""
+    if separator == r"\s+":
+        return line.split()
+    if separator == "\t":
+        return line.split("\t")
+    return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+
+
+def _unquote(column: "pandas.Series[str]") -> "pandas.Series[str]":
+    """Remove the quotation marks around fields that have been quoted: those inside are doubled then."""
+    quoted = column.str.fullmatch(r'"(?:[^"]|"")*"')
+    if quoted.any():
+        column = column.mask(quoted, column.str.slice(1, -1).str.replace('""', '"', regex=False))
+    return column
