@@ -10,9 +10,9 @@ from pykeen.triples import TriplesFactory
 from pykeen.utils import isin_many_dim
 from typing_extensions import Self
 
+from .explaining.candidates import Side
 from .explaining.labels import Triples, resolve_triples
 from .explaining.model import predicting
-from .prediction import Side
 from .typing import FloatTensor, LongTensor
 
 __all__ = ["Calibrator"]

@@ -1,21 +1,18 @@
 """Answers to "which tail has this head and relation?" and the reverse, with what they rest on."""
 
-from collections.abc import Iterable
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import pandas
 import torch
 from pykeen.models import Model
 from pykeen.triples import TriplesFactory
 
+from .explaining.candidates import Allowed, Candidates
 from .explaining.labels import Triples, resolve, resolve_triples
 from .explaining.model import ModalityModel, get_weights, predicting
 from .typing import FloatTensor, LongTensor
 
-__all__ = ["Calibration", "Side", "predict", "seen_with"]
-
-#: What is asked for.
-Side: TypeAlias = Literal["head", "tail"]
+__all__ = ["Calibration", "predict"]
 
 
 class Calibration(Protocol):
@@ -33,7 +30,7 @@ def predict(
     head: str | int | None = None,
     tail: str | int | None = None,
     top: int | None = 10,
-    candidates: Iterable[str | int] | LongTensor | None = None,
+    candidates: Candidates | Allowed | None = None,
     known_triples: Triples = (),
     keep_known: bool = False,
     calibration: Calibration | None = None,
@@ -47,7 +44,8 @@ def predict(
     :param head: The label or ID of the head; or
     :param tail: that of the tail. Just one of both is given, and the other one is asked for.
     :param top: >0, how many answers there are at most, or ``None`` for all.
-    :param candidates: The labels or IDs of the entities that can be answers, e.g., those of a type. Defaults to all.
+    :param candidates: The entities that may be answers, or what says so, cf.
+        :class:`pykeen_adamf.explaining.Candidates`: ``"seen"``, types, or labels. Defaults to all.
     :param known_triples: shape: ``(num_known, 3)``, known triples beside those of training, as labels or IDs.
     :param keep_known: Whether to answer what is known, too.
     :param calibration: What turns scores into probabilities, if there shall be any.
@@ -72,8 +70,10 @@ def predict(
     is_known = _find_known(triples_factory, resolve_triples(known_triples, triples_factory), query, head is not None)
     allowed = torch.ones(triples_factory.num_entities, dtype=torch.bool)
     if candidates is not None:
+        if not isinstance(candidates, Candidates):
+            candidates = Candidates(triples_factory, candidates)
         allowed = torch.zeros_like(allowed)
-        allowed[resolve(candidates, triples_factory, "entity")] = True
+        allowed[candidates.get(int(query[1]), "head" if head is None else "tail")] = True
     if not keep_known:
         allowed &= ~is_known
     with predicting(model):
@@ -124,13 +124,3 @@ def _explain(model: Any, query: LongTensor, is_tail: bool, ids: LongTensor, allo
         better = scores[ids].unsqueeze(dim=-1) < scores[allowed]
         columns[f"rank without {name}"] = (better.sum(dim=-1) + 1).numpy()
     return columns
-
-
-def seen_with(triples_factory: TriplesFactory, relation: str | int, side: Side) -> LongTensor:
-    """Return the IDs of the entities that a relation has as heads or tails in training, as candidates.
-
-    :param side: ``"head"`` or ``"tail"``.
-    """
-    triples = triples_factory.mapped_triples
-    is_asked = triples[:, 1] == resolve([relation], triples_factory, "relation")
-    return triples[is_asked, 0 if side == "head" else 2].unique()

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pykeen.predict import predict_target
 
 from pykeen_adamf.calibration import Calibrator
-from pykeen_adamf.explaining import explain_entities, explain_triples
+from pykeen_adamf.explaining import Candidates, explain_entities, explain_triples
 from pykeen_adamf.models import AdaMF, Structural
-from pykeen_adamf.prediction import predict, seen_with
+from pykeen_adamf.prediction import predict
 
 from .cases import make_factory
 
@@ -73,10 +73,11 @@ def test_candidates(trained):
     assert some["entity"].tolist() == chosen
     assert some["rank"].tolist() == list(range(1, len(chosen) + 1))
     assert (some["rank without visual"] <= len(chosen)).all()
-    by_id = predict(model, factory, head=3, relation=1, candidates=[factory.entity_to_id[x] for x in chosen], top=None)
-    assert by_id.equals(some)
+    again = predict(model, factory, head=3, relation=1, candidates=Candidates(factory, chosen), top=None)
+    assert again.equals(some)
     tails = {x[2] for x in factory.triples.tolist() if x[1] == "r1"}
-    assert {factory.entity_id_to_label[i] for i in seen_with(factory, "r1", "tail").tolist()} == tails
+    seen = predict(model, factory, head="e3", relation="r1", candidates="seen", top=None, keep_known=True)
+    assert set(seen["entity"]) == tails
 
 
 def test_without_features():

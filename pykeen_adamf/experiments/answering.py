@@ -11,8 +11,9 @@ from pykeen.triples import TriplesFactory
 from ..bundle import load
 from ..calibration import Calibrator
 from ..datasets.lookup import load_dataset
-from ..datasets.path import read_labeled_triples
-from ..prediction import Side, predict, seen_with
+from ..explaining.candidates import Allowed, Side
+from ..labeled_triples import read_labeled_triples
+from ..prediction import predict
 from ..typing import NumpyArray
 from .folder import RunFolder
 
@@ -34,8 +35,7 @@ def answer(
     relation: str,
     head: str | None = None,
     tail: str | None = None,
-    candidates: Sequence[str] = (),
-    seen: bool = False,
+    candidates: Allowed | None = None,
     known_paths: Sequence[str | Path] = (),
     calibrate: str | Path | None = None,
     device: str | None = None,
@@ -47,8 +47,8 @@ def answer(
     :param relation: The label of the relation.
     :param head: The label of the head; or
     :param tail: that of the tail.
-    :param candidates: The labels of possible answers. Without any, all entities.
-    :param seen: Whether only entities that the relation has at this place in training are possible.
+    :param candidates: What says which entities may be the answer, cf. :class:`pykeen_adamf.explaining.Candidates`.
+        Defaults to all.
     :param known_paths: Files with known triples.
     :param calibrate: A file with true triples that the model was not trained on, or ``"validation"``.
     :param device: The device. Defaults to a GPU, if there is one.
@@ -68,18 +68,13 @@ def answer(
     if calibrate is not None:
         true = _read_true(str(calibrate), splits, folder)
         calibration = Calibrator.fit(bundle.model, training, true, known_triples, side=side)
-    possible: Any = candidates or None
-    if seen:
-        ids = seen_with(training, relation, side)
-        chosen = [training.entity_id_to_label[i] for i in ids.tolist()]
-        possible = [x for x in chosen if not candidates or x in candidates]
     return predict(
         bundle.model,
         training,
         head=head,
         relation=relation,
         tail=tail,
-        candidates=possible,
+        candidates=candidates,
         known_triples=known_triples,
         calibration=calibration,
         **kwargs,

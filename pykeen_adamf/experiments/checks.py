@@ -1,7 +1,6 @@
 """What is to be known about an own graph before anything is trained: its coverage, and what is probably a mistake."""
 
 import dataclasses
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pykeen.utils import isin_many_dim
 
 from ..encoders.resolver import find_encoder
 from ..encoders.sources import read_source
+from ..suggestions import bare
 from ..typing import BoolTensor
 from .project import LAYOUT, Project
 
@@ -77,9 +77,9 @@ def check_project(project: Project) -> Findings:
         warnings += _check_unknown(place, sorted(present - known), nearest, len(present), entities)
         coverage[name] = len(known)
         covered |= known
-    bare = sorted(set(entities) - covered)
-    if project.features and bare:
-        warnings.append(f"{len(bare):,} entities have no modality at all, e.g., {_show(bare)}.")
+    lonely = sorted(set(entities) - covered)
+    if project.features and lonely:
+        warnings.append(f"{len(lonely):,} entities have no modality at all, e.g., {_show(lonely)}.")
     if not project.features:
         warnings.append(f"There are no features: links are learned from triples alone. What is read: {LAYOUT}.")
     if project.unused:
@@ -169,16 +169,11 @@ def _present(project: Project, name: str) -> tuple[set[str], str]:
     return {item.entity for item in items if item.sources}, source.name + ("/" if source.is_dir() else "")
 
 
-def _bare(label: str) -> str:
-    """Return what is left of a label without differences in case, spaces, Unicode form and angle brackets."""
-    return re.sub(r"[\s_]+", "", unicodedata.normalize("NFKC", label).casefold()).removeprefix("<").removesuffix(">")
-
-
 def _group(labels: Iterable[str]) -> Mapping[str, list[str]]:
     """Group labels by what is left of them."""
     groups: dict[str, list[str]] = defaultdict(list)
     for label in labels:
-        groups[_bare(label)].append(label)
+        groups[bare(label)].append(label)
     return groups
 
 
@@ -206,7 +201,7 @@ def _check_unknown(
     """Check labels that are no entities, and have no features therefore."""
     if not unknown:
         return []
-    near = [(label, nearest[_bare(label)][0]) for label in unknown if _bare(label) in nearest]
+    near = [(label, nearest[bare(label)][0]) for label in unknown if bare(label) in nearest]
     shown = "; ".join(_pair(*pair) for pair in near[:NUM_SHOWN])
     hint = f" {len(near):,} of them differ from an entity in case, spaces, Unicode form or <...> only: {shown}."
     if len(unknown) == num:

@@ -7,9 +7,9 @@ import torch
 from pykeen.models import Model
 from pykeen.triples import TriplesFactory
 
+from ..explaining.candidates import Candidates
 from ..explaining.labels import Triples, resolve_triples
 from ..explaining.model import predicting
-from ..prediction import seen_with
 
 __all__ = ["find_new_links"]
 
@@ -46,9 +46,9 @@ def find_new_links(
     known = torch.cat([triples_factory.mapped_triples, resolve_triples(known_triples, triples_factory)])
     ids, counts = triples_factory.mapped_triples[:, 1].unique(return_counts=True)
     generator = torch.Generator().manual_seed(seed)
-    rows: list[tuple[str, str, str, float]] = []
+    seen, rows = Candidates(triples_factory), list[tuple[str, str, str, float]]()
     for relation in ids[counts.argsort(descending=True, stable=True)].tolist()[:num_relations]:
-        tails, heads = (seen_with(triples_factory, relation, side) for side in ("tail", "head"))
+        heads, tails = seen.get(relation, "head"), seen.get(relation, "tail")
         heads = heads[torch.randperm(len(heads), generator=generator)[:MAX_HEADS].sort().values]
         with predicting(model):
             pairs = torch.stack([heads, torch.full_like(heads, relation)], dim=-1).to(model.device)

@@ -9,26 +9,17 @@ import numpy
 import pandas
 from pykeen.triples import TriplesFactory
 
-from ..constants import TEXTUAL, VISUAL
+from ..constants import NUMERIC, TEXTUAL, VISUAL
 from ..datasets import MultimodalPathDataset, openke
-from ..datasets.path import read_labeled_triples
-from ..encoders.resolver import encoder_resolver
+from ..datasets.path import SPLITS
 from ..features import FEATURE_SUFFIXES, FeatureSource, ModalityFeatures, as_features, write_features
+from ..labeled_triples import read_labeled_triples
 from ..suggestions import suggest
+from ..tables import has_suffix
 from ..triples import check_modality_name, labels_by_id
 from .local_models import find_text_model
 
 __all__ = ["LAYOUT", "Project", "read_project"]
-
-#: The modality that tables of numbers are.
-NUMERIC: Final = "numeric"
-
-#: What files of triples may be called, beside their suffix, by split.
-SPLITS: Final[Mapping[str, Collection[str]]] = {
-    "training": ("train", "training"),
-    "testing": ("test", "testing"),
-    "validation": ("valid", "validation", "val", "dev"),
-}
 
 #: The suffixes of files of triples, which may be followed by that of compression.
 TABLE_SUFFIXES: Final = (".tsv", ".csv", ".txt", ".nt", ".parquet")
@@ -157,8 +148,7 @@ def read_project(
 
 
 def _is_table(path: Path) -> bool:
-    name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return path.is_file() and name.suffix.lower() in TABLE_SUFFIXES
+    return path.is_file() and has_suffix(path, *TABLE_SUFFIXES)
 
 
 def _stem(path: Path) -> str:
@@ -186,9 +176,7 @@ def _encoding(modality: str, path: Path, text_model: str | None, image_model: st
         if image_model is not None:
             return {"source": str(path), "encoder": "timm", "encoder_kwargs": {"model": image_model}}
         return {"source": str(path), "encoder": "descriptor"}
-    if NUMERIC not in encoder_resolver.lookup_dict:
-        raise ValueError(f"There is no encoder of numbers for {path}. Leave them out by --without {NUMERIC}.")
-    return {"source": str(path), "encoder": NUMERIC}
+    return {"source": str(path), "encoder": "numeric"}
 
 
 def _find_triples(directory: Path, paths: Sequence[Path]) -> tuple[str | dict[str, str] | None, list[Path]]:

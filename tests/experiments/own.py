@@ -34,7 +34,7 @@ def people() -> list[str]:
 
 
 def make_directory(path: Path, images: bool = True, texts: bool = True, **kwargs) -> Path:
-    """Make a directory with triples, pictures of a few, and texts of all people; and features of some towns."""
+    """Make a directory: pictures of a few, texts of all people, numbers of some; and features of some towns."""
     path.mkdir(parents=True)
     write_rows(path / "triples.tsv", make_rows(**kwargs))
     if images:
@@ -42,6 +42,8 @@ def make_directory(path: Path, images: bool = True, texts: bool = True, **kwargs
             save_image(path / "images" / f"{name}.png", seed=seed, width=8, height=8)
     if texts:
         write_rows(path / "texts.tsv", [(name, f"{name} of the family") for name in people()])
+        rows = [(name, i, f"19{50 + i}-01-01") for i, name in enumerate(people()[::2])]
+        write_rows(path / "numbers.csv", [("entity", "height", "born"), *rows], ",")
     numpy.savez(path / "audio.npz", features=numpy.eye(3, dtype="float32"), labels=["town 0", "town 1", "town 2"])
     return path
 

@@ -54,6 +54,7 @@ def test_run(finished):
     assert "training triples" in output
     assert "visual: images, encoded by descriptor" in output
     assert "textual: texts.tsv, encoded by sentence-transformers (" in output
+    assert "numeric: numbers.csv, encoded by numeric" in output
     assert "audio: audio.npz, as it is" in output
     assert "Settings EmojiKG: as asked for; by itself, it would be RotatE: 1.8 training triples" in output
     assert "Continuing in" in output
@@ -66,6 +67,7 @@ def test_run(finished):
     assert {name: x["num_present"] for name, x in result["data"]["features"].items()} == {
         "visual": 8,
         "textual": 48,
+        "numeric": 24,
         "audio": 3,
     }
 
@@ -108,18 +110,20 @@ def test_predict(finished, tmp_path):
     answers = pandas.read_csv(tmp_path / "all.csv")
     assert set(answers.loc[answers["known"], "entity"]) == {"Cleo 3", "Dan 3"}
     assert {"score", "rank without audio", "rank without structural"} <= set(answers)
-    printed = invoke(*question, "--top", 2, "--seen", "--calibrate", "validation")
+    printed = invoke(*question, "--top", 2, "--candidates", "seen", "--calibrate", "validation")
     assert "probability" in printed
     assert "as likely to be true as" in printed
     assert "Cleo 3" not in printed
     assert "rank without visual" in printed
-    some = invoke(*question, "--candidate", "Dan 5", "--no-reasons")
+    chosen = tmp_path / "chosen.csv"
+    chosen.write_text("Dan 5\n", encoding="utf-8")
+    some = invoke(*question, "--candidates", chosen, "--no-reasons")
     assert "Dan 5" in some
     assert "Dan 4" not in some
     assert "without" not in some
     known = tmp_path / "known.tsv"
     known.write_text("Ann 3\tparent of\tDan 5\n", encoding="utf-8")
-    assert "There is no answer that is not known" in invoke(*question, "--candidate", "Dan 5", "--known", known)
+    assert "There is no answer that is not known" in invoke(*question, "--candidates", chosen, "--known", known)
     # of the bundle itself, only the training triples are known
     question[1] = folder / "bundle"
     assert "'validation'" not in invoke(*question)

@@ -196,6 +196,6 @@ def test_models_of_texts(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ValueError, match=r"texts.tsv needs a model of texts.*--text-model .*--without textual"):
         read_project(directory)
-    assert set(read_project(directory, without=["textual"]).features) == {"audio"}
+    assert set(read_project(directory, without=["textual"]).features) == {"audio", "numeric"}
     with pytest.raises(ValueError, match=r"There is no modality 'textuel'.*Did you mean 'textual'"):
         read_project(directory, text_model="x", without=["textuel"])
