@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 from class_resolver import ClassResolver, HintOrType
 from typing_extensions import Self
 
-__all__ = ["LabelIds", "UnknownLabelError", "lookup", "suggest"]
+__all__ = ["LabelIds", "UnknownLabelError", "bare", "lookup", "suggest"]
 
 #: Among more names, those that are spelled a bit differently are not searched for: it would take seconds.
 MAX_NAMES: Final = 50_000
@@ -20,14 +20,14 @@ def suggest(name: object, names: Iterable[str]) -> str:
 
     These are the ones that differ in case, spaces, Unicode form or angle brackets alone, or else in a few letters.
     """
-    names, bare = list(names), _bare(str(name))
-    matches = [x for x in names if _bare(x) == bare][:3]
+    names, wanted = list(names), bare(str(name))
+    matches = [x for x in names if bare(x) == wanted][:3]
     if not matches and len(names) <= MAX_NAMES:
         matches = difflib.get_close_matches(str(name), names)
     return f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """Return what is left of a name without the differences that are easily overlooked."""
     return re.sub(r"[\s_]+", "", unicodedata.normalize("NFKC", name).casefold().strip().strip("<>"))
 

@@ -10,6 +10,7 @@ from .demo import demo
 from .encode import encode
 from .explain import explain
 from .explore import explore
+from .predict import predict
 from .reproduce import reproduce
 from .run import run
 
@@ -35,5 +36,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (run, demo, encode, compare, explain, explore, reproduce):
+for command in (run, predict, explain, explore, demo, encode, compare, reproduce):
     main.add_command(command)

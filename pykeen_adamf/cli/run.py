@@ -31,12 +31,34 @@ __all__ = ["run"]
     help="After how many epochs to measure the validation MRR for the learning curve. If not given, never.",
 )
 @no_progress_option
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="Of a directory: the settings: DB15K, EmojiKG, MKG-W, MKG-Y or RotatE, if not those that suit it.",
+)
+@click.option("--epochs", type=POSITIVE, help="Of a directory: the epochs, if not those of the settings.")
+@click.option(
+    "--text-model",
+    metavar="NAME",
+    help="Of a directory: the model for texts, a directory, or a name to download. If not given, all-MiniLM-L6-v2, if "
+    "it is on this machine.",
+)
+@click.option(
+    "--image-model",
+    metavar="NAME",
+    help="Of a directory: a model of timm for images, to download. If not given, descriptors of gradients and colours.",
+)
+@click.option("--without", multiple=True, metavar="MODALITY", help="Of a directory: leave a modality out; repeatable.")
 @click.option("--end-with-input", is_flag=True, hidden=True)
 def run(what: str, output: Path, threads: int | None, no_progress: bool, end_with_input: bool, **options: Any) -> None:
     """Train and evaluate one model, in one folder.
 
-    WHAT is a configuration file (JSON or YAML), as PyKEEN reads them, or the name of a preset: DB15K, EmojiKG, MKG-W
-    or MKG-Y. An own graph is the dataset MultimodalPath: triples, and features or folders of images and texts.
+    WHAT is a directory with an own graph; or a configuration file (JSON or YAML), as PyKEEN reads them; or the name of
+    a preset: DB15K, EmojiKG, MKG-W or MKG-Y.
+
+    A directory has triples.tsv (or .csv, .nt, .parquet; or train and test; or the files of OpenKE), and any of
+    images/ENTITY.png, texts.tsv or texts/ENTITY.txt, numbers.csv, and features such as audio.safetensors. It is checked
+    first; settings that suit it are chosen; and the run's folder gets a page, report.md, and the bundle.
 
     If it is interrupted, the same command continues where it has stopped; if it is finished, it returns at once.
     """
@@ -45,15 +67,25 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
 
     from ..experiments.engines import BUSY
     from ..experiments.folder import BusyError
-    from ..experiments.run import run as execute
+    from ..experiments.own_graph import run_directory
+    from ..experiments.run import run as run_configuration
+    from ..presets import list_presets
 
     if end_with_input:
         # on Windows, nothing can be imported while a thread waits for input from a pipe
         threading.Thread(target=_end_with_input, daemon=True).start()
     if threads is not None:
         torch.set_num_threads(threads)
+    own = {name: options.pop(name) for name in ("preset", "epochs", "text_model", "image_model", "without")}
+    is_directory = Path(what).is_dir() and what.lower() not in map(str.lower, list_presets())
+    if not is_directory and (given := [name for name, value in own.items() if value]):
+        raise click.UsageError(f"--{given[0].replace('_', '-')} is an option of directories, but {what} is none.")
     try:
-        execute(what, output, progress=not no_progress, report=click.echo, **options)
+        if is_directory:
+            options.pop("bundle")
+            run_directory(what, output, progress=not no_progress, report=click.echo, **own, **options)
+        else:
+            run_configuration(what, output, progress=not no_progress, report=click.echo, **options)
     except KeyboardInterrupt:
         from ..experiments.folder import RunFolder
 

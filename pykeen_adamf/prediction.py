@@ -1,0 +1,126 @@
+"""Answers to "which tail has this head and relation?" and the reverse, with what they rest on."""
+
+from typing import Any, Protocol
+
+import pandas
+import torch
+from pykeen.models import Model
+from pykeen.triples import TriplesFactory
+
+from .explaining.candidates import Allowed, Candidates
+from .explaining.labels import Triples, resolve, resolve_triples
+from .explaining.model import ModalityModel, get_weights, predicting
+from .typing import FloatTensor, LongTensor
+
+__all__ = ["Calibration", "predict"]
+
+
+class Calibration(Protocol):
+    """Turns scores into probabilities, cf. :class:`pykeen_adamf.calibration.Calibrator`."""
+
+    def probability(self, scores: FloatTensor) -> FloatTensor:
+        """Return the probability for each score, shape: ``s`` to ``s``."""
+
+
+def predict(
+    model: Model,
+    triples_factory: TriplesFactory,
+    *,
+    relation: str | int,
+    head: str | int | None = None,
+    tail: str | int | None = None,
+    top: int | None = 10,
+    candidates: Candidates | Allowed | None = None,
+    known_triples: Triples = (),
+    keep_known: bool = False,
+    calibration: Calibration | None = None,
+    reasons: bool = True,
+) -> pandas.DataFrame:
+    """Answer a question: the best tails of a head and a relation, or the best heads of a relation and a tail.
+
+    :param model: The model.
+    :param triples_factory: The triples factory that it was trained on; its triples are known.
+    :param relation: The label or ID of the relation.
+    :param head: The label or ID of the head; or
+    :param tail: that of the tail. Just one of both is given, and the other one is asked for.
+    :param top: >0, how many answers there are at most, or ``None`` for all.
+    :param candidates: The entities that may be answers, or what says so, cf.
+        :class:`pykeen_adamf.explaining.Candidates`: ``"seen"``, types, or labels. Defaults to all.
+    :param known_triples: shape: ``(num_known, 3)``, known triples beside those of training, as labels or IDs.
+    :param keep_known: Whether to answer what is known, too.
+    :param calibration: What turns scores into probabilities, if there shall be any.
+    :param reasons: Whether to say what answers rest on, if the model has several modalities.
+    :returns: One row for each answer, the best first, with the columns
+
+        - ``rank``, from 1, among the candidates that are not left out
+        - ``entity``, the label of the answer
+        - ``score``, and ``probability`` if there is a calibration
+        - ``known``, whether it is a known triple
+        - ``weight NAME`` for each modality, its weight in the fusion of the answer, if the model has weights
+        - ``rank without NAME`` for each modality: the rank when it is left out of the fusion of every entity
+    :raises ValueError: if not just one of head and tail is given, or there are no such entities or relations; the
+        message has the nearest labels
+    """
+    if (head is None) == (tail is None):
+        raise ValueError("Give either a head or a tail; the other one is what is asked for.")
+    if top is not None and top < 1:
+        raise ValueError(f"There must be at least one answer, but top is {top}.")
+    given = resolve([head if tail is None else tail], triples_factory, "entity")  # type: ignore[list-item]
+    query = torch.cat([given, resolve([relation], triples_factory, "relation")])
+    is_known = _find_known(triples_factory, resolve_triples(known_triples, triples_factory), query, head is not None)
+    allowed = torch.ones(triples_factory.num_entities, dtype=torch.bool)
+    if candidates is not None:
+        if not isinstance(candidates, Candidates):
+            candidates = Candidates(triples_factory, candidates)
+        allowed = torch.zeros_like(allowed)
+        allowed[candidates.get(int(query[1]), "head" if head is None else "tail")] = True
+    if not keep_known:
+        allowed &= ~is_known
+    with predicting(model):
+        scores = _score(model, query, head is not None)
+        ids = scores.masked_fill(~allowed, float("-inf")).argsort(descending=True, stable=True)
+        ids = ids[: min(int(allowed.sum()), len(ids) if top is None else top)]
+        columns: dict[str, Any] = {
+            "rank": range(1, len(ids) + 1),
+            "entity": [triples_factory.entity_id_to_label[i] for i in ids.tolist()],
+            "score": scores[ids].numpy(),
+        }
+        if calibration is not None:
+            columns["probability"] = calibration.probability(scores[ids]).numpy()
+        columns["known"] = is_known[ids].numpy()
+        if reasons and isinstance(model, ModalityModel) and len(model.modalities) > 1:
+            columns |= _explain(model, query, head is not None, ids, allowed)
+    return pandas.DataFrame(columns)
+
+
+def _score(model: Model, query: LongTensor, is_tail: bool) -> FloatTensor:
+    """Score all entities, shape: ``(num_entities,)``, in main memory."""
+    pair = query.unsqueeze(dim=0).to(model.device)
+    scores = model.predict_t(pair) if is_tail else model.predict_h(pair.flip(-1))
+    if bool(scores.isnan().any()):
+        raise ValueError("Some of the model's scores are no numbers. Train it anew.")
+    return scores[0].float().cpu()
+
+
+def _find_known(factory: TriplesFactory, others: LongTensor, query: LongTensor, is_tail: bool) -> torch.Tensor:
+    """Find the entities that make up known triples, shape: ``(num_entities,)``."""
+    result = torch.zeros(factory.num_entities, dtype=torch.bool)
+    side, other = (0, 2) if is_tail else (2, 0)
+    for triples in (factory.mapped_triples, others):
+        asked = (triples[:, side] == query[0]) & (triples[:, 1] == query[1])
+        result[triples[asked, other]] = True
+    return result
+
+
+def _explain(model: Any, query: LongTensor, is_tail: bool, ids: LongTensor, allowed: torch.Tensor) -> dict[str, Any]:
+    """Return the weights of modalities of entities, and their ranks without each of them."""
+    weights = get_weights(model, ids.to(model.device))
+    columns: dict[str, Any] = {}
+    if not bool(weights.isnan().any()):
+        columns |= {f"weight {name}": x.numpy() for name, x in zip(model.modalities, weights.T, strict=True)}
+    for name in model.modalities:
+        with model.without_modality(name):
+            scores = _score(model, query, is_tail)
+        better = scores[ids].unsqueeze(dim=-1) < scores[allowed]
+        columns[f"rank without {name}"] = (better.sum(dim=-1) + 1).numpy()
+    return columns
