@@ -1,10 +1,10 @@
 """An own graph from files: triples, and features, or the images and texts to make them of."""
 
-import gzip
 import hashlib
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import pandas
 from pykeen.triples import TriplesFactory
 
 from ..features import FEATURE_SUFFIXES
+from ..limits import FileError, SizeLimit, check_regular, explain_not_unicode, read_decompressed
 from ..suggestions import suggest
 from ..triples import UnknownLabels
 from ..typing import NumpyArray
@@ -27,6 +28,9 @@ SPLITS: Final = ("training", "testing", "validation")
 
 #: How to read a table, by the suffix of its name.
 SEPARATORS: Final[Mapping[str, str]] = {".tsv": "\t", ".txt": "\t", ".csv": ","}
+
+#: What a value takes at least in memory, in bytes.
+POINTER: Final = 8
 
 #: The entries of a modality that is to be encoded.
 ENCODING: Final = ("source", "encoder", "encoder_kwargs", "dim")
@@ -44,8 +48,7 @@ def read_labeled_triples(path: str | Path) -> NumpyArray:
     :raises ValueError: if there is no such file, it is of another kind, or it has no triples
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no file {path.absolute()}. Correct the path of the triples.")
+    check_regular(path, "Correct the path of the triples.")
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix not in {*SEPARATORS, ".nt", ".parquet"}:
         raise ValueError(f"{path} ends with {suffix!r}. Name it .tsv, .csv, .parquet or .nt, with .gz if compressed.")
@@ -56,7 +59,11 @@ def read_labeled_triples(path: str | Path) -> NumpyArray:
         raise ValueError(
             f"{path} has {len(chosen)} columns. Triples have three, or a header with {', '.join(COLUMNS)}."
         )
-    result: NumpyArray = frame[chosen].fillna("").astype(str).to_numpy(dtype=str)
+    texts = frame[chosen].fillna("").astype(str)
+    # NumPy gives the room of the longest label to each of them
+    longest = max(int(texts.iloc[:, i].str.len().max()) for i in range(len(chosen))) if len(texts) else 0
+    SizeLimit(path).check_content(4 * longest * texts.size)
+    result: NumpyArray = texts.to_numpy(dtype=str)
     incomplete = numpy.flatnonzero((result == "").any(axis=1))
     if len(incomplete):
         found = ", ".join(repr(str(label)) for label in result[incomplete[0]] if label) or "none"
@@ -65,6 +72,8 @@ def read_labeled_triples(path: str | Path) -> NumpyArray:
         )
     if not len(result):
         raise ValueError(f"{path} has no triples.")
+    if problem := explain_not_unicode(result.ravel().tolist(), str(path)):
+        raise ValueError(problem)
     return result
 
 
@@ -72,11 +81,18 @@ def _read_table(path: Path, separator: str | None) -> pandas.DataFrame:
     """Read a table of text, with or without a header, or, without a separator, a Parquet file."""
     try:
         if separator is None:
-            return pandas.read_parquet(path)
+            return _read_parquet(path)
         # with tabulators, quotation marks are part of labels
         frame = pandas.read_csv(
-            path, sep=separator, header=None, dtype=str, keep_default_na=False, quoting=0 if separator == "," else 3
+            BytesIO(read_decompressed(path)),
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            quoting=0 if separator == "," else 3,
         )
+    except FileError:
+        raise
     except ImportError as error:
         raise ValueError(f"{path} needs pyarrow to be read: pip install pyarrow") from error
     except UnicodeDecodeError as error:
@@ -88,14 +104,34 @@ def _read_table(path: Path, separator: str | None) -> pandas.DataFrame:
     return frame.iloc[1:].set_axis(first, axis=1) if set(COLUMNS).issubset(first) else frame
 
 
+def _read_parquet(path: Path) -> pandas.DataFrame:
+    """Read a table, in which one label may be stored once for any number of rows."""
+    from pyarrow.parquet import ParquetFile
+
+    # from memory, such that the file is closed
+    file = ParquetFile(BytesIO(path.read_bytes()))
+    limit = SizeLimit(path)
+    limit.check_content(file.metadata.num_rows * file.metadata.num_columns * POINTER)
+    batches, num_bytes = [], 0
+    for batch in file.iter_batches():
+        num_bytes += batch.nbytes
+        limit.check_content(num_bytes)
+        batches.append(batch.to_pandas())
+    return pandas.concat(batches, ignore_index=True) if batches else file.read().to_pandas()
+
+
 def _read_ntriples(path: Path) -> pandas.DataFrame:
     """Read N-Triples, of which those with literals are no links."""
     try:
         from rdflib import Graph, Literal
     except ImportError as error:
         raise ValueError(f'{path} needs rdflib to be read: pip install "pykeen-adamf[rdf]"') from error
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    graph = Graph().parse(data=content, format="nt")
+    content = read_decompressed(path)
+    try:
+        graph = Graph().parse(data=content, format="nt")
+    except Exception as error:
+        # its errors are of many kinds
+        raise ValueError(f"{path} cannot be read as N-Triples: {error}") from error
     # a graph is a set, without an order of its own
     rows = sorted((str(s), str(p), str(o)) for s, p, o in graph if not isinstance(o, Literal))
     if len(rows) < len(graph):
