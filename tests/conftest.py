@@ -2,7 +2,6 @@
 
 import gc
 import os
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,27 +57,3 @@ def double():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-@pytest.fixture
-def peak_memory():
-    """Return a context manager, and in it how many bytes more than before the process has needed at once."""
-
-    @contextmanager
-    def measured():
-        # the peak is reset by writing a 5; where that cannot be done, nothing is known
-        status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-        try:
-            reset.write_text("5")
-        except OSError:
-            pytest.skip("needs to know the peak of memory")
-
-        def read(name: str) -> int:
-            return (
-                next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(name)) * 1024
-            )
-
-        before = read("VmRSS")
-        yield lambda: read("VmHWM") - before
-
-    return measured

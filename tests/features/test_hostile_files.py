@@ -17,6 +17,8 @@ from pykeen_adamf.constants import MAX_BYTES_ENVIRONMENT_VARIABLE
 from pykeen_adamf.features import FEATURE_SUFFIXES, FeatureError, read_features
 from pykeen_adamf.limits import FileError, read_decompressed
 
+from ..fuzz.oracle import peak_memory
+
 h5py = pytest.importorskip("h5py")
 
 #: A limit that is cheap to exceed, and how many bytes are too many.
@@ -236,7 +238,7 @@ def small_limit(monkeypatch):
 
 @pytest.mark.usefixtures("small_limit")
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_bombs(tmp_path, bomb, peak_memory):
+def test_bombs(tmp_path, bomb):
     suffix, make = BOMBS[bomb]
     path = tmp_path / f"features.{suffix}"
     make(path)
@@ -246,7 +248,7 @@ def test_bombs(tmp_path, bomb, peak_memory):
 
 
 @pytest.mark.usefixtures("small_limit")
-def test_a_bomb_that_is_not_needed_is_not_looked_at(tmp_path, peak_memory):
+def test_a_bomb_that_is_not_needed_is_not_looked_at(tmp_path):
     path = tmp_path / "features.npz"
     _npz(path, other=TOO_MANY)
     with peak_memory() as peak:
