@@ -47,6 +47,7 @@ class SizeLimit:
                 raise FileError(f"${MAX_BYTES_ENVIRONMENT_VARIABLE} must be a number of bytes, but is {given!r}.")
             max_bytes = int(given)
         self.path = path
+        self.num_entities = num_entities
         self.content = max(MIN_CONTENT, MAX_EXPANSION * size) if max_bytes is None else max_bytes
         header = int(MIN_HEADER + MAX_HEADER_SHARE * size + MAX_HEADER_PER_ENTITY * num_entities)
         self.header = header if max_bytes is None else max(header, max_bytes)

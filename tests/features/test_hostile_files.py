@@ -214,6 +214,9 @@ BOMBS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "constructor": ("pt", lambda path: _pickled(path, b"\x80\x02ctorch\nTensor\n(J\x00\x00\x00\x10K\x02tR.")),
     "lists in lists": ("pt", lambda path: _pickled(path, _lists(60))),
     "opcodes": ("pt", lambda path: _pickled(path, b"\x80\x02(" + b"]" * (LIMIT + 1) + b"t.")),
+    "a long name": ("pt", lambda path: _pickled(path, b"\x80\x02c" + b"9" * 2**20 + b"\na\n.")),
+    "a long name without an archive": ("pt", lambda path: path.write_bytes(b"\x80\x02c" + b"9" * 2**20 + b"\na\n.")),
+    "opcodes without an archive": ("pt", lambda path: path.write_bytes(b"\x80\x02(" + b"]" * 2**19)),
     "header": ("safetensors", lambda path: _safetensors(path, TOO_MANY)),
 }
 
@@ -346,17 +349,20 @@ def test_presence_is_true_or_false(tmp_path, suffix):
 
 
 UNUSABLE = {
-    "labels in lists": ({"features": torch.ones(2, 3), "labels": [["a"], ["b"]]}, "label that is a list"),
-    "labels of tensors": ({"features": torch.ones(2, 3), "labels": [torch.ones(1)] * 2}, "label that is a Tensor"),
-    "labels as a tensor": ({"features": torch.ones(2, 3), "labels": torch.arange(2)}, "are a Tensor"),
-    "keys of tuples": ({("a",): torch.ones(3), ("b",): torch.ones(3)}, "label that is a tuple"),
-    "half a character": ({"features": torch.ones(2, 3), "labels": ["a", "\ud83d"]}, "half a character"),
-    "half a character as a key": ({"a": torch.ones(3), "\ud83d": torch.ones(3)}, "half a character"),
-    "ragged presence": ({"features": torch.ones(2, 3), "presence": [[True], [True, False]]}, "must be boolean"),
-    "nothing but a shape": (torch.ones(2, 3, device="meta"), "without numbers"),
-    "nested": (torch.nested.nested_tensor([torch.ones(3), torch.ones(2)]), "nested"),
-    "eight bits": (torch.ones(2, 3).to(torch.float8_e4m3fn), "plain tensor"),
-    "quantized": (torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.qint8), "qint8"),
+    "labels in lists": (lambda: {"features": torch.ones(2, 3), "labels": [["a"], ["b"]]}, "label that is a list"),
+    "labels of tensors": (
+        lambda: {"features": torch.ones(2, 3), "labels": [torch.ones(1)] * 2},
+        "label that is a Tensor",
+    ),
+    "labels as a tensor": (lambda: {"features": torch.ones(2, 3), "labels": torch.arange(2)}, "are a Tensor"),
+    "keys of tuples": (lambda: {("a",): torch.ones(3), ("b",): torch.ones(3)}, "label that is a tuple"),
+    "half a character": (lambda: {"features": torch.ones(2, 3), "labels": ["a", "\ud83d"]}, "half a character"),
+    "half a character as a key": (lambda: {"a": torch.ones(3), "\ud83d": torch.ones(3)}, "half a character"),
+    "ragged presence": (lambda: {"features": torch.ones(2, 3), "presence": [[True], [True, False]]}, "must be boolean"),
+    "nothing but a shape": (lambda: torch.ones(2, 3, device="meta"), "without numbers"),
+    "nested": (lambda: torch.nested.nested_tensor([torch.ones(3), torch.ones(2)]), "nested"),
+    "eight bits": (lambda: torch.ones(2, 3).to(torch.float8_e4m3fn), "plain tensor"),
+    "quantized": (lambda: torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.qint8), "qint8"),
 }
 
 
@@ -365,5 +371,5 @@ UNUSABLE = {
 def test_answers_say_what_is_wrong(tmp_path, name):
     content, message = UNUSABLE[name]
     path = tmp_path / "features.pt"
-    torch.save(content, path)
+    torch.save(content(), path)
     assert message in refuse(path)

@@ -182,8 +182,8 @@ def mutate(path: Path, rng: random.Random) -> str:
     mutation = structured if structured is not None and rng.random() < 0.5 else rng.choice(BLIND)
     try:
         path.write_bytes(mutation(content, rng))
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
-        # not of that format, e.g., older files of PyTorch, or the change cannot be made
+    except Exception:
+        # not of that format, e.g., older files of PyTorch or what an earlier change has made of it
         mutation = flip
         path.write_bytes(flip(content, rng))
     return mutation.__name__

@@ -58,8 +58,9 @@ class Oracle:
         with h5py.File(directory / "canary.h5", "w") as file:
             file["canary"] = numpy.full((7, 3), 1234.5, dtype="f4")
         (directory / "canary.bin").write_bytes(numpy.full(3, 1234.5, dtype="f4").tobytes())
-        # Python decodes names in archives with it
-        codecs.lookup("cp437")
+        # Python and h5py decode names with these
+        for name in ("ascii", "cp437"):
+            codecs.lookup(name)
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
