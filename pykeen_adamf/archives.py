@@ -20,8 +20,8 @@ MAGIC: Final = b"PK\x03\x04"
 END: Final = struct.Struct("<4s4H2LH")
 END_MAGIC: Final = b"PK\x05\x06"
 
-#: What is before that where 32 bits may be too few: signature, ..., size and offset of the directory; and where it is.
-END_64: Final = struct.Struct("<4s36x2Q")
+#: What is before that where 32 bits may be too few: signature, ..., number of members, size and offset of the directory; and where it is.
+END_64: Final = struct.Struct("<4s28x3Q")
 END_64_MAGIC: Final = b"PK\x06\x06"
 LOCATOR_SIZE: Final = 20
 LOCATOR_MAGIC: Final = b"PK\x06\x07"
@@ -50,10 +50,14 @@ def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
         neither NumPy nor PyTorch would write
     :raises BadZipFile: if it is damaged
     """
-    limit.check_header(_find_directory(path))
+    num_members, num_bytes = _find_directory(path)
+    limit.check_header(num_bytes)
     with ZipFile(path) as archive:
         members = sorted(archive.infolist(), key=lambda member: member.header_offset)
         end = archive.start_dir
+    # a comment in the directory may have others in it
+    if len(members) != num_members:
+        raise BadZipFile(f"{num_members:,} members, but {len(members):,} are found")
     stop = 0
     for member in members:
         if member.compress_type not in {ZIP_STORED, ZIP_DEFLATED} or member.flag_bits & ENCRYPTED:
@@ -70,8 +74,8 @@ def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
     return result
 
 
-def _find_directory(path: Path) -> int:
-    """Return the size of an archive's directory, in bytes, before it is read."""
+def _find_directory(path: Path) -> tuple[int, int]:
+    """Return the number of an archive's members, and the size of its directory, in bytes, before it is read."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - END.size - LOCATOR_SIZE - END_64.size))
@@ -80,12 +84,12 @@ def _find_directory(path: Path) -> int:
         raise BadZipFile("it is truncated, or there is something behind it")
     locator = len(content) - END.size - LOCATOR_SIZE
     if content[max(0, locator) :].startswith(LOCATOR_MAGIC):
-        magic, num_bytes, _ = END_64.unpack_from(content)
+        magic, num_members, num_bytes, _ = END_64.unpack_from(content)
         if magic != END_64_MAGIC:
             raise BadZipFile("its directory is not where it should be")
     else:
-        *_, num_bytes, _, _ = END.unpack(content[-END.size :])
-    return int(num_bytes)
+        *_, num_members, num_bytes, _, _ = END.unpack(content[-END.size :])
+    return int(num_members), int(num_bytes)
 
 
 def check_stored(path: Path, members: Sequence[ZipInfo]) -> None:

@@ -310,6 +310,18 @@ def test_duplicates(tmp_path, names):
     assert "Save" in refuse(path)
 
 
+def test_no_member_is_lost_in_a_comment(tmp_path):
+    """One number in the directory decides whether what follows are members or a comment."""
+    path = tmp_path / "features.npz"
+    numpy.savez(path, a=numpy.ones(3), b=numpy.zeros(3))
+    content = bytearray(path.read_bytes())
+    first = content.index(b"PK\x01\x02")
+    length = content.index(b"PK\x05\x06") - content.index(b"PK\x01\x02", first + 1)
+    content[first + 32 : first + 34] = length.to_bytes(2, "little")
+    path.write_bytes(content)
+    assert "2 members, but 1" in refuse(path)
+
+
 @pytest.mark.parametrize("where", ["before", "behind"])
 @pytest.mark.parametrize("suffix", ["npz", "pt"])
 def test_nothing_hides_around_an_archive(tmp_path, suffix, where):
