@@ -20,7 +20,8 @@ MAGIC: Final = b"PK\x03\x04"
 END: Final = struct.Struct("<4s4H2LH")
 END_MAGIC: Final = b"PK\x05\x06"
 
-#: What is before that where 32 bits may be too few: signature, ..., number of members, size and offset of the directory; and where it is.
+#: What is before that where 32 bits may be too few: signature, ..., number of members, size and offset of the
+#: directory; and where it is.
 END_64: Final = struct.Struct("<4s28x3Q")
 END_64_MAGIC: Final = b"PK\x06\x06"
 LOCATOR_SIZE: Final = 20
