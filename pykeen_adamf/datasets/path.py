@@ -117,7 +117,8 @@ def _read_parquet(path: Path) -> pandas.DataFrame:
         num_bytes += batch.nbytes
         limit.check_content(num_bytes)
         batches.append(batch.to_pandas())
-    return pandas.concat(batches, ignore_index=True) if batches else file.read().to_pandas()
+    result: pandas.DataFrame = pandas.concat(batches, ignore_index=True) if batches else file.read().to_pandas()
+    return result
 
 
 def _read_ntriples(path: Path) -> pandas.DataFrame:
