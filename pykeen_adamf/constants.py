@@ -7,6 +7,7 @@ from .typing import Attention, Missing, SyntheticKind
 __all__ = [
     "ATTENTIONS",
     "DATA_ENVIRONMENT_VARIABLE",
+    "MAX_BYTES_ENVIRONMENT_VARIABLE",
     "MISSING",
     "NUMERIC",
     "STRUCTURAL",
@@ -27,3 +28,6 @@ SYNTHETIC_KINDS: Final[tuple[SyntheticKind, ...]] = get_args(SyntheticKind)
 
 #: A directory with one folder a benchmark (``DB15K/``, ``MKG-W/``, ``MKG-Y/``), to be used instead of downloads.
 DATA_ENVIRONMENT_VARIABLE: Final = "PYKEEN_ADAMF_DATA"
+
+#: How many bytes the content of a file may take in memory, cf. :class:`pykeen_adamf.limits.SizeLimit`.
+MAX_BYTES_ENVIRONMENT_VARIABLE: Final = "PYKEEN_ADAMF_MAX_BYTES"

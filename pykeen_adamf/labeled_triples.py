@@ -1,6 +1,5 @@
 """Triples of labels as people have them: files of several kinds, data frames, arrays, and lists."""
 
-import gzip
 import logging
 from collections.abc import Iterable, Sequence
 from io import TextIOBase
@@ -12,6 +11,7 @@ import pandas
 import torch
 from pandas.api.types import is_integer_dtype
 
+from .limits import explain_not_unicode, read_decompressed
 from .tables import has_suffix, read_table
 from .typing import LongTensor, NumpyArray
 
@@ -56,6 +56,8 @@ def read_labeled_triples(source: LabeledTriplesSource) -> NumpyArray:
         )
     if not len(result):
         raise ValueError(f"{name} has no triples.")
+    if problem := explain_not_unicode(result.ravel().tolist(), name):
+        raise ValueError(problem)
     _check_first(name, result)
     return result
 
@@ -113,14 +115,12 @@ def _check_first(name: str, triples: NumpyArray) -> None:
 
 def _read_ntriples(path: Path) -> pandas.DataFrame:
     """Read N-Triples, of which those with literals are no links."""
-    if not path.is_file():
-        raise ValueError(f"There is no file {path.absolute()}. Correct the path.")
+    content = read_decompressed(path)
     try:
         from rdflib import Graph, Literal
     except ImportError as error:
         raise ValueError(f'{path} needs rdflib to be read: pip install "pykeen-adamf[rdf]"') from error
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         graph = Graph().parse(data=content, format="nt")
     except Exception as error:
         # its errors are of many kinds

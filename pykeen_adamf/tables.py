@@ -1,12 +1,14 @@
 """Tables in files, as they come: separated by tabs, commas or spaces, compressed, or Parquet."""
 
 import csv
-import gzip
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO, cast
 
 import pandas
+
+from .limits import FileError, SizeLimit, check_regular, read_decompressed
 
 __all__ = ["TABLE_SUFFIXES", "has_suffix", "is_number", "read_table"]
 
@@ -16,13 +18,18 @@ TABLE_SUFFIXES: Final = (".tsv", ".csv", ".parquet")
 #: What may separate columns where there is no tab, in the order in which it is tried.
 SEPARATORS: Final = (",", ";", r"\s+")
 
+#: What a value takes at least in memory, in bytes.
+POINTER: Final = 8
+
 
 def has_suffix(path: Path, *suffixes: str) -> bool:
     """Return whether a name ends with one of the suffixes, beside that of compression."""
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower() in suffixes
 
 
-def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bool]) -> pandas.DataFrame:
+def read_table(
+    source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bool], limit: SizeLimit | None = None
+) -> pandas.DataFrame:
     """Read a table.
 
     Text is in UTF-8, with or without a byte order mark. A field in quotation marks may have the separator in it, and
@@ -32,18 +39,21 @@ def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bo
     :param is_row: Whether the fields may be those of the first line. Columns are separated by tabs if there are any in
         it; else by the first of commas, semicolons or whitespace for which the fields are; ``.csv`` by the first of
         commas, semicolons or tabs.
+    :param limit: How much may be read. Defaults to what its size allows, cf. :class:`pykeen_adamf.limits.SizeLimit`.
     :returns: The table. That of a Parquet file has its names of columns; those of others are numbers, their first line
         is the first row, all values are texts, and fields that are not there are empty.
     :raises ValueError: if there is no such file, it is none of these, or pyarrow is needed and not there
     """
     name = str(getattr(source, "name", "The table")) if not isinstance(source, str | Path) else str(source)
     path = Path(name)
-    if isinstance(source, str | Path) and not path.is_file():
-        raise ValueError(f"There is no file {path.absolute()}. Correct the path.")
+    is_path = isinstance(source, str | Path)
+    if is_path:
+        check_regular(path, "Correct the path.")
     try:
-        if isinstance(source, str | Path) and has_suffix(path, ".parquet"):
-            return pandas.read_parquet(path)
-        first = _first_line(source)
+        if is_path and has_suffix(path, ".parquet"):
+            return _read_parquet(path, limit or SizeLimit(path))
+        file = BytesIO(read_decompressed(path)) if is_path else cast(TextIO, source)
+        first = _first_line(file)
         separators: Sequence[str]
         if has_suffix(path, ".csv"):
             separators, default = (",", ";", "\t"), ","
@@ -54,7 +64,7 @@ def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bo
         quoting: Literal[0, 3] = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
         frame: pandas.DataFrame = pandas.read_csv(
             # the stubs of pandas know no open files of text
-            cast(Any, source),
+            cast(Any, file),
             sep=separator,
             header=None,
             dtype=str,
@@ -63,6 +73,8 @@ def read_table(source: str | Path | TextIO, is_row: Callable[[Sequence[str]], bo
             skipinitialspace=separator in (",", ";"),
             encoding="utf-8-sig",
         ).fillna("")
+    except FileError:
+        raise
     except ImportError as error:
         raise ValueError(f"{name} needs pyarrow to be read: pip install pyarrow") from error
     except UnicodeDecodeError as error:
@@ -85,16 +97,29 @@ def is_number(text: str) -> bool:
     return True
 
 
-def _first_line(source: str | Path | TextIO) -> str:
-    """Return the first line that is not blank, and leave an open file as it is."""
-    if not isinstance(source, str | Path):
-        start = source.tell()
-        line = next((line for line in iter(source.readline, "") if line.strip()), "")
-        source.seek(start)
-        return line.rstrip("\r\n")
-    opened = gzip.open if Path(source).suffix.lower() == ".gz" else open
-    with opened(source, "rt", encoding="utf-8-sig") as file:
-        return next((line for line in file if line.strip()), "").rstrip("\r\n")
+def _read_parquet(path: Path, limit: SizeLimit) -> pandas.DataFrame:
+    """Read a table in which one value may be stored once for any number of rows."""
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    # from memory, such that the file is closed
+    file = ParquetFile(BytesIO(path.read_bytes()))
+    limit.check_content(file.metadata.num_rows * file.metadata.num_columns * POINTER)
+    batches, num_bytes = [], 0
+    for batch in file.iter_batches():
+        num_bytes += batch.nbytes
+        limit.check_content(num_bytes)
+        batches.append(batch)
+    result: pandas.DataFrame = pyarrow.Table.from_batches(batches, schema=file.schema_arrow).to_pandas()
+    return result
+
+
+def _first_line(file: BytesIO | TextIO) -> str:
+    """Return the first line that is not blank, and leave the file as it is."""
+    start = file.tell()
+    line: str | bytes = next((line for line in file if line.strip()), "")
+    file.seek(start)
+    return (line.decode("utf-8-sig") if isinstance(line, bytes) else line).rstrip("\r\n")
 
 
 def _split(line: str, separator: str) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TextIO
 
@@ -25,6 +26,7 @@ from .features import (
     write_features,
 )
 from .labeled_triples import LabeledTriplesSource, read_labeled_triples
+from .limits import explain_not_unicode, read_decompressed
 from .suggestions import LabelIds, suggest
 
 __all__ = [
@@ -94,6 +96,9 @@ class MultimodalTriplesFactory(TriplesFactory):
             relation_to_id=LabelIds.of("relation", relation_to_id),
             **kwargs,
         )
+        for kind, known in (("entity", entity_to_id), ("relation", relation_to_id)):
+            if problem := explain_not_unicode(known, f"The {kind}_to_id mapping"):
+                raise ValueError(problem)
         # the only place where labels are turned into rows
         labels = labels_by_id(self.entity_to_id)
         self.features = {
@@ -247,7 +252,7 @@ class MultimodalTriplesFactory(TriplesFactory):
         labels = labels_by_id(data[cls.file_name_entity_to_id])
         data["features"] = {
             name: read_features(path / cls.file_name_features.format(name=name), labels=labels)
-            for name in json.loads(modalities.read_text())
+            for name in _read_modality_names(modalities)
         }
         return data
 
@@ -270,10 +275,22 @@ def select_features(features: Mapping[str, ModalityFeatures], factory: TriplesFa
     return {name: modality.align(labels, unknown="ignore") for name, modality in features.items()}
 
 
+def _read_modality_names(path: Path) -> list[str]:
+    """Read the names of modalities, which are parts of names of files: they must not lead elsewhere."""
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("it is no list of names")
+        return list(map(check_modality_name, names))
+    except (OSError, RecursionError, ValueError) as error:
+        raise FeatureError(f"{path} has no names of modalities: {error} Save the triples factory again.") from error
+
+
 def read_label_ids(path: Path) -> dict[str, int]:
     """Read the ID of each label from a file of a saved factory."""
     # PyKEEN lets pandas guess: a label such as "NA" would come back as NaN, and "1984" as a number
-    df = pandas.read_csv(path, sep="\t", dtype={"label": str}, keep_default_na=False, lineterminator="\n")
+    content = BytesIO(read_decompressed(path))
+    df = pandas.read_csv(content, sep="\t", dtype={"label": str}, keep_default_na=False, lineterminator="\n")
     ids = dict(zip(df["label"], df["id"].tolist(), strict=True))
     return LabelIds.of("relation" if "relation" in path.name else "entity", ids)
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy
 import torch
 
+from ..limits import FileError, check_regular
 from ..typing import LongTensor
 
 __all__ = ["DatasetFormatError", "read_mapping", "read_triples"]
+
+#: Numbers are shown, and compared with their bounds, if they have no more digits; 64 bits have fewer.
+MAX_DIGITS: Final = 100
 
 
 class DatasetFormatError(ValueError):
@@ -17,16 +22,17 @@ class DatasetFormatError(ValueError):
 
 def _read_lines(path: Path) -> list[str]:
     """Read the lines after the first one, which tells their number."""
-    if not path.is_file():
-        raise DatasetFormatError(
-            f"The file {path} does not exist. Put it there, or leave out directory= to download it."
-        )
     try:
+        check_regular(path, "Put it there, or leave out directory= to download it.")
         # str.splitlines would also split at characters which may occur inside of labels
         first, *lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
+    except FileError as error:
+        raise DatasetFormatError(str(error)) from error
     except UnicodeDecodeError as error:
         raise DatasetFormatError(f"{path} is not a text file in UTF-8: {error}") from error
-    if not first.strip().isdecimal():
+    except OSError as error:
+        raise DatasetFormatError(f"{path} cannot be read ({error.strerror or error}). Check the path.") from error
+    if not _is_number(first.strip()):
         raise DatasetFormatError(f"{path}:1 must be the number of the following lines, but is {first[:80]!r}.")
     if int(first) != len(lines):
         raise DatasetFormatError(
@@ -34,6 +40,11 @@ def _read_lines(path: Path) -> list[str]:
             f"get it again, or correct its first line."
         )
     return lines
+
+
+def _is_number(text: str) -> bool:
+    """Return whether this is a number that anything could be numbered with."""
+    return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def read_mapping(path: Path) -> Mapping[str, int]:
@@ -46,7 +57,7 @@ def read_mapping(path: Path) -> Mapping[str, int]:
         # labels may contain spaces
         label, _, identifier = line.rstrip().replace("\t", " ").rpartition(" ")
         label = label.strip()
-        if not label or not identifier.isdecimal():
+        if not label or not _is_number(identifier):
             raise DatasetFormatError(f"{path}:{number} must be a label and its number, but is {line[:80]!r}.")
         if label in mapping:
             raise DatasetFormatError(f"{path}:{number} has the label {label!r} for the second time.")
@@ -66,7 +77,7 @@ def read_triples(path: Path, num_entities: int, num_relations: int) -> LongTenso
     """
     rows = [line.split() for line in _read_lines(path)]
     for number, row in enumerate(rows, start=2):
-        if len(row) != 3 or not all(x.isdecimal() for x in row):
+        if len(row) != 3 or not all(map(_is_number, row)):
             raise DatasetFormatError(
                 f"{path}:{number} must be the numbers of a head, a tail, a relation, but is {row}."
             )

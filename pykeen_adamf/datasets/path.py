@@ -27,6 +27,7 @@ SPLITS: Final = {
     "validation": ("validation", "valid", "val", "dev"),
 }
 
+
 #: The entries of a modality that is to be encoded.
 ENCODING: Final = ("source", "encoder", "encoder_kwargs", "dim")
 

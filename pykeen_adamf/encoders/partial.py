@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from typing_extensions import Self
 
 from ..atomic import written_atomically
-from ..features.files import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
+from ..features.content import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE
 from ..typing import NumpyArray
 from .problems import EncodingError, Problem, explain_storage
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ..constants import NUMERIC, TEXTUAL, VISUAL
+from ..limits import FileError, check_regular
 from .attributes import read_attributes
 from .base import Source
 from .images import IMAGE_SUFFIXES
@@ -190,9 +191,13 @@ def _is_header(fields: Sequence[str]) -> bool:
 
 def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """Return the lines which are not blank: where each begins, and its fields."""
-    if not path.is_file():
-        raise EncodingError(f"{path.absolute()} does not exist, or is neither a file nor a folder. Check the path.")
-    content = path.read_bytes()
+    try:
+        check_regular(path)
+        content = path.read_bytes()
+    except FileError as error:
+        raise EncodingError(str(error)) from error
+    except OSError as error:
+        raise EncodingError(f"{path} cannot be read ({error.strerror or error}). Check the path.") from error
     rows: list[tuple[int, list[str]]] = []
     line = 1
     # the library's limit of 131,072 characters is one for the whole process

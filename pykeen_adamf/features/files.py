@@ -14,10 +14,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ..atomic import written_atomically
+from ..limits import FileError, SizeLimit, check_regular
 from ..typing import FloatTensor, NumpyArray
+from .content import KEY_FEATURES, KEY_LABELS, KEY_PRESENCE, Content, from_mapping, needed_keys
 from .frames import read_frame, split_frame
 from .hdf5 import read_hdf5
 from .modality import FeatureError, ModalityFeatures
+from .numpy_files import read_npy, read_npz
+from .torch_files import read_torch
 
 __all__ = ["FEATURE_SUFFIXES", "FeatureSource", "as_features", "read_features", "write_features"]
 
@@ -34,85 +38,28 @@ FeatureSource: TypeAlias = (
     | Mapping[str, FloatTensor | NumpyArray | Sequence[float] | float]
 )
 
-#: Names under which archives store the matrix, the labels and the presence mask.
-KEY_FEATURES = "features"
-KEY_LABELS = "labels"
-KEY_PRESENCE = "presence"
 
-#: Smaller files are not worth being mapped to memory.
-MIN_MAPPED_BYTES = 2**20
-
-#: What a reader returns: the matrix, the labels (if the file has them), and the presence mask (if the file has one).
-Content = tuple[Any, Sequence[str] | None, Any]
-
-
-def _from_mapping(data: Mapping[str, Any], path: Path) -> Content:
-    """Interpret a mapping: a matrix beside its labels, a single matrix, or one vector for each entity."""
-    # unless these are vectors of several entities, one of which is named like the matrix
-    if KEY_FEATURES in data and not (len(data) > 1 and all(map(_is_vector, data.values()))):
-        labels = data.get(KEY_LABELS)
-        if labels is not None:
-            labels = [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
-        return data[KEY_FEATURES], labels, data.get(KEY_PRESENCE)
-    first = next(iter(data.values()), None)
-    if len(data) == 1 and getattr(first, "ndim", None) == 2:
-        return first, None, None
-    vectors = {str(label): torch.as_tensor(vector).reshape(-1) for label, vector in data.items()}
-    if not vectors or len({len(vector) for vector in vectors.values()}) != 1:
-        raise FeatureError(
-            f"{path} has neither an entry {KEY_FEATURES!r}, nor a single matrix, nor one vector of the same length for "
-            f"each entity; its entries are {sorted(map(str, data))[:5]}."
-        )
-    return torch.stack(list(vectors.values())), list(vectors), None
-
-
-def _is_vector(value: Any) -> bool:
-    """Return whether this is a vector of numbers; labels are none, in whatever order they are stored."""
-    is_floating = (
-        value.is_floating_point() if isinstance(value, torch.Tensor) else numpy.asarray(value).dtype.kind == "f"
-    )
-    return is_floating and value.ndim == 1
-
-
-def _read_torch(path: Path, labels: Sequence[str] | None) -> Content:
-    # weights only: a pickle can run arbitrary code when it is loaded
-    data = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(data, torch.Tensor):
-        return data, None, None
-    if isinstance(data, Mapping) and data:
-        return _from_mapping(data, path)
-    raise FeatureError(f"{path} contains a {type(data).__name__}. Save a tensor, or a dictionary of tensors, instead.")
-
-
-def _read_npy(path: Path, labels: Sequence[str] | None) -> Content:
-    # mapped to memory, as safetensors are: what nobody looks at is not read; changes would not reach the file
-    array = numpy.load(path, allow_pickle=False, mmap_mode="c" if path.stat().st_size > MIN_MAPPED_BYTES else None)
-    if not isinstance(array, numpy.ndarray):
-        raise FeatureError(f"{path} is an archive rather than a single array. Name it .npz if it was saved as such.")
-    return array, None, None
-
-
-def _read_npz(path: Path, labels: Sequence[str] | None) -> Content:
-    with numpy.load(path, allow_pickle=False) as archive:
-        if not isinstance(archive, numpy.lib.npyio.NpzFile):
-            raise FeatureError(f"{path} is a single array rather than an archive. Name it .npy.")
-        return _from_mapping({key: archive[key] for key in archive.files}, path)
-
-
-def _read_safetensors(path: Path, labels: Sequence[str] | None) -> Content:
+def _read_safetensors(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Content:
+    with path.open("rb") as file:
+        num_bytes = int.from_bytes(file.read(8), "little")
+    # otherwise the file is damaged, as is found out below
+    if num_bytes < path.stat().st_size:
+        limit.check_header(num_bytes)
     with safe_open(path, framework="pt") as file:
-        data = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        keys = list(file.keys())
+        ndim = len(file.get_slice(KEY_FEATURES).get_shape()) if KEY_FEATURES in keys else None
+        data = {key: file.get_tensor(key) for key in needed_keys(keys, ndim)}
         stored = (file.metadata() or {}).get(KEY_LABELS)
     if stored is not None:
         data[KEY_LABELS] = json.loads(stored)
-    return _from_mapping(data, path)
+    return from_mapping(data, limit)
 
 
-_READERS: Mapping[str, Callable[[Path, Sequence[str] | None], Content]] = {
-    ".pth": _read_torch,
-    ".pt": _read_torch,
-    ".npy": _read_npy,
-    ".npz": _read_npz,
+_READERS: Mapping[str, Callable[[Path, Sequence[str] | None, SizeLimit], Content]] = {
+    ".pth": read_torch,
+    ".pt": read_torch,
+    ".npy": read_npy,
+    ".npz": read_npz,
     ".safetensors": _read_safetensors,
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
@@ -125,8 +72,13 @@ _READERS: Mapping[str, Callable[[Path, Sequence[str] | None], Content]] = {
 FEATURE_SUFFIXES = tuple(_READERS)
 
 
-def read_features(path: str | Path, labels: Sequence[str] | None = None) -> ModalityFeatures:
-    """Read the features of one modality from a file.
+def read_features(
+    path: str | Path, labels: Sequence[str] | None = None, *, max_bytes: int | None = None
+) -> ModalityFeatures:
+    """Read the features of one modality from a file, which somebody else may have made: nothing in it is executed.
+
+    What does not fit to its checksums or to its headers is refused, and so is, before it is read, what would take more
+    memory than its limit, or what is stored outside of the file.
 
     =================== =========================================================================================
     ``.pth``, ``.pt``   a tensor; or a dictionary with ``features`` and optionally ``labels`` and ``presence``; or a
@@ -147,6 +99,9 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     :param path: The path of the file.
     :param labels: The labels of the rows, in row order. Required for files without labels, and ignored for files with
         labels, except for one-dataset-per-entity HDF5 files, whose names are looked up by these labels.
+    :param max_bytes: How many bytes the features may take in memory. Defaults to the environment variable
+        ``PYKEEN_ADAMF_MAX_BYTES``, or else to 256 MiB, or 32 times the size of the file if that is more. Only
+        compressed files, and those that name one vector many times, take more than their size.
     :returns: The features.
     :raises FeatureError: if the file is missing or damaged, has an unknown format, contains arbitrary Python objects,
         or its content is invalid, cf. :meth:`ModalityFeatures.from_matrix`
@@ -155,12 +110,19 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise FeatureError(f"Cannot read features from {path}: use one of the formats {', '.join(FEATURE_SUFFIXES)}.")
-    if not path.is_file():
-        raise FeatureError(f"The feature file {path.absolute()} does not exist. Check the path.")
     try:
-        matrix, stored_labels, presence = reader(path, labels)
+        check_regular(path)
+        limit = SizeLimit(path, len(labels or ()), max_bytes)
+        matrix, stored_labels, presence = reader(path, labels, limit)
+        limit.check_content(getattr(matrix, "nbytes", 0))
+        row_labels = labels if stored_labels is None else stored_labels
+        if row_labels is None:
+            raise FeatureError(f"{path} has no labels. Pass the labels of its rows, in row order.")
+        features = ModalityFeatures.from_matrix(matrix, row_labels, presence=presence, source=str(path))
     except FeatureError:
         raise
+    except FileError as error:
+        raise FeatureError(str(error)) from error
     except pickle.UnpicklingError as error:
         raise FeatureError(
             f"{path} contains arbitrary Python objects, which are not loaded because they could run any code. Save a "
@@ -168,16 +130,7 @@ def read_features(path: str | Path, labels: Sequence[str] | None = None) -> Moda
         ) from error
     except Exception as error:
         # readers of damaged files raise almost anything
-        if any(hint in str(error) for hint in ("allow_pickle", "Object arrays", "Python objects in dtype")):
-            raise FeatureError(
-                f"{path} is damaged, or an array of Python objects, which are not loaded because they could run any "
-                f"code. Save it as a floating point array."
-            ) from error
         raise FeatureError(f"{path} cannot be read; it may be truncated or damaged: {error!r}") from error
-    row_labels = labels if stored_labels is None else stored_labels
-    if row_labels is None:
-        raise FeatureError(f"{path} has no labels. Pass the labels of its rows, in row order.")
-    features = ModalityFeatures.from_matrix(matrix, row_labels, presence=presence, source=str(path))
     return dataclasses.replace(features, path=str(path.absolute()))
 
 

@@ -8,6 +8,7 @@ import numpy
 import pandas
 from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
 
+from ..limits import SizeLimit
 from ..tables import is_number, read_table
 from ..typing import NumpyArray
 from .modality import FeatureError
@@ -18,14 +19,16 @@ __all__ = ["read_frame", "split_frame"]
 LABEL_COLUMNS: Final = ("entity", "label", "labels", "id", "name", "")
 
 
-def read_frame(path: Path, labels: Sequence[str] | None) -> tuple[NumpyArray, Sequence[str] | None, None]:
+def read_frame(
+    path: Path, labels: Sequence[str] | None, limit: SizeLimit
+) -> tuple[NumpyArray, Sequence[str] | None, None]:
     """Read a table with an entity in each row: its label first, and then its numbers, with or without a header.
 
     :returns: The matrix, the labels of its rows, and no presence mask.
     :raises FeatureError: if the table cannot be read, or has something else than numbers
     """
     try:
-        frame = read_table(path, lambda fields: len(fields) > 1 and _has_numbers(fields))
+        frame = read_table(path, lambda fields: len(fields) > 1 and _has_numbers(fields), limit)
     except ValueError as error:
         raise FeatureError(str(error)) from error
     if path.suffix.lower() != ".parquet":

@@ -3,7 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy
 import torch
@@ -11,10 +11,15 @@ from typing_extensions import Self
 
 from ..chunking import row_chunks, rows_per_chunk
 from ..digests import digest_rows
+from ..limits import explain_not_unicode
 from ..suggestions import suggest
 from ..typing import BoolTensor, FloatTensor, LongTensor, NumpyArray
 
 __all__ = ["FeatureError", "ModalityFeatures", "take_rows"]
+
+
+#: The data types that everything can be calculated with.
+DTYPES: Final = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class FeatureError(ValueError):
@@ -192,6 +197,8 @@ def _check_labels(labels: Sequence[str], num_rows: int, source: str) -> None:
             f"{source} has more than one row for {_shorten(duplicates)}. Keep one row for each entity, e.g., the "
             f"mean of its rows."
         )
+    if problem := explain_not_unicode(labels, source):
+        raise FeatureError(problem)
 
 
 def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTensor:
@@ -210,9 +217,11 @@ def _as_float_matrix(matrix: FloatTensor | NumpyArray, source: str) -> FloatTens
         matrix = torch.from_numpy(matrix if usable else numpy.array(matrix, dtype=native, order="C"))
     if not isinstance(matrix, torch.Tensor):
         raise FeatureError(f"{source} is a {type(matrix).__name__}. Use a floating point matrix instead.")
-    if matrix.layout != torch.strided:
-        raise FeatureError(f"{source} is a sparse tensor. Convert it with to_dense().")
-    if matrix.is_complex():
+    if matrix.layout != torch.strided or matrix.is_nested:
+        raise FeatureError(f"{source} is a sparse or nested tensor. Convert it with to_dense() or to_padded_tensor().")
+    if matrix.is_meta:
+        raise FeatureError(f"{source} is a tensor without numbers (of the device 'meta'). Save one with numbers.")
+    if matrix.is_complex() or matrix.is_quantized or (matrix.is_floating_point() and matrix.dtype not in DTYPES):
         raise FeatureError(wrong_type.format(source, matrix.dtype))
     if not matrix.is_floating_point():
         matrix = matrix.float()
@@ -230,9 +239,9 @@ def _normalize_presence(
     matrix: FloatTensor, labels: Sequence[str], presence: BoolTensor | NumpyArray | Sequence[bool] | None, source: str
 ) -> BoolTensor:
     """Validate a presence mask against the values, or derive it."""
-    finite = _check_rows(matrix, torch.isfinite)
+    finite = _check_rows(matrix, _all_finite)
     if presence is None:
-        present = finite if bool(finite.all()) else ~_check_rows(matrix, torch.isnan)
+        present = finite if bool(finite.all()) else ~_check_rows(matrix, _all_nan)
     else:
         present = _as_mask(presence, num_rows=matrix.shape[0], source=source)
     bad = present & ~finite
@@ -246,18 +255,32 @@ def _normalize_presence(
 
 
 def _check_rows(matrix: FloatTensor, check: Callable[[FloatTensor], BoolTensor]) -> BoolTensor:
-    """Return for which rows a check holds for all values, without a mask of the size of a large matrix."""
+    """Return for which rows a check holds, without anything else of the size of a large matrix."""
     size = rows_per_chunk(matrix.shape[1], matrix.device)
     result = torch.empty(len(matrix), dtype=torch.bool)
     for start, stop in row_chunks(len(matrix), size):
-        result[start:stop] = check(matrix[start:stop]).all(dim=-1)
+        result[start:stop] = check(matrix[start:stop])
     return result
+
+
+def _all_finite(rows: FloatTensor) -> BoolTensor:
+    """Return which rows have finite values only."""
+    # one pass, since a sum is finite only if all numbers are; others may have become too large
+    finite = torch.isfinite(rows.sum(dim=-1))
+    if not bool(finite.all()):
+        finite[~finite] = torch.isfinite(rows[~finite]).all(dim=-1)
+    return finite
+
+
+def _all_nan(rows: FloatTensor) -> BoolTensor:
+    """Return which rows are NaN."""
+    return torch.isnan(rows).all(dim=-1)
 
 
 def _as_mask(presence: BoolTensor | NumpyArray | Sequence[bool], num_rows: int, source: str) -> BoolTensor:
     """Convert to a boolean tensor with one value for each row."""
-    if isinstance(presence, list | tuple):
-        presence = numpy.array(presence)
+    if isinstance(presence, list | tuple) and all(isinstance(x, bool | numpy.bool) for x in presence):
+        presence = numpy.array(presence, dtype=bool)
     if isinstance(presence, numpy.ndarray) and presence.dtype == bool:
         presence = torch.from_numpy(presence.copy())
     if not isinstance(presence, torch.Tensor) or presence.dtype != torch.bool or presence.shape != (num_rows,):
@@ -266,4 +289,7 @@ def _as_mask(presence: BoolTensor | NumpyArray | Sequence[bool], num_rows: int, 
             f"The presence mask of {source} is of {kind} with the shape {tuple(getattr(presence, 'shape', ()))}, but "
             f"must be boolean with one value for each of the {num_rows:,} rows."
         )
-    return presence.detach().cpu()
+    presence = presence.detach().cpu()
+    if bool((presence.view(torch.uint8) > 1).any()):
+        raise FeatureError(f"The presence mask of {source} has values other than 0 and 1. Store it again.")
+    return presence

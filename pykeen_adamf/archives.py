@@ -1,0 +1,120 @@
+"""ZIP archives, of which nothing is used that is damaged, hidden, or larger than it says."""
+
+import mmap
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from .limits import FileError, SizeLimit
+
+__all__ = ["check_stored", "is_archive", "list_members"]
+
+#: What an archive begins with, if there is anything in it.
+MAGIC: Final = b"PK\x03\x04"
+
+#: What it ends with: signature, numbers of disks and members, size and offset of the directory, length of a comment.
+END: Final = struct.Struct("<4s4H2LH")
+END_MAGIC: Final = b"PK\x05\x06"
+
+#: What is before that where 32 bits may be too few: signature, ..., number of members, size and offset of the
+#: directory; and where it is.
+END_64: Final = struct.Struct("<4s28x3Q")
+END_64_MAGIC: Final = b"PK\x06\x06"
+LOCATOR_SIZE: Final = 20
+LOCATOR_MAGIC: Final = b"PK\x06\x07"
+
+#: What comes before each member: signature, version, flags, method, time, checksum, sizes, and lengths of the name and
+#: of what else there is.
+LOCAL: Final = struct.Struct("<4s5H3L2H")
+
+#: The flag of encrypted members.
+ENCRYPTED: Final = 1
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file begins as archives do."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
+    """Return the members of an archive by name, in the order of the file.
+
+    Each byte of the file belongs to one of them at most, and there is nothing before or behind the archive: hence, all
+    programs see the same in it.
+
+    :raises FileError: if the directory is too large, members overlap or have one name, or are stored in a way that
+        neither NumPy nor PyTorch would write
+    :raises BadZipFile: if it is damaged
+    """
+    num_members, num_bytes = _find_directory(path)
+    limit.check_header(num_bytes)
+    with ZipFile(path) as archive:
+        members = sorted(archive.infolist(), key=lambda member: member.header_offset)
+        end = archive.start_dir
+    # a comment in the directory may have others in it
+    if len(members) != num_members:
+        raise BadZipFile(f"{num_members:,} members, but {len(members):,} are found")
+    stop = 0
+    for member in members:
+        if member.compress_type not in {ZIP_STORED, ZIP_DEFLATED} or member.flag_bits & ENCRYPTED:
+            raise FileError(f"{path} has {member.filename!r} in a format that is not read. Save the file again.")
+        if member.header_offset < stop or (stop == 0 and member.header_offset):
+            raise BadZipFile("overlapping members")
+        stop = member.header_offset + LOCAL.size + member.compress_size
+    if stop > end:
+        raise BadZipFile("overlapping members")
+    result = {member.filename: member for member in members}
+    for name, count in Counter(member.filename for member in members).items():
+        if count > 1:
+            raise FileError(f"{path} has {count} members called {name!r}. Save the file again, with one of them.")
+    return result
+
+
+def _find_directory(path: Path) -> tuple[int, int]:
+    """Return the number of an archive's members, and the size of its directory, in bytes, before it is read."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - END.size - LOCATOR_SIZE - END_64.size))
+        content = file.read()
+    if len(content) < END.size or not content[-END.size :].startswith(END_MAGIC):
+        raise BadZipFile("it is truncated, or there is something behind it")
+    locator = len(content) - END.size - LOCATOR_SIZE
+    if content[max(0, locator) :].startswith(LOCATOR_MAGIC):
+        magic, num_members, num_bytes, _ = END_64.unpack_from(content)
+        if magic != END_64_MAGIC:
+            raise BadZipFile("its directory is not where it should be")
+    else:
+        *_, num_members, num_bytes, _, _ = END.unpack(content[-END.size :])
+    return int(num_members), int(num_bytes)
+
+
+def check_stored(path: Path, members: Sequence[ZipInfo]) -> None:
+    """Check that members are stored as they are, and undamaged.
+
+    PyTorch compares no checksums. Bytes are looked at where the operating system keeps them, without a copy.
+
+    :param path: The path of the archive.
+    :param members: Its members, cf. :func:`list_members`.
+    :raises FileError: if one is compressed, or its checksum is that of something else
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        view = memoryview(content)
+        try:
+            for member in members:
+                name = member.filename
+                if member.compress_type != ZIP_STORED or member.compress_size != member.file_size:
+                    raise FileError(f"{path} is compressed, at {name!r}. Save it again with torch.save.")
+                magic, *_, len_name, len_extra = LOCAL.unpack_from(view, member.header_offset)
+                start = member.header_offset + LOCAL.size + len_name + len_extra
+                stop = start + member.file_size
+                if magic != MAGIC or stop > len(view) or zlib.crc32(view[start:stop]) != member.CRC:
+                    raise FileError(
+                        f"{path} is damaged: the checksum of {name!r} is that of something else. Get the file again."
+                    )
+        finally:
+            view.release()

@@ -1,0 +1,387 @@
+"""Files that want to be more than they are: to read what lies elsewhere, to fill the memory, or to go unnoticed."""
+
+import gzip
+import io
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from pykeen_adamf.constants import MAX_BYTES_ENVIRONMENT_VARIABLE
+from pykeen_adamf.features import FEATURE_SUFFIXES, FeatureError, read_features
+from pykeen_adamf.limits import FileError, read_decompressed
+
+from ..fuzz.oracle import peak_memory
+
+h5py = pytest.importorskip("h5py")
+
+#: A limit that is cheap to exceed, and how many bytes are too many.
+LIMIT = 2**24
+TOO_MANY = 2**25
+
+
+def refuse(path: Path, labels=("a", "b"), **kwargs) -> str:
+    """Return the message with which a file is refused."""
+    with pytest.raises(FeatureError) as info:
+        read_features(path, labels=labels, **kwargs)
+    assert str(path) in str(info.value)
+    return str(info.value)
+
+
+# --- what lies outside of the file
+
+
+def _external_link(file, secret: Path) -> None:
+    file["a"] = h5py.ExternalLink(str(secret), "secret")
+
+
+def _link_through_external_link(file, secret: Path) -> None:
+    file["b"] = numpy.zeros(2)
+    file["a"] = h5py.SoftLink("b")
+
+
+def _external_storage(file, secret: Path) -> None:
+    file.create_dataset("a", (1, 2), dtype="f8", external=[(str(secret), 0, 16)])
+
+
+def _virtual(file, secret: Path) -> None:
+    layout = h5py.VirtualLayout((2, 2), "f8")
+    layout[:] = h5py.VirtualSource(str(secret), "secret", (2, 2))
+    file.create_virtual_dataset("a", layout)
+
+
+def _foreign_filter(file, secret: Path) -> None:
+    """A filter that is not part of HDF5 is loaded as a library; scale-offset stands for all that are not expected."""
+    file.create_dataset("a", data=numpy.zeros((2, 2), dtype="f4"), chunks=(2, 2), scaleoffset=3)
+
+
+OUTSIDE: dict[str, Callable[[h5py.File, Path], None]] = {
+    "external link": _external_link,
+    "link by name": _link_through_external_link,
+    "external storage": _external_storage,
+    "virtual": _virtual,
+    "filter": _foreign_filter,
+}
+
+
+@pytest.mark.parametrize("way", OUTSIDE)
+def test_nothing_outside_of_the_file_is_read(tmp_path, way):
+    path, secret = tmp_path / "features.h5", tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["secret"] = numpy.ones((2, 2))
+    with h5py.File(path, "w") as file:
+        OUTSIDE[way](file, secret)
+    assert "tore" in refuse(path) or "Copy" in refuse(path)
+
+
+@pytest.mark.parametrize("suffix", FEATURE_SUFFIXES)
+def test_a_pipe_does_not_block(tmp_path, suffix):
+    path = tmp_path / f"features{suffix}"
+    os.mkfifo(path)
+    assert "a pipe or a device" in refuse(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".npy", "a\0b.npy"])
+def test_paths_that_cannot_be(tmp_path, name):
+    with pytest.raises(FeatureError, match=r"cannot be opened .*Check the path"):
+        read_features(tmp_path / name)
+
+
+# --- structures that are larger than their file
+
+
+def _ladder(file) -> None:
+    """Each of forty steps leads to the next one twice."""
+    group = file
+    for _ in range(40):
+        group = group.create_group("x")
+        group.parent["y"] = group
+    group["a"] = numpy.zeros(2)
+
+
+def _circle(file) -> None:
+    for i in range(20):
+        file.create_group(f"g{i}")
+    for i in range(20):
+        for j in range(20):
+            file[f"g{i}/l{j}"] = file[f"g{j}"]
+    file["a"] = numpy.zeros(2)
+
+
+def _deep(file) -> None:
+    group = file.id
+    for _ in range(600):
+        group = h5py.h5g.create(group, b"x")
+    h5py.Group(group)["a"] = numpy.zeros(2)
+
+
+@pytest.mark.parametrize("structure", [_ladder, _circle, _deep])
+def test_each_group_is_looked_at_once(tmp_path, structure):
+    path = tmp_path / "features.h5"
+    with h5py.File(path, "w") as file:
+        structure(file)
+    features = read_features(path)
+    assert features.num_entities == 1
+    assert features.labels[0].endswith("a")
+
+
+def _npz(path: Path, **sizes: int) -> None:
+    """Write an archive with zeros of so many bytes beside a small matrix."""
+    small = io.BytesIO()
+    numpy.save(small, numpy.zeros((2, 3)))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        if "features" not in sizes:
+            archive.writestr("features.npy", small.getvalue())
+        for name, size in sizes.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
+                numpy.lib.format.write_array_header_1_0(file, header)
+                for start in range(0, size, 2**24):
+                    file.write(bytes(min(2**24, size - start)))
+
+
+def _h5_unallocated(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", (2, 10**12), dtype="f4")
+
+
+def _h5_compressed(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", (2, TOO_MANY // 8), dtype="f4", chunks=(1, 2**20), compression="gzip", fillvalue=0)
+
+
+def _h5_chunk(path: Path) -> None:
+    """A part that is much larger than it says, which HDF5 finds out too late."""
+    import zlib
+
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("a", (2, 2**15), dtype="f4", chunks=(1, 2**15), compression="gzip")
+        state = zlib.compressobj(1)
+        data.id.write_direct_chunk((0, 0), b"".join(state.compress(bytes(2**24)) for _ in range(4)) + state.flush())
+
+
+def _h5_links(path: Path) -> None:
+    """One dataset under many names."""
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("a", (2**22,), dtype="f4")
+        for i in range(100):
+            file[f"b{i}"] = data
+
+
+def _pt_deflated(path: Path) -> None:
+    torch.save(torch.zeros(2, 2**19), path)
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+
+
+def _pickled(path: Path, pickled: bytes) -> None:
+    """Write a file of PyTorch with a pickle of our own."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        archive.writestr("archive/version", "3\n")
+
+
+def _lists(depth: int) -> bytes:
+    """Return a pickle of lists in lists, each of which has the next one twice: 2^depth in all."""
+    return (
+        b"\x80\x02}(X\x01\x00\x00\x00a"
+        + b"]q\x00"
+        + b"".join(b"](" + b"h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(depth))
+        + b"u."
+    )
+
+
+BOMBS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "member": ("npz", lambda path: _npz(path, features=TOO_MANY)),
+    "array that is larger than its member": ("npz", lambda path: _npz_header(path)),
+    "unallocated": ("h5", _h5_unallocated),
+    "compressed": ("h5", _h5_compressed),
+    "compressed part": ("h5", _h5_chunk),
+    "many names": ("h5", _h5_links),
+    "deflated": ("pt", _pt_deflated),
+    "expanded": ("pt", lambda path: torch.save(torch.zeros(1, 1).expand(2, 10**8), path)),
+    "expanded rows": ("pt", lambda path: torch.save(torch.zeros(1, 1).expand(10**11, 2), path)),
+    "expanded vectors": ("pt", lambda path: torch.save({x: torch.zeros(1).expand(10**8) for x in "ab"}, path)),
+    "constructor": ("pt", lambda path: _pickled(path, b"\x80\x02ctorch\nTensor\n(J\x00\x00\x00\x10K\x02tR.")),
+    "lists in lists": ("pt", lambda path: _pickled(path, _lists(60))),
+    "opcodes": ("pt", lambda path: _pickled(path, b"\x80\x02(" + b"]" * (LIMIT + 1) + b"t.")),
+    "a long name": ("pt", lambda path: _pickled(path, b"\x80\x02c" + b"9" * 2**20 + b"\na\n.")),
+    "a long name without an archive": ("pt", lambda path: path.write_bytes(b"\x80\x02c" + b"9" * 2**20 + b"\na\n.")),
+    "opcodes without an archive": ("pt", lambda path: path.write_bytes(b"\x80\x02(" + b"]" * 2**19)),
+    "header": ("safetensors", lambda path: _safetensors(path, TOO_MANY)),
+}
+
+
+def _npz_header(path: Path) -> None:
+    content = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**9, 10**9)}
+    numpy.lib.format.write_array_header_1_0(content, header)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("features.npy", content.getvalue())
+
+
+def _safetensors(path: Path, size: int) -> None:
+    header = json.dumps({"__metadata__": {"x": "y" * size}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+@pytest.fixture
+def small_limit(monkeypatch):
+    monkeypatch.setenv(MAX_BYTES_ENVIRONMENT_VARIABLE, str(LIMIT))
+
+
+@pytest.mark.usefixtures("small_limit")
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_bombs(tmp_path, bomb):
+    suffix, make = BOMBS[bomb]
+    path = tmp_path / f"features.{suffix}"
+    make(path)
+    with peak_memory() as peak:
+        refuse(path)
+    assert peak() < TOO_MANY
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_a_bomb_that_is_not_needed_is_not_looked_at(tmp_path):
+    path = tmp_path / "features.npz"
+    _npz(path, other=TOO_MANY)
+    with peak_memory() as peak:
+        assert read_features(path, labels="ab").num_entities == 2
+    assert peak() < TOO_MANY
+
+
+def test_the_limit_is_an_option(tmp_path, monkeypatch):
+    path = tmp_path / "features.npz"
+    numpy.savez_compressed(path, features=numpy.zeros((2, 1000)))
+    assert "16,000" not in refuse(path, max_bytes=1000)
+    assert read_features(path, labels="ab", max_bytes=20_000).num_entities == 2
+    monkeypatch.setenv(MAX_BYTES_ENVIRONMENT_VARIABLE, "1000")
+    assert MAX_BYTES_ENVIRONMENT_VARIABLE in refuse(path)
+    monkeypatch.setenv(MAX_BYTES_ENVIRONMENT_VARIABLE, "a lot")
+    with pytest.raises(FeatureError, match="'a lot'"):
+        read_features(path, labels="ab")
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_compressed_tables(tmp_path):
+    path = tmp_path / "triples.tsv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(TOO_MANY // 2**20):
+            file.write(bytes(2**20))
+    with pytest.raises(FileError, match="is refused"):
+        read_decompressed(path)
+
+
+# --- damage
+
+
+@pytest.mark.parametrize("content", [torch.ones(50, 4), {"features": torch.ones(50, 4)}], ids=["tensor", "dictionary"])
+def test_every_flipped_number_is_noticed(tmp_path, content):
+    """PyTorch does not look at the checksums that it stores."""
+    path = tmp_path / "features.pt"
+    torch.save(content, path)
+    good = path.read_bytes()
+    where = good.index(torch.ones(50, 4).numpy().tobytes())
+    labels = [str(i) for i in range(50)]
+    for offset in range(where, where + 800, 37):
+        damaged = bytearray(good)
+        damaged[offset] ^= 1
+        path.write_bytes(damaged)
+        assert "checksum" in refuse(path, labels)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [("features.npy", "features.npy"), ("features.npy", "features")])
+def test_duplicates(tmp_path, names):
+    path, content = tmp_path / "features.npz", io.BytesIO()
+    numpy.save(content, numpy.ones((2, 3)))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, content.getvalue())
+    assert "Save" in refuse(path)
+
+
+def test_no_member_is_lost_in_a_comment(tmp_path):
+    """One number in the directory decides whether what follows are members or a comment."""
+    path = tmp_path / "features.npz"
+    numpy.savez(path, a=numpy.ones(3), b=numpy.zeros(3))
+    content = bytearray(path.read_bytes())
+    first = content.index(b"PK\x01\x02")
+    length = content.index(b"PK\x05\x06") - content.index(b"PK\x01\x02", first + 1)
+    content[first + 32 : first + 34] = length.to_bytes(2, "little")
+    path.write_bytes(content)
+    assert "2 members, but 1" in refuse(path)
+
+
+@pytest.mark.parametrize("where", ["before", "behind"])
+@pytest.mark.parametrize("suffix", ["npz", "pt"])
+def test_nothing_hides_around_an_archive(tmp_path, suffix, where):
+    """What is there may be another archive, which some programs see rather than this one."""
+    path = tmp_path / f"features.{suffix}"
+    numpy.savez(path, features=numpy.ones((2, 3))) if suffix == "npz" else torch.save(torch.ones(2, 3), path)
+    content = path.read_bytes()
+    path.write_bytes(b"PK\x03\x04" + content if where == "before" else content + b"PK\x03\x04")
+    refuse(path)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_a_header_of_another_shape(tmp_path, suffix):
+    """Rows of other lengths are others' numbers."""
+    path = tmp_path / f"features.{suffix}"
+    matrix = numpy.ones((2, 300_000))
+    numpy.save(path, matrix) if suffix == "npy" else numpy.savez(path, features=matrix)
+    content = path.read_bytes().replace(b"(2, 300000)", b"(2, 200000)")
+    path.write_bytes(content)
+    assert "damaged" in refuse(path)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_presence_is_true_or_false(tmp_path, suffix):
+    path = tmp_path / f"features.{suffix}"
+    presence = numpy.array([1, 2], dtype=numpy.uint8).view(bool)
+    if suffix == "npz":
+        numpy.savez(path, features=numpy.ones((2, 3)), presence=presence)
+    else:
+        entries = {
+            "features": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+            "presence": {"dtype": "BOOL", "shape": [2], "data_offsets": [24, 26]},
+        }
+        header = json.dumps(entries).encode()
+        path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(24) + b"\1\2")
+    assert "other than 0 and 1" in refuse(path)
+
+
+UNUSABLE = {
+    "labels in lists": (lambda: {"features": torch.ones(2, 3), "labels": [["a"], ["b"]]}, "label that is a list"),
+    "labels of tensors": (
+        lambda: {"features": torch.ones(2, 3), "labels": [torch.ones(1)] * 2},
+        "label that is a Tensor",
+    ),
+    "labels as a tensor": (lambda: {"features": torch.ones(2, 3), "labels": torch.arange(2)}, "are a Tensor"),
+    "keys of tuples": (lambda: {("a",): torch.ones(3), ("b",): torch.ones(3)}, "label that is a tuple"),
+    "half a character": (lambda: {"features": torch.ones(2, 3), "labels": ["a", "\ud83d"]}, "half a character"),
+    "half a character as a key": (lambda: {"a": torch.ones(3), "\ud83d": torch.ones(3)}, "half a character"),
+    "ragged presence": (lambda: {"features": torch.ones(2, 3), "presence": [[True], [True, False]]}, "must be boolean"),
+    "nothing but a shape": (lambda: torch.ones(2, 3, device="meta"), "without numbers"),
+    "nested": (lambda: torch.nested.nested_tensor([torch.ones(3), torch.ones(2)]), "nested"),
+    "eight bits": (lambda: torch.ones(2, 3).to(torch.float8_e4m3fn), "plain tensor"),
+    "quantized": (lambda: torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.qint8), "qint8"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_answers_say_what_is_wrong(tmp_path, name):
+    content, message = UNUSABLE[name]
+    path = tmp_path / "features.pt"
+    torch.save(content(), path)
+    assert message in refuse(path)

@@ -1,0 +1,1 @@
+"""Damaged and hostile files: whatever is in them, they are read correctly or refused in a sentence."""
