@@ -13,7 +13,7 @@ from typing_extensions import Self
 from .explaining.candidates import Side
 from .explaining.labels import Triples, resolve_triples
 from .explaining.model import predicting
-from .typing import BoolTensor, FloatTensor, LongTensor
+from .typing import FloatTensor, LongTensor
 
 __all__ = ["Calibrator"]
 #: With fewer true triples, a curve of two parameters is fitted rather than any that ascends.
@@ -111,8 +111,8 @@ def _corrupt(true: LongTensor, known: LongTensor, side: Side, seed: int) -> Long
     # the sampler replaces heads in some triples and tails in others
     column = 0 if side == "tail" else 2
     corrupted = corrupted[corrupted[..., column] == true[:, column, None]].unique(dim=0)
-    is_known: BoolTensor = isin_many_dim(corrupted, known)
-    return corrupted[~is_known]
+    result: LongTensor = corrupted[~isin_many_dim(corrupted, known)]
+    return result
 
 
 def _score(model: Model, triples: LongTensor, side: Side) -> Any:
