@@ -111,7 +111,8 @@ def _corrupt(true: LongTensor, known: LongTensor, side: Side, seed: int) -> Long
     # the sampler replaces heads in some triples and tails in others
     column = 0 if side == "tail" else 2
     corrupted = corrupted[corrupted[..., column] == true[:, column, None]].unique(dim=0)
-    return corrupted[~isin_many_dim(corrupted, known)]
+    result: LongTensor = corrupted[~isin_many_dim(corrupted, known)]
+    return result
 
 
 def _score(model: Model, triples: LongTensor, side: Side) -> Any:

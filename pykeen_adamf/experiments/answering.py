@@ -116,8 +116,11 @@ def format_answers(answers: pandas.DataFrame, side: Side) -> str:
     table = answers.set_index("rank")
     if not table["known"].any():
         table = table.drop(columns="known")
-    formats = {name: ("{:.2f}" if "weight" in name or name == "probability" else "{:.3f}").format for name in table}
-    text = table.to_string(formatters={name: formats[name] for name in table.select_dtypes("float")})
+    formats = {
+        name: ("{:.2f}" if "weight" in name or name == "probability" else "{:.3f}").format
+        for name in map(str, table.select_dtypes("float"))
+    }
+    text = table.to_string(formatters=formats)
     if "probability" in table:
         text += f"\n\n{MEANING.format(side=side)}"
     return text

@@ -57,8 +57,8 @@ def check_project(project: Project) -> Findings:
     :raises ValueError: if nothing could be learned or measured: there are no test triples, all of them are training
         triples, or a modality is of no entity
     """
-    training, testing = project.training, project.splits["testing"]
-    if not testing.num_triples:
+    training = project.training
+    if "testing" not in project.splits:
         raise ValueError(
             f"{project.directory} has {training.num_triples:,} training triples and no test triples whose entities and "
             f"relations these know. Add triples: some tens at least."

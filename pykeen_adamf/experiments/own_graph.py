@@ -86,7 +86,7 @@ def run_directory(
     with folder.locked():
         folder.plan(configuration)
         project.write(folder.path)
-    if validate_every is None and "validation" in project.splits and project.splits["validation"].num_triples:
+    if validate_every is None and "validation" in project.splits:
         validate_every = training["num_epochs"]
     result = run(
         configuration,

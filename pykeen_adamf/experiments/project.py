@@ -187,8 +187,8 @@ def _find_triples(directory: Path, paths: Sequence[Path]) -> tuple[str | dict[st
     whole = [x for x in tables if _stem(x) == "triples"]
     splits: dict[str, Path] = {}
     for path in tables:
-        for split, names in SPLITS.items():
-            if _stem(path) in names and splits.setdefault(split, path) != path:
+        for split, stems in SPLITS.items():
+            if _stem(path) in stems and splits.setdefault(split, path) != path:
                 raise ValueError(f"Both {splits[split].name} and {path.name} could be the {split} triples. Keep one.")
     if len(whole) + bool(splits) > 1:
         names = ", ".join(x.name for x in [*whole, *splits.values()])
@@ -225,13 +225,14 @@ def _count(path: Path) -> tuple[int, int]:
 def _divide(triples: str | dict[str, str], num_rows: Mapping[Path, tuple[int, int]]) -> dict[str, TriplesFactory]:
     dataset = MultimodalPathDataset(triples)
     try:
-        return {"training": dataset.training, "testing": dataset.testing, "validation": dataset.validation}
+        parts = {"training": dataset.training, "testing": dataset.testing, "validation": dataset.validation}
     except ValueError as error:
         num = sum(x for _, x in num_rows.values())
         raise ValueError(
             f"{num:,} triples cannot be divided into those for training and others: {error} Add some tens at least, or "
             f"divide them into train and test."
         ) from error
+    return {split: x for split, x in parts.items() if isinstance(x, TriplesFactory) and x.num_triples}
 
 
 def _read_openke(directory: Path) -> tuple[dict[str, TriplesFactory], list[str]]:

@@ -84,6 +84,15 @@ def test_splits_and_leaks(tmp_path):
     assert f"{NUM_FAMILIES - 1} of {NUM_FAMILIES - 1} validation triples have the reverse" in text
 
 
+def test_without_validation(directory):
+    rows = make_rows()
+    (directory / "triples.tsv").unlink()
+    write_rows(directory / "train.tsv", rows[:-4])
+    write_rows(directory / "test.tsv", rows[-4:])
+    findings = check_project(read_project(directory))
+    assert {name for name in findings.counts if "triples" in name} == {"training triples", "test triples"}
+
+
 def test_near_misses(directory):
     """Both spellings are said, such that they can be told apart."""
     rows = [*make_rows(), ("Zoë", "lives in", "<town 0>")]
