@@ -1,10 +1,10 @@
 """Training triples with labels and features: written as PyKEEN does, and read without PyKEEN's pickle."""
 
 import dataclasses
-import gzip
 import hashlib
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
 from ..digests import digest_rows
 from ..features import FeatureError, FeatureSource, ModalityFeatures, as_features, read_features
+from ..limits import read_decompressed
 from ..triples import MultimodalTriplesFactory, check_modality_name, labels_by_id, read_label_ids
 from ..typing import LongTensor
 from .layout import TRIPLES_NAME, BundleError
@@ -23,7 +24,7 @@ __all__ = ["FeatureStorage", "are_ids", "describe_triples", "digest_labels", "re
 #: Whether a bundle has the features, or only says where they are.
 FeatureStorage: TypeAlias = Literal["copy", "reference"]
 
-#: How much larger a file may be when it is decompressed: texts are compressed to a tenth.
+#: How many IDs there may be for each label: those without one get a name each.
 MAX_RATIO: Final = 100
 
 #: The kinds of triples factories: with labels and features, with labels, and without.
@@ -122,8 +123,8 @@ def _read_factory(directory: Path, description: Mapping[str, Any]) -> CoreTriple
     sizes = {name: description[name] for name in ("num_entities", "num_relations")}
     try:
         numbers = path / CoreTriplesFactory.triples_file_name
-        _check_size(numbers)
-        data = torch.from_numpy(pandas.read_csv(numbers, sep="\t", dtype="int64").to_numpy(copy=True))
+        content = BytesIO(read_decompressed(numbers))
+        data = torch.from_numpy(pandas.read_csv(content, sep="\t", dtype="int64").to_numpy(copy=True))
         if data.shape != (description["num_triples"], 3) or not are_ids(data, *sizes.values()):
             raise BundleError(
                 f"The training triples in {numbers} have changed since the bundle was written: those were "
@@ -144,22 +145,10 @@ def _read_factory(directory: Path, description: Mapping[str, Any]) -> CoreTriple
         raise BundleError(f"The training triples in {path} are damaged: {error!r}") from error
 
 
-def _check_size(path: Path) -> None:
-    """Check that a compressed file is not much larger than it seems to be."""
-    limit, size = MAX_RATIO * path.stat().st_size + MAX_RATIO**2, 0
-    with gzip.open(path) as file:
-        while chunk := file.read(2**20):
-            size += len(chunk)
-            if size > limit:
-                raise BundleError(f"{path} is damaged: it has more than {limit:,} bytes when it is decompressed.")
-
-
 def _read_labels(path: Path, num: int) -> dict[str, int]:
     """Read the IDs of labels, and check that they are all below a number, and the last one is there."""
-    _check_size(path)
     labels = read_label_ids(path)
     ids = set(labels.values())
-    # IDs without a label get a name each
     if len(ids) < len(labels) or min(ids) < 0 or max(ids) != num - 1 or num > MAX_RATIO * (len(ids) + MAX_RATIO):
         raise BundleError(f"The labels or their IDs in {path} have changed since the bundle was written.")
     return labels
