@@ -34,7 +34,7 @@ __all__ = ["run"]
 @click.option(
     "--preset",
     metavar="NAME",
-    help="Of a directory: the settings: DB15K, EmojiKG, MKG-W, MKG-Y or RotatE, if not those that suit it.",
+    help="Of a directory: the settings: DB15K, EmojiKG, MKG-W or MKG-Y, if not those that suit it.",
 )
 @click.option("--epochs", type=POSITIVE, help="Of a directory: the epochs, if not those of the settings.")
 @click.option(

@@ -4,13 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ..presets import list_presets, load_preset
-from ..suggestions import suggest
+from ..presets import load_preset, preset_path
 
-__all__ = ["SPARSE", "choose_preset", "configure"]
-
-#: The name of the settings for sparse graphs.
-SPARSE: Final = "RotatE"
+__all__ = ["choose_preset", "configure"]
 
 #: With fewer training triples for each entity, a graph is sparse. MKG-Y has 1.4, and RotatE with sampled negatives is
 #: better there; MKG-W has 2.3, and ComplEx against all entities is as good as what was published.
@@ -26,28 +22,6 @@ MIN_TRIPLES: Final = 12_000
 MIN_BATCHES: Final = 8
 MIN_BATCH_SIZE: Final = 32
 
-#: AdaMF with RotatE and sampled negatives: the best of the trials on validation triples of MKG-Y,
-#: ``benchmarks/results/combinations/MKG-Y-trials.jsonl``.
-SETTINGS_OF_SPARSE: Final[Mapping[str, Any]] = {
-    "model": "AdaMF",
-    "model_kwargs": {
-        "interaction": "LpRotatE",
-        "embedding_dim": 100,
-        "fusion": "mean",
-        "trainable_features": True,
-    },
-    "loss": "NSSA",
-    "loss_kwargs": {"margin": 6.0, "adversarial_temperature": 2.0},
-    "optimizer": "Adam",
-    "optimizer_kwargs": {"lr": 0.002},
-    "lr_scheduler": "CosineAnnealingLR",
-    "lr_scheduler_kwargs": {"T_max": 40},
-    "training_loop": "sLCWA",
-    "negative_sampler": "FilteredBernoulli",
-    "negative_sampler_kwargs": {"num_negs_per_pos": 128},
-    "training_kwargs": {"num_epochs": 40, "batch_size": 1024},
-}
-
 #: The options of the model that it also has without features.
 STRUCTURAL: Final = ("interaction", "embedding_dim", "batch_norm", "entity_dropout", "query_dropout")
 INITIALIZERS: Final = tuple(f"{x}_initializer{y}" for x in ("entity", "relation") for y in ("", "_kwargs"))
@@ -56,12 +30,12 @@ INITIALIZERS: Final = tuple(f"{x}_initializer{y}" for x in ("entity", "relation"
 def choose_preset(num_triples: int, num_entities: int) -> tuple[str, str]:
     """Choose the settings by the numbers of training triples and of entities.
 
-    :returns: The name of a preset, or :data:`SPARSE`, and the reason in words.
+    :returns: The name of a preset, and the reason in words.
     """
     density = num_triples / max(num_entities, 1)
     has = f"{density:.1f} training triples for each entity"
     if density < MIN_DENSITY:
-        return SPARSE, f"{has}, less than {MIN_DENSITY:g}: RotatE with sampled negatives, as on MKG-Y, which has 1.4"
+        return "MKG-Y", f"{has}, less than {MIN_DENSITY:g}: RotatE with sampled negatives, as on MKG-Y, which has 1.4"
     if num_triples < MIN_TRIPLES:
         reason = f"{has}, and less than {MIN_TRIPLES:,} in all: ComplEx against all entities, as on EmojiKG, which has"
         return "EmojiKG", f"{reason} 2.5 of 4,069"
@@ -86,7 +60,7 @@ def configure(
     :param modalities: The modalities that there are; without any, the model is one of the triples alone.
     :param num_triples: The number of training triples.
     :param num_entities: The number of entities.
-    :param preset: The name of a preset, or :data:`SPARSE`. Chosen if there is none.
+    :param preset: The name of a preset. Chosen if there is none.
     :param epochs: The number of epochs, if not that of the preset.
     :param seed: The random seed.
     :returns: What :func:`pykeen_adamf.experiments.run.run` takes, with the reason as comment.
@@ -94,8 +68,8 @@ def configure(
     """
     name, reason = choose_preset(num_triples, num_entities)
     if preset is not None:
-        name, reason = _find(preset), f"as asked for; by itself, it would be {name}: {reason}"
-    settings: dict[str, Any] = dict(SETTINGS_OF_SPARSE) if name == SPARSE else load_preset(name)["pipeline"]
+        name, reason = preset_path(preset).stem, f"as asked for; by itself, it would be {name}: {reason}"
+    settings: dict[str, Any] = load_preset(name)["pipeline"]
     model_kwargs = {key: x for key, x in settings["model_kwargs"].items() if key != "modalities"}
     if not modalities:
         settings["model"] = "Structural"
@@ -128,11 +102,3 @@ def configure(
 def _batch_size(num: int) -> int:
     """Return a power of two, such that there are enough batches in an epoch."""
     return int(max(MIN_BATCH_SIZE, 2 ** math.floor(math.log2(max(1, num / MIN_BATCHES)))))
-
-
-def _find(preset: str) -> str:
-    known = {name.lower(): name for name in (*list_presets(), SPARSE)}
-    if preset.lower() not in known:
-        hint = suggest(preset, known.values())
-        raise ValueError(f"There is no preset {preset!r}, but there are {', '.join(known.values())}.{hint}")
-    return known[preset.lower()]

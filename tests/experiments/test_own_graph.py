@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pykeen_adamf.cli import main
-from pykeen_adamf.experiments.choosing import SPARSE, choose_preset, configure
+from pykeen_adamf.experiments.choosing import choose_preset, configure
 from pykeen_adamf.experiments.configuration import check_configuration
 from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.own_graph import run_directory
@@ -56,7 +56,7 @@ def test_run(finished):
     assert "textual: texts.tsv, encoded by sentence-transformers (" in output
     assert "numeric: numbers.csv, encoded by numeric" in output
     assert "audio: audio.npz, as it is" in output
-    assert "Settings EmojiKG: as asked for; by itself, it would be RotatE: 1.8 training triples" in output
+    assert "Settings EmojiKG: as asked for; by itself, it would be MKG-Y: 1.8 training triples" in output
     assert "Continuing in" in output
     assert "MRR 0." in output
     again = invoke(*command)
@@ -140,11 +140,11 @@ def test_triples_alone(tmp_path):
     (directory / "audio.npz").unlink()
     said = []
     result = run_directory(
-        directory, tmp_path / "run", preset="RotatE", epochs=1, device="cpu", progress=False, report=said.append
+        directory, tmp_path / "run", preset="MKG-Y", epochs=1, device="cpu", progress=False, report=said.append
     )
     assert result["configuration"]["pipeline"]["model"] == "Structural"
     assert "There are no features" in said[0]
-    assert any(x.startswith("Settings RotatE: as asked for; by itself") for x in said)
+    assert any(x.startswith("Settings MKG-Y: as asked for; by itself") for x in said)
     assert "Structural with LpRotatE" in (tmp_path / "run" / "report.md").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="of another configuration"):
         run_directory(directory, tmp_path / "run", epochs=2, progress=False)
@@ -163,7 +163,7 @@ def test_refused_options(tmp_path):
 @pytest.mark.parametrize(
     ("num_triples", "num_entities", "preset"),
     [
-        (21_310, 15_000, SPARSE),  # MKG-Y
+        (21_310, 15_000, "MKG-Y"),  # MKG-Y
         (34_196, 15_000, "MKG-W"),
         (4_069, 1_612, "EmojiKG"),
         (79_222, 12_842, "DB15K"),
@@ -199,5 +199,5 @@ def test_configurations(num_triples, num_entities, modalities, preset):
 
 
 def test_unknown_preset():
-    with pytest.raises(ValueError, match=r"no preset 'DB15', but there are .*Did you mean 'DB15K'"):
+    with pytest.raises(ValueError, match=r"no preset 'DB15', but there are .*Did you mean 'db15k'"):
         configure({}, [], 10, 10, preset="DB15")
