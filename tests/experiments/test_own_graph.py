@@ -182,7 +182,7 @@ def test_choice(num_triples, num_entities, preset):
     num_triples=st.integers(1, 10**7),
     num_entities=st.integers(1, 10**6),
     modalities=st.lists(st.sampled_from(["visual", "textual", "audio"]), unique=True),
-    preset=st.sampled_from([None, "DB15K", "emojikg", "MKG-W", "MKG-Y", "rotate"]),
+    preset=st.sampled_from([None, "DB15K", "emojikg", "MKG-W", "MKG-Y"]),
 )
 def test_configurations(num_triples, num_entities, modalities, preset):
     """They are complete, whatever the graph; batches fit to it."""

@@ -2,17 +2,17 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from pykeen.models import Model
-from pykeen.predict import predict_target
 
 from ...datasets import EmojiKG
 from ...explaining import Candidates
 from ...explaining.candidates import Side
 from ...exploring import Question as Asked
 from ...models import MultimodalModel
+from ...prediction import predict
 
 __all__ = ["Answer", "Question", "answer", "choose_questions", "format_answer", "format_question", "name_entity"]
 
@@ -73,13 +73,19 @@ def answer(
 ) -> Answer:
     """Let a model, which was trained on the dataset, give its k best answers to a question, among all or candidates."""
     assert dataset.validation is not None
-    given: dict[str, Any] = {"head" if question.side == "tail" else "tail": question.given}
-    if candidates is not None:
-        given["targets"] = candidates.get(question.relation, question.side)
-    predictions = predict_target(model, relation=question.relation, triples_factory=dataset.training, **given)
-    unknown = predictions.filter_triples(dataset.training.mapped_triples, dataset.validation.mapped_triples)
-    # the best ones first
-    labels = unknown.df[f"{question.side}_label"].tolist()
+    given = {"head" if question.side == "tail" else "tail": question.given}
+    known = dataset.validation.mapped_triples
+    frame = predict(
+        model,
+        dataset.training,
+        relation=question.relation,
+        **given,
+        top=None,
+        candidates=candidates,
+        known_triples=known,
+        reasons=False,
+    )
+    labels = frame["entity"].tolist()
     weights = {}
     if isinstance(model, MultimodalModel):
         weighted = model.modality_weights(torch.tensor([dataset.entity_to_id[question.given]], device=model.device))
