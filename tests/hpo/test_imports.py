@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 import wrapt
 
-from pykeen_adamf import plugin
+from pykeen_adamf import adaptations
 
 #: Check that everybody who has imported the functions has those that know this package, which is not imported itself.
 CHECK = """
@@ -58,13 +58,13 @@ def test_repeated_registration():
     # somebody else's wrapper is no reason not to adapt it
     host.hpo_pipeline = wrapt.FunctionWrapper(lambda: 1, note("theirs"))
     for _ in range(2):
-        plugin._adapt(host, "hpo_pipeline", note("ours"), "something is missing.")
+        adaptations.adapt(host, "hpo_pipeline", note("ours"), "something is missing.")
     assert host.hpo_pipeline() == 1
     assert called == ["ours", "theirs"]
 
 
 def test_unknown_versions_of_pykeen(caplog):
     """PyKEEN goes on working."""
-    for _, path, wrapper, consequence in plugin.ADAPTATIONS:
-        plugin._adapt(ModuleType("host"), path, wrapper, consequence)
+    for _, path, wrapper, consequence in adaptations.ADAPTATIONS:
+        adaptations.adapt(ModuleType("host"), path, wrapper, consequence)
         assert f"This version of PyKEEN is not known: {consequence}" in caplog.text
