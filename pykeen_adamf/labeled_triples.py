@@ -11,7 +11,7 @@ import pandas
 import torch
 from pandas.api.types import is_integer_dtype
 
-from .limits import explain_not_unicode, read_decompressed
+from .limits import SizeLimit, explain_not_unicode, read_decompressed
 from .tables import has_suffix, read_table
 from .typing import LongTensor, NumpyArray
 
@@ -40,14 +40,11 @@ def read_labeled_triples(source: LabeledTriplesSource) -> NumpyArray:
         The labels.
     :raises ValueError: if there is no such file, it is of another kind, a label is missing, or it has no triples
     """
-    name, frame = _read(source)
-    columns = choose_columns(frame.columns)
-    if columns is None:
-        raise ValueError(
-            f"{name} has {len(frame.columns)} columns. Triples have three, or a header with head, relation, tail."
-        )
-    chosen = frame.iloc[:, columns]
-    result: NumpyArray = chosen.astype(object).where(chosen.notna(), "").astype(str).to_numpy(dtype=object)
+    try:
+        name, result = _read_labels(source)
+    except UnicodeEncodeError as error:
+        # pandas may keep texts in UTF-8
+        raise ValueError(explain_not_unicode([error.object], "One of the triples")) from error
     incomplete = numpy.flatnonzero((result == "").any(axis=1))
     if len(incomplete):
         found = ", ".join(repr(str(label)) for label in result[incomplete[0]] if label) or "none"
@@ -58,8 +55,23 @@ def read_labeled_triples(source: LabeledTriplesSource) -> NumpyArray:
         raise ValueError(f"{name} has no triples.")
     if problem := explain_not_unicode(result.ravel().tolist(), name):
         raise ValueError(problem)
+    if isinstance(source, str | Path):
+        # as an array of texts, which PyKEEN makes of it, it has the room of the longest label for each of them
+        SizeLimit(Path(source)).check_content(4 * max(map(len, result.ravel())) * result.size)
     _check_first(name, result)
     return result
+
+
+def _read_labels(source: LabeledTriplesSource) -> tuple[str, NumpyArray]:
+    """Return what to call the source, and the columns of triples; what is missing is empty."""
+    name, frame = _read(source)
+    columns = choose_columns(frame.columns)
+    if columns is None:
+        raise ValueError(
+            f"{name} has {len(frame.columns)} columns. Triples have three, or a header with head, relation, tail."
+        )
+    chosen = frame.iloc[:, columns]
+    return name, chosen.astype(object).where(chosen.notna(), "").astype(str).to_numpy(dtype=object)
 
 
 def choose_columns(names: Iterable[Any]) -> list[int] | None:

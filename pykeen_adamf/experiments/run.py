@@ -148,4 +148,6 @@ def make_resumable(hint: Any) -> type[TrainingLoop[Any]]:
     cls = training_loop_resolver.lookup(hint)
     if issubclass(cls, ResumableTrainingLoop):
         return cls
-    return type(f"Resumable{cls.__name__}", (ResumableTrainingLoop, cls), {"__doc__": cls.__doc__})
+    # the module would be that of the metaclass
+    namespace = {"__doc__": cls.__doc__, "__module__": __name__}
+    return type(f"Resumable{cls.__name__}", (ResumableTrainingLoop, cls), namespace)

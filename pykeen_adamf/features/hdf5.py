@@ -135,7 +135,7 @@ class _Reader:
         dataset = self.open(name, group, key)
         if dataset.dtype.kind not in "fiub":
             raise FeatureError(
-                f"{self.limit.path} has the data type {dataset.dtype} at {name!r}, which is not floating point. "
+                f"{self.limit.path} has the data type {dataset.dtype} at {name!r}, which are no real numbers. "
                 f"Convert it, e.g., to float32."
             )
         self.num_bytes += math.prod(dataset.shape or ()) * dataset.dtype.itemsize

@@ -97,7 +97,7 @@ def test_bad_tables(tmp_path, content, message):
 
 
 def test_no_table(tmp_path):
-    with pytest.raises(EncodingError, match=r"There is no file .*nowhere\.tsv"):
+    with pytest.raises(EncodingError, match=r"The file .*nowhere\.tsv"):
         read_attributes(tmp_path / "nowhere.tsv")
 
 

@@ -97,7 +97,7 @@ def test_relations_without_triples(factory):
             {"<ada>": "person"},
             "None of the 1 entities with a type, e.g., '<ada>', is in.*Did you mean 'ada'",
         ),
-        ("sene", "There is no file"),
+        ("sene", "does not exist"),
     ],
 )
 def test_bad_candidates(factory, allowed, message):
