@@ -134,8 +134,10 @@ def _read_factory(directory: Path, description: Mapping[str, Any]) -> CoreTriple
         if description["kind"] == "ids":
             return CoreTriplesFactory(data, **sizes, **kwargs)
         names = (TriplesFactory.file_name_entity_to_id, TriplesFactory.file_name_relation_to_id)
-        labels = [_read_labels(path / f"{name}.tsv.gz", size) for name, size in zip(names, sizes.values(), strict=True)]
-        return TriplesFactory(data, *labels, **kwargs)
+        entities, relations = (
+            _read_labels(path / f"{name}.tsv.gz", size) for name, size in zip(names, sizes.values(), strict=True)
+        )
+        return TriplesFactory(data, entities, relations, **kwargs)
     except BundleError:
         raise
     except FileNotFoundError as error:

@@ -1,6 +1,7 @@
 """The page as a web application; needs Flask, i.e., the extra ``explore``."""
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import flask
@@ -45,14 +46,15 @@ def make_app(explorer: Explorer, *, k: int = 10) -> flask.Flask:
     app = flask.Flask(__name__, static_folder=str(STATIC), template_folder=None)
     app.config["TRUSTED_HOSTS"] = list(TRUSTED_HOSTS)
     views = Views(explorer, k)
-    for rule, view in {
+    rules: Mapping[str, Callable[..., Any]] = {
         "/": views.index,
         "/entity/<int:i>": views.entity,
         "/search": views.search,
         "/suggest": views.suggest,
         "/ask": views.ask,
         "/picture/<int:i>/<int:number>": views.picture,
-    }.items():
+    }
+    for rule, view in rules.items():
         app.add_url_rule(rule, view_func=view)
     app.register_error_handler(Exception, views.fail)
     app.after_request(_secure)
@@ -152,7 +154,8 @@ class Views:
             found = x.search(query)
             message = "No entity is called exactly so. Choose one of these, and ask about it." if found else ""
             return render("search", self.site, query=query, found=found, message=message), 404
-        asked, entity, with_known = Question(given, relation, side), x.find(given), "known" in args
+        asked = Question(given, relation, "head" if side == "head" else "tail")
+        entity, with_known = x.find(given), "known" in args
         return render(
             "answers",
             self.site,

@@ -252,11 +252,13 @@ class Explorer:
         scores = dict(zip(ids, frame["score"].tolist(), strict=True))
         ids = [i for i in ids if with_known or i not in known][:k]
         triples = torch.tensor([(given, relation, i) if asks_tail else (i, relation, given) for i in ids]).view(-1, 3)
-        changes = self._explain(triples, question.side) if ids and self.can_leave_out else [[] for _ in ids]
+        changes: list[list[Change]] = [[] for _ in ids]
+        if ids and self.can_leave_out:
+            changes = self._explain(triples, question.side)
         modalities = self._describe(ids) if ids else []
         return [
-            Answer(self.entity(i), scores[i], i in known, i in held_out, *rest)
-            for i, *rest in zip(ids, modalities, changes, strict=True)
+            Answer(self.entity(i), scores[i], i in known, i in held_out, mine, changed)
+            for i, mine, changed in zip(ids, modalities, changes, strict=True)
         ]
 
     @staticmethod

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
+
+from pykeen.triples import TriplesFactory
 
 from ..bundle import load
 from ..datasets import EmojiKG
@@ -55,7 +58,8 @@ def open_explorer(
         report(f"Texts of {sum(label in found for label in entities):,} of {len(entities):,} entities.")
     held_out = None
     if path is not None or dataset is not None:
-        held_out = choose_triples(training, path, dataset).known
+        # others are refused below
+        held_out = choose_triples(cast(TriplesFactory, training), path, dataset).known
     place = Path(directory).absolute()
     # runs call all of them so
     place = place.parent if place.name == "bundle" else place

@@ -73,16 +73,16 @@ def answer(
 ) -> Answer:
     """Let a model, which was trained on the dataset, give its k best answers to a question, among all or candidates."""
     assert dataset.validation is not None
-    given = {"head" if question.side == "tail" else "tail": question.given}
-    known = dataset.validation.mapped_triples
+    asks_tail = question.side == "tail"
     frame = predict(
         model,
         dataset.training,
         relation=question.relation,
-        **given,
+        head=question.given if asks_tail else None,
+        tail=None if asks_tail else question.given,
         top=None,
         candidates=candidates,
-        known_triples=known,
+        known_triples=dataset.validation.mapped_triples,
         reasons=False,
     )
     labels = frame["entity"].tolist()
