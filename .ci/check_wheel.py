@@ -7,7 +7,7 @@ from pathlib import Path
 DATA = Path("pykeen_adamf/datasets/data/emojikg")
 CONFIGURATIONS = Path("pykeen_adamf/experiments/paper/configurations")
 PRESETS = Path("pykeen_adamf/presets")
-REPORTS = Path("pykeen_adamf/experiments/paper")
+REPORTS = Path("pykeen_adamf/experiments")
 PAGES = Path("pykeen_adamf/exploring")
 
 #: the data shall not make anybody think twice about installing the package

@@ -121,6 +121,7 @@ def _explain(model: Any, query: LongTensor, is_tail: bool, ids: LongTensor, allo
     for name in model.modalities:
         with model.without_modality(name):
             scores = _score(model, query, is_tail)
-        better = scores[ids].unsqueeze(dim=-1) < scores[allowed]
-        columns[f"rank without {name}"] = (better.sum(dim=-1) + 1).numpy()
+        ordered = scores[allowed].sort().values
+        better = len(ordered) - torch.searchsorted(ordered, scores[ids].contiguous(), right=True)
+        columns[f"rank without {name}"] = (better + 1).numpy()
     return columns

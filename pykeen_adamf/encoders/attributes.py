@@ -71,8 +71,13 @@ def read_attributes(source: str | Path | pandas.DataFrame) -> list[Item]:
 
 def _is_long(frame: pandas.DataFrame) -> bool:
     """Return whether each row has a value, rather than an entity."""
-    is_named = str(frame.columns[1]).strip().lower() in LONG_COLUMNS
-    return frame.shape[1] == 3 and (is_named or bool(frame.iloc[:, 0].duplicated().any()))
+    if frame.shape[1] != 3:
+        return False
+    if str(frame.columns[1]).strip().lower() in LONG_COLUMNS:
+        return True
+    # attributes are called by names: numbers in their place are those of a wide table with a repeated row
+    names = frame.iloc[:, 1].map(str)
+    return bool(frame.iloc[:, 0].duplicated().any()) and not names.map(is_number).any()
 
 
 def _iterate_long(frame: pandas.DataFrame, name: str) -> Iterator[tuple[str, str, Any]]:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy
 import pandas
+import torch
 from pykeen.triples import TriplesFactory
 
 from ..bundle import load
 from ..calibration import Calibrator
-from ..datasets.lookup import load_dataset
 from ..explaining.candidates import Allowed, Side
+from ..explaining.labels import resolve_triples
 from ..labeled_triples import read_labeled_triples
 from ..prediction import predict
 from ..typing import NumpyArray
@@ -61,9 +61,9 @@ def answer(
     training, side = bundle.training, asked_for(tail)
     if not isinstance(training, TriplesFactory):
         raise ValueError(f"The triples in {directory} have no labels by which entities and relations could be named.")
-    splits = _read_splits(folder) if is_run else {}
+    splits = folder.read_held_out() if is_run else {}
     known = [*splits.values(), *map(read_labeled_triples, known_paths)]
-    known_triples: Any = numpy.concatenate(known) if known else ()
+    known_triples = torch.cat([resolve_triples(x, training) for x in known]) if known else ()
     calibration = None
     if calibrate is not None:
         true = _read_true(str(calibrate), splits, folder)
@@ -84,20 +84,6 @@ def answer(
 def asked_for(tail: str | None) -> Side:
     """Return what is asked for."""
     return "tail" if tail is None else "head"
-
-
-def _read_splits(folder: RunFolder) -> dict[str, NumpyArray]:
-    """Read the triples that a run has held out, as labels."""
-    pipeline = folder.read_configuration()["pipeline"]
-    try:
-        dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs") or {})
-        held_out = {"testing": dataset.testing, VALIDATION: dataset.validation}
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"The data of the run {folder.path} cannot be read: {error} Pass {folder.bundle} to do without the triples "
-            f"that it has held out."
-        ) from error
-    return {name: x.triples for name, x in held_out.items() if isinstance(x, TriplesFactory) and x.num_triples}
 
 
 def _read_true(what: str, splits: dict[str, NumpyArray], folder: RunFolder) -> NumpyArray:

@@ -37,6 +37,7 @@ class RunFolder:
         self.log = self.path / "log.txt"  # what was logged
         self.ranks = self.path / "ranks.npz"  # the rank of each test triple
         self.bundle = self.path / "bundle"  # the model with all that it needs to predict, if asked for
+        self.held_out = self.path / "held_out.npz"  # the test and validation triples by the bundle's IDs
         self.result = self.path / "result.json"  # metrics and times; written last, hence what has it is finished
         self.error = self.path / "error.json"  # why the last attempt has failed
 
@@ -66,6 +67,26 @@ class RunFolder:
         except Exception as error:
             self.fail(f"{type(error).__name__}: {error}", traceback.format_exc())
             raise
+
+    def write_held_out(self, splits: Mapping[str, NumpyArray]) -> None:
+        """Write the triples that the model of the bundle was not trained on, as IDs; the data may change later."""
+        with written_atomically(self.held_out) as temporary, temporary.open("wb") as file:
+            numpy.savez_compressed(file, **splits)
+
+    def read_held_out(self) -> dict[str, NumpyArray]:
+        """Read them.
+
+        :raises ValueError: if there are none, or they are damaged
+        """
+        try:
+            with numpy.load(self.held_out, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except Exception as error:
+            # readers of damaged files raise almost anything
+            raise ValueError(
+                f"The triples that {self.path} has held out cannot be read: {error} Pass {self.bundle} to do without "
+                f"them, or repeat the run in another folder."
+            ) from error
 
     # --- what is to be done
 

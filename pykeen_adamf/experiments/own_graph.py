@@ -97,6 +97,13 @@ def run_directory(
         report=report,
         **kwargs,
     )
+    for name, given in result["data"]["features"].items():
+        if given["num_present"] < findings.coverage[name]:
+            notes.append(
+                f"{name}: only {given['num_present']:,} of {findings.coverage[name]:,} could be encoded, see "
+                f"{folder.log.name}"
+            )
+            report(notes[-1])
     path = folder.path / REPORT_NAME
     if not path.exists():
         with quiet(folder.log):
@@ -155,7 +162,7 @@ def _write_page(
         "metrics": metrics,
         "relations": relations,
         "links": tabulate(links.assign(share=links["share"].map("{:.2f}".format))) if len(links) else "There are none.",
-        "commands": _commands(folder, first),
+        "commands": _commands(folder, first, "validation" in project.splits),
     }
     environment = Environment(  # noqa: S701 - Markdown has no scripts
         loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
@@ -200,12 +207,12 @@ def _format(metrics: NumpyArray) -> list[str]:
     return [f"{x:.3f}" for x in metrics.mean(axis=0)]
 
 
-def _commands(folder: RunFolder, link: Any) -> list[str]:
+def _commands(folder: RunFolder, link: Any, can_calibrate: bool) -> list[str]:
     """Return the commands to go on with."""
     path = shlex.quote(str(folder.path))
-    commands = [f"pykeen-adamf explain {shlex.quote(str(folder.bundle))}"]
+    commands = [f"pykeen-adamf {name} {shlex.quote(str(folder.bundle))}" for name in ("explain", "explore")]
     if link is not None:
         head, relation = shlex.quote(str(link["head"])), shlex.quote(str(link["relation"]))
         question = f"pykeen-adamf predict {path} --head {head} --relation {relation}"
-        commands = [question, f"{question} --calibrate validation", *commands]
+        commands = [question, *[f"{question} --calibrate validation"] * can_calibrate, *commands]
     return commands

@@ -1,5 +1,6 @@
 """A directory with an own graph: which of its files are what."""
 
+import csv
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,8 @@ class Project:
         (folder / "data").mkdir(exist_ok=True)
         for split, factory in self.splits.items():
             labels = pandas.DataFrame(factory.label_triples(factory.mapped_triples))
-            labels.to_csv(folder / "data" / f"{split}.tsv", sep="\t", header=False, index=False, quoting=3)
+            # all in quotation marks, such that those of labels are kept
+            labels.to_csv(folder / "data" / f"{split}.tsv", sep="\t", header=False, index=False, quoting=csv.QUOTE_ALL)
         for name, given in self.features.items():
             if isinstance(given, Path):
                 write_features(self._path_of(name, folder), self.read_features(name))
@@ -136,7 +138,7 @@ def read_project(
     triples, paths = _find_triples(directory, left)
     used = set(paths)
     if triples is None:
-        (splits, row_labels), num_rows = _read_openke(directory), {}
+        splits, num_rows, row_labels = _read_openke(directory)
         used = {directory / name for name in (*OPENKE.values(), "entity2id.txt", "relation2id.txt")}
     else:
         # before they are divided, since they may not be readable
@@ -235,17 +237,23 @@ def _divide(triples: str | dict[str, str], num_rows: Mapping[Path, tuple[int, in
     return {split: x for split, x in parts.items() if isinstance(x, TriplesFactory) and x.num_triples}
 
 
-def _read_openke(directory: Path) -> tuple[dict[str, TriplesFactory], list[str]]:
-    """Read a graph as OpenKE has it, and the entities in its order; those without training triples are left out."""
+def _read_openke(directory: Path) -> tuple[dict[str, TriplesFactory], dict[Path, tuple[int, int]], list[str]]:
+    """Read a graph as OpenKE has it: splits, numbers of rows, and the entities in its order.
+
+    Those without training triples are left out.
+    """
     ids = [openke.read_mapping(directory / f"{kind}2id.txt") for kind in ("entity", "relation")]
     labels = [numpy.array(labels_by_id(x), dtype=object) for x in ids]
     splits: dict[str, TriplesFactory] = {}
     kwargs: dict[str, Any] = {}
+    num_rows: dict[Path, tuple[int, int]] = {}
     for split, name in OPENKE.items():
         if split == "validation" and not (directory / name).is_file():
             continue
-        h, r, t = openke.read_triples(directory / name, len(ids[0]), len(ids[1])).T.numpy()
+        rows = openke.read_triples(directory / name, len(ids[0]), len(ids[1]))
+        num_rows[directory / name] = len(rows), len(rows.unique(dim=0))
+        h, r, t = rows.T.numpy()
         triples = numpy.stack([labels[0][h], labels[1][r], labels[0][t]], axis=-1).astype(str)
         splits[split] = factory = TriplesFactory.from_labeled_triples(triples, **kwargs)
         kwargs = kwargs or {"entity_to_id": factory.entity_to_id, "relation_to_id": factory.relation_to_id}
-    return splits, labels[0].tolist()
+    return splits, num_rows, labels[0].tolist()

@@ -105,6 +105,8 @@ def run(
                 "modality_weights": weight_modalities(result.model, data.testing),
             }
             if bundle:
+                held_out = {"testing": data.dataset.testing, "validation": data.dataset.validation}
+                folder.write_held_out({name: x.mapped_triples.numpy() for name, x in held_out.items() if x is not None})
                 save(result.model, data.dataset.training, folder.bundle)
             groups = group_triples(data.testing, data.dataset.training)
             folder.finish(content, {"triples": data.testing.mapped_triples.numpy(), **evaluator.get_ranks(), **groups})

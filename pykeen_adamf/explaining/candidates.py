@@ -9,7 +9,7 @@ import torch
 from pykeen.triples import TriplesFactory
 
 from ..suggestions import suggest
-from ..tables import read_table
+from ..tables import has_suffix, read_table
 from ..typing import BoolTensor, LongTensor
 from .labels import resolve
 
@@ -130,13 +130,19 @@ class Candidates:
 
 def _read(path: Path) -> Mapping[str, Collection[str]] | Collection[str]:
     """Read the types of entities, or just their labels."""
-    frame = read_table(path, lambda fields: len(fields) == 2)
+    # labels may have spaces and commas: without tabs, there is one in each line
+    frame = read_table(path, lambda fields: len(fields) == 2 and has_suffix(path, ".csv", ".parquet"))
     if frame.shape[1] > 2:
         raise ValueError(
             f"{path} has {frame.shape[1]} columns. There must be an entity, and its type if there are any."
         )
     columns = [frame.iloc[:, i].astype(str) for i in range(frame.shape[1])]
-    return columns[0].tolist() if len(columns) == 1 else _group(*columns)
+    if len(columns) == 1:
+        return columns[0].tolist()
+    untyped = columns[0][columns[1].str.strip() == ""]
+    if len(untyped):
+        raise ValueError(f"{path} has no type for {untyped.iloc[0]!r}. Complete it, or leave all types out.")
+    return _group(*columns)
 
 
 def _group(labels: "pandas.Series[str]", types: "pandas.Series[str]") -> dict[str, list[str]]:

@@ -93,7 +93,10 @@ def read_archive(path: str | Path, entities: Collection[str] = ()) -> dict[str, 
     :returns: The files of each entity.
     :raises ValueError: if there are none
     """
-    root = zipfile.Path(path)
+    try:
+        root = zipfile.Path(path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is a damaged archive ({error}). Pack it again.") from error
     # of links in archives, nothing but the text is read
     names = [PurePosixPath(name) for name in sorted(root.root.namelist())]
     names = [

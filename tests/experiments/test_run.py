@@ -64,7 +64,7 @@ def get_planned(benchmark, variant="AdaMF-MAT", experiment="table2", **kwargs):
 def test_files(finished, benchmark):
     """There is what the documentation lists, and nothing else; each file has what it is said to have."""
     path, result = finished
-    names = {"bundle", "checkpoint.pt", "configuration.json", "curve.csv", "effective.json", "log.txt"}
+    names = {"bundle", "held_out.npz", "checkpoint.pt", "configuration.json", "curve.csv", "effective.json", "log.txt"}
     assert {x.name for x in path.iterdir()} - {".lock"} == names | {"ranks.npz", "result.json"}
     configuration = json.loads((path / "configuration.json").read_text())
     assert configuration == configure(benchmark, training_loop="MAT", random_seed=3)
