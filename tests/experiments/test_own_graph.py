@@ -85,7 +85,7 @@ def test_page(finished):
     assert len(rows) > 4
     assert not set(rows).intersection(make_rows(symmetric=True))
     commands = page.partition("```shell\n")[2].partition("```")[0].splitlines()
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         name, *arguments = shlex.split(command)
         assert name == "pykeen-adamf"
