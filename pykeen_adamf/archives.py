@@ -69,7 +69,8 @@ def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
     if stop > end:
         raise BadZipFile("overlapping members")
     result = {member.filename: member for member in members}
-    for name, count in Counter(member.filename for member in members).items():
+    # PyTorch does not look at the case
+    for name, count in Counter(member.filename.lower() for member in members).items():
         if count > 1:
             raise FileError(f"{path} has {count} members called {name!r}. Save the file again, with one of them.")
     return result

@@ -11,7 +11,7 @@ import pandas
 import torch
 from pandas.api.types import is_integer_dtype
 
-from .limits import SizeLimit, explain_not_unicode, read_decompressed
+from .limits import explain_not_unicode, read_decompressed
 from .tables import has_suffix, read_table
 from .typing import LongTensor, NumpyArray
 
@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 LabeledTriplesSource: TypeAlias = (
     str | Path | TextIO | pandas.DataFrame | NumpyArray | LongTensor | Sequence[Sequence[Any]]
 )
+
+#: Longer labels are refused if all of them together could take too many bytes.
+MAX_LABEL: Final = 1_000
+MAX_ROOM: Final = 2**28
 
 #: What the columns of a table may be called, in any case.
 COLUMNS: Final = (("head", "relation", "tail"), ("subject", "predicate", "object"), ("source", "relation", "target"))
@@ -55,9 +59,10 @@ def read_labeled_triples(source: LabeledTriplesSource) -> NumpyArray:
         raise ValueError(f"{name} has no triples.")
     if problem := explain_not_unicode(result.ravel().tolist(), name):
         raise ValueError(problem)
-    if isinstance(source, str | Path):
-        # as an array of texts, which PyKEEN makes of it, it has the room of the longest label for each of them
-        SizeLimit(Path(source)).check_content(4 * max(map(len, result.ravel())) * result.size)
+    longest = max(map(str, result.ravel()), key=len)
+    # as an array of texts, which PyKEEN may make of it, it has the room of the longest label for each of them
+    if len(longest) > MAX_LABEL and 4 * len(longest) * result.size > MAX_ROOM:
+        raise ValueError(f"{name} has a label of {len(longest):,} characters: {longest[:40]!r}... Shorten it.")
     _check_first(name, result)
     return result
 
@@ -90,7 +95,7 @@ def _read(source: LabeledTriplesSource) -> tuple[str, pandas.DataFrame]:
         frame = read_table(source, lambda fields: choose_columns(fields) is not None)
         if len(frame) and is_integer_dtype(frame.columns) and _find_columns(frame.iloc[0]):
             frame = frame.iloc[1:].set_axis(frame.iloc[0], axis=1)
-        return str(getattr(source, "name", source)), frame
+        return str(source if isinstance(source, str | Path) else getattr(source, "name", "The file")), frame
     if isinstance(source, torch.Tensor):
         source = source.numpy(force=True)
     if isinstance(source, numpy.ndarray) and source.ndim != 2:

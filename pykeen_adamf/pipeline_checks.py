@@ -30,7 +30,8 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
         owner = f"The training loop {cls.__name__}"
         check_options(arguments.get("training_loop_kwargs"), constructor_parameters(cls), owner)
         check_options(training_kwargs, training_parameters(cls), f"The training of {cls.__name__}")
-        check_checkpoint(cls, training_kwargs)
+    # of subclasses that others have made, too
+    check_checkpoint(arguments.get("training_loop"), training_kwargs)
 
 
 def _find_ours(resolver: ClassResolver[Any], hint: Any) -> type | None:

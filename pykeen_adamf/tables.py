@@ -21,6 +21,9 @@ SEPARATORS: Final = (",", ";", r"\s+")
 #: What a value takes at least in memory, in bytes.
 POINTER: Final = 8
 
+#: How many rows are made before their bytes are counted.
+BATCH_SIZE: Final = 1024
+
 
 def has_suffix(path: Path, *suffixes: str) -> bool:
     """Return whether a name ends with one of the suffixes, beside that of compression."""
@@ -52,7 +55,8 @@ def read_table(
     try:
         if is_path and has_suffix(path, ".parquet"):
             return _read_parquet(path, limit or SizeLimit(path))
-        file = BytesIO(read_decompressed(path)) if is_path else cast(TextIO, source)
+        content = read_decompressed(path) if is_path else b""
+        file = BytesIO(content) if is_path else cast(TextIO, source)
         first = _first_line(file)
         separators: Sequence[str]
         if has_suffix(path, ".csv"):
@@ -60,6 +64,10 @@ def read_table(
         else:
             separators, default = () if "\t" in first else SEPARATORS, "\t"
         separator = next((x for x in separators if is_row(_split(first, x))), default)
+        if is_path:
+            # each row gets the width of the first one
+            num_values = len(_split(first, separator)) * (content.count(b"\n") + 1)
+            (limit or SizeLimit(path)).check_content(POINTER * num_values)
         # with tabs, quotation marks are part of labels more often than not: see below
         quoting: Literal[0, 3] = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
         frame: pandas.DataFrame = pandas.read_csv(
@@ -83,7 +91,7 @@ def read_table(
             f"{', '.join(TABLE_SUFFIXES)}."
         ) from error
     # those of pandas and PyArrow are ValueErrors or OSErrors, and damaged archives raise EOFError
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise ValueError(f"{name} cannot be read as a table, or is damaged: {error}") from error
     return frame if quoting == csv.QUOTE_MINIMAL else frame.apply(_unquote)
 
@@ -105,8 +113,10 @@ def _read_parquet(path: Path, limit: SizeLimit) -> pandas.DataFrame:
     # from memory, such that the file is closed
     file = ParquetFile(BytesIO(path.read_bytes()))
     limit.check_content(file.metadata.num_rows * file.metadata.num_columns * POINTER)
+    # a value may be stored once for many rows
+    limit.check_content(sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)))
     batches, num_bytes = [], 0
-    for batch in file.iter_batches():
+    for batch in file.iter_batches(batch_size=BATCH_SIZE):
         num_bytes += batch.nbytes
         limit.check_content(num_bytes)
         batches.append(batch)

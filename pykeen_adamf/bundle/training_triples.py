@@ -14,7 +14,7 @@ from pykeen.triples import CoreTriplesFactory, TriplesFactory
 
 from ..digests import digest_rows
 from ..features import FeatureError, FeatureSource, ModalityFeatures, as_features, read_features
-from ..limits import read_decompressed
+from ..limits import FileError, read_decompressed
 from ..triples import MultimodalTriplesFactory, check_modality_name, labels_by_id, read_label_ids
 from ..typing import LongTensor
 from .layout import TRIPLES_NAME, BundleError
@@ -140,8 +140,8 @@ def _read_factory(directory: Path, description: Mapping[str, Any]) -> CoreTriple
         return TriplesFactory(data, entities, relations, **kwargs)
     except BundleError:
         raise
-    except FileNotFoundError as error:
-        raise BundleError(f"The bundle {directory} is incomplete: {error.filename} is missing.") from error
+    except FileError as error:
+        raise BundleError(f"The bundle {directory} is incomplete or damaged: {error}") from error
     except Exception as error:
         # readers of damaged files raise almost anything
         raise BundleError(f"The training triples in {path} are damaged: {error!r}") from error

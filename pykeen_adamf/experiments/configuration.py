@@ -120,6 +120,12 @@ def check_configuration(content: Mapping[str, Any], path: str | Path) -> None:
     for name in pipeline.get("training_kwargs") or {}:
         if name.startswith("checkpoint"):
             raise ValueError(f"{path} has training_kwargs with {name!r}, but a run has its own checkpoint. Remove it.")
+    # these write to files of any name
+    for name in ("result_tracker", "result_tracker_kwargs"):
+        if pipeline.get(name):
+            raise ValueError(f"{path} has {name} under 'pipeline', but a run has its own record. Remove it.")
+    if "best_model_path" in (pipeline.get("stopper_kwargs") or {}):
+        raise ValueError(f"{path} has stopper_kwargs with 'best_model_path', but a run has its own. Remove it.")
     if not isinstance(pipeline["dataset"], str):
         raise ValueError(f"{path} has the dataset {pipeline['dataset']!r}, which is no name. Correct the file.")
     _check_numbers(path, pipeline)

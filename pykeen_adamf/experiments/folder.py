@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy
 from filelock import FileLock, Timeout
@@ -71,7 +71,7 @@ class RunFolder:
     def write_held_out(self, splits: Mapping[str, NumpyArray]) -> None:
         """Write the triples that the model of the bundle was not trained on, as IDs; the data may change later."""
         with written_atomically(self.held_out) as temporary, temporary.open("wb") as file:
-            numpy.savez_compressed(file, **splits)
+            numpy.savez_compressed(file, **cast(dict[str, Any], splits))
 
     def read_held_out(self) -> dict[str, NumpyArray]:
         """Read them.

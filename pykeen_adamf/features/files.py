@@ -5,7 +5,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy
 import pandas
@@ -38,13 +38,17 @@ FeatureSource: TypeAlias = (
     | Mapping[str, FloatTensor | NumpyArray | Sequence[float] | float]
 )
 
+#: How many bytes of labels a file of safetensors may always have.
+MIN_LABELS: Final = 2**24
+
 
 def _read_safetensors(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Content:
     with path.open("rb") as file:
         num_bytes = int.from_bytes(file.read(8), "little")
     # otherwise the file is damaged, as is found out below
     if num_bytes < path.stat().st_size:
-        limit.check_header(num_bytes)
+        # there may be more labels than numbers
+        limit.check_header(num_bytes - MIN_LABELS)
     with safe_open(path, framework="pt") as file:
         keys = list(file.keys())
         ndim = len(file.get_slice(KEY_FEATURES).get_shape()) if KEY_FEATURES in keys else None
@@ -119,6 +123,8 @@ def read_features(
         if row_labels is None:
             raise FeatureError(f"{path} has no labels. Pass the labels of its rows, in row order.")
         features = ModalityFeatures.from_matrix(matrix, row_labels, presence=presence, source=str(path))
+        # those of entities that miss the modality are zeros
+        limit.check_content(max(1, len(features.matrix)) * features.dim * features.matrix.itemsize)
     except FeatureError:
         raise
     except FileError as error:
@@ -194,7 +200,7 @@ def write_features(
     if KEY_LABELS in header:
         raise ValueError(f"The metadata entry {KEY_LABELS!r} is reserved for the labels.")
     if with_labels:
-        header[KEY_LABELS] = json.dumps(list(features.labels))
+        header[KEY_LABELS] = json.dumps(list(features.labels), ensure_ascii=False)
     tensors = {KEY_FEATURES: features.matrix.contiguous(), KEY_PRESENCE: features.presence}
     # several processes may prepare the same dataset
     with written_atomically(path, concurrently=True) as temporary:

@@ -138,7 +138,7 @@ class _Reader:
                 f"{self.limit.path} has the data type {dataset.dtype} at {name!r}, which are no real numbers. "
                 f"Convert it, e.g., to float32."
             )
-        self.num_bytes += math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+        self.num_bytes += math.prod(max(1, size) for size in dataset.shape or ()) * dataset.dtype.itemsize
         self.limit.check_content(self.num_bytes)
         return dataset[()]
 

@@ -92,6 +92,6 @@ def _read_shape(file: IO[bytes], size: int, name: str) -> tuple[int, ...]:
             f"{name} is an array of Python objects, which are not loaded because they could run any code. Save it as a "
             f"floating point array."
         )
-    if min(shape, default=0) < 0 or file.tell() + math.prod(shape) * dtype.itemsize != size:
+    if not dtype.itemsize or min(shape, default=0) < 0 or file.tell() + math.prod(shape) * dtype.itemsize != size:
         raise FileError(f"{name} is damaged: its size is not that of an array of the shape {shape}. Get it again.")
     return tuple(shape)

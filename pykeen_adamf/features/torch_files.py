@@ -15,7 +15,7 @@ from ..limits import MAX_HEADER_PER_ENTITY, FileError, SizeLimit
 from .content import Content, from_mapping
 from .modality import FeatureError
 
-__all__ = ["read_torch"]
+__all__ = ["check_torch_archive", "read_torch"]
 
 #: What PyTorch allows in a file, although it makes tensors of whatever has been in memory before, of any size. It saves
 #: none so.
@@ -44,7 +44,7 @@ def read_torch(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Co
     """
     file: Any = path
     if is_archive(path):
-        _check_archive(path, limit)
+        check_torch_archive(path, limit)
     else:
         file = _Counted(path, limit)
     # weights only: a pickle can run arbitrary code when it is loaded
@@ -58,10 +58,10 @@ def read_torch(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Co
     raise FeatureError(f"{path} contains a {type(data).__name__}. Save a tensor, or a dictionary of tensors, instead.")
 
 
-def _check_text(path: Path, length: int) -> None:
+def _check_text(path: Path, length: int, max_text: int = MAX_TEXT) -> None:
     """Check the length of a text: PyTorch's messages of errors take a time that grows with its square."""
-    if length > MAX_TEXT:
-        raise FileError(f"{path} has a text of {length:,} characters, but {MAX_TEXT:,} are the limit. Shorten it.")
+    if length > max_text:
+        raise FileError(f"{path} has a text of {length:,} characters, but {max_text:,} are the limit. Shorten it.")
 
 
 class _Counted(io.BufferedReader):
@@ -88,20 +88,21 @@ class _Counted(io.BufferedReader):
         return content
 
 
-def _check_archive(path: Path, limit: SizeLimit) -> None:
+def check_torch_archive(path: Path, limit: SizeLimit, max_text: int = MAX_TEXT) -> None:
     """Check that all members are undamaged, and that the pickle among them makes nothing of its own."""
     members = list_members(path, limit)
     check_stored(path, list(members.values()))
     with ZipFile(path) as archive:
         for name, member in members.items():
-            if not name.endswith("data.pkl"):
+            # PyTorch does not look at the case
+            if not name.lower().endswith("data.pkl"):
                 continue
             limit.check_header(member.file_size)
             pickled = archive.read(member)
             # only what is long without any space can be a text that is too long
-            if max(map(len, pickled.split()), default=0) > MAX_TEXT:
+            if max(map(len, pickled.split()), default=0) > max_text:
                 texts = (arg for _, arg, _ in pickletools.genops(pickled) if isinstance(arg, str | bytes))
-                _check_text(path, max(map(len, texts), default=0))
+                _check_text(path, max(map(len, texts), default=0), max_text)
             if found := MAKES_MEMORY.search(pickled):
                 name = found.group()[1:-1].decode().replace("\n", ".")
                 raise FileError(

@@ -28,6 +28,10 @@ class PerEpoch(list[Any]):
     """Numbers, or numbers by name, of each epoch, of which a checkpoint may have more than there are here."""
 
 
+#: Sizes that are all different, such that it is known which is which.
+SIZES: Final = (2, 3, 5, 7, 11, 13)
+
+
 def check_state(path: Path, stored: Any, present: Mapping[str, Any]) -> None:
     """Check that a state can be loaded into what is here: it is complete, and has the same types and shapes.
 
@@ -129,8 +133,7 @@ def _compare_optimizers(stored: Any, present: Optimizer, name: str) -> Iterator[
             yield f"{name}.param_groups.{i} is of other parameters"
         yield from _try(partial(_make_like, present), there, f"{name}.param_groups.{i}")
     parameters = [x for group in present.param_groups for x in group["params"]]
-    expected = {x.dtype: _state_after_step(present, x) for x in parameters}
-    full = {i: {key: x if y is None else y for key, y in expected[x.dtype].items()} for i, x in enumerate(parameters)}
+    full = {i: _state_after_step(present, x) for i, x in enumerate(parameters)}
     unused = [i for i, x in states.items() if isinstance(x, Mapping) and not x]
     yield from _compare_mappings(states, {i: {} if i in unused else x for i, x in full.items()}, f"{name}.state")
 
@@ -138,13 +141,15 @@ def _compare_optimizers(stored: Any, present: Optimizer, name: str) -> Iterator[
 def _make_like(optimizer: Optimizer, options: Mapping[str, Any], parameter: torch.Tensor | None = None) -> Optimizer:
     """Make an optimizer of a small parameter, which checks its options."""
     known = inspect.signature(type(optimizer)).parameters
-    parameter = torch.nn.Parameter(torch.zeros(1)) if parameter is None else parameter
+    # some take matrices only
+    parameter = torch.nn.Parameter(torch.zeros(1, 1)) if parameter is None else parameter
     return type(optimizer)([parameter], **{key: x for key, x in options.items() if key in known and key != "params"})
 
 
 def _state_after_step(optimizer: Optimizer, parameter: torch.Tensor) -> dict[str, Any]:
-    """Return what an optimizer keeps for a parameter, with ``None`` for tensors that are like the parameter."""
-    small = torch.nn.Parameter(torch.zeros(2, 3, dtype=parameter.dtype, device=parameter.device))
+    """Return what an optimizer keeps for a parameter: tensors of its shape, or of a part of it."""
+    shape = SIZES[: parameter.ndim]
+    small = torch.nn.Parameter(torch.zeros(shape, dtype=parameter.dtype, device=parameter.device))
     probe = _make_like(optimizer, optimizer.param_groups[0], small)
     try:
         small.grad = torch.zeros_like(small)
@@ -153,10 +158,15 @@ def _state_after_step(optimizer: Optimizer, parameter: torch.Tensor) -> dict[str
         # it takes sparse gradients only
         small.grad = torch.zeros_like(small).to_sparse(1)
         probe.step()
-    return {
-        key: None if isinstance(x, torch.Tensor) and x.shape == small.shape else x
-        for key, x in probe.state[small].items()
-    }
+    sizes = dict(zip(shape, parameter.shape, strict=True))
+    state: dict[str, Any] = dict(probe.state[small])
+    for key, x in state.items():
+        if isinstance(x, torch.Tensor) and (x.shape, x.dtype) == (small.shape, small.dtype):
+            state[key] = parameter
+        elif isinstance(x, torch.Tensor):
+            # without memory
+            state[key] = torch.empty([sizes.get(size, size) for size in x.shape], dtype=x.dtype, device="meta")
+    return state
 
 
 def _compare_generators(stored: Any, present: torch.Generator, name: str) -> Iterator[str]:

@@ -14,8 +14,8 @@ from pykeen.lr_schedulers import LRScheduler
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
 
-from ..archives import check_stored, list_members
 from ..atomic import written_atomically
+from ..features.torch_files import check_torch_archive
 from ..limits import SizeLimit
 
 __all__ = [
@@ -28,6 +28,9 @@ __all__ = [
     "to_plain",
     "write_checkpoint",
 ]
+
+#: The longest text, e.g., of what a run was configured with.
+MAX_TEXT: Final = 2**18
 
 #: The version of the format.
 FORMAT: Final = 2
@@ -99,8 +102,7 @@ def load_tensors(path: Path) -> dict[str, Any]:
     :raises CheckpointMismatchError: if it has anything but tensors, numbers, strings, and containers with such
     """
     try:
-        # torch compares no checksums
-        check_stored(path, list(list_members(path, SizeLimit(path)).values()))
+        check_torch_archive(path, SizeLimit(path), max_text=MAX_TEXT)
         content = torch.load(path, weights_only=True, map_location="cpu")
     except OSError:
         raise

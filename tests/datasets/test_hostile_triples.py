@@ -22,7 +22,7 @@ def _small_limit(monkeypatch):
 
 def _long_label(path):
     """One label gives its length to all others in an array of NumPy."""
-    path.write_text("a\tb\tc\n" * 1000 + "a\tb\t" + "c" * 10_000 + "\n")
+    path.write_text("a\tb\tc\n" * 3000 + "a\tb\t" + "c" * 10_000 + "\n")
 
 
 def _many_rows(path):
@@ -37,7 +37,7 @@ def _long_value(path):
 def test_bombs(tmp_path, make, suffix):
     path = tmp_path / f"triples.{suffix}"
     make(path)
-    with pytest.raises(ValueError, match="is refused") as info:
+    with pytest.raises(ValueError, match=r"is refused|has a label of 10,000 characters: 'ccc") as info:
         read_labeled_triples(path)
     assert str(path) in str(info.value)
 

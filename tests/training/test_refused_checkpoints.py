@@ -216,6 +216,10 @@ def test_damage(checkpoint, seed):
         train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
 
 
+class OwnLoop(MATTrainingLoop):
+    """A training loop of the user's own."""
+
+
 class Executed:
     def __init__(self, path):
         self.path = path
@@ -247,12 +251,13 @@ def test_other_files(checkpoint, tmp_path, kind):
     with pytest.raises(CheckpointMismatchError, match=r"c\.pt .*checkpoint_name"):
         train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
     # PyKEEN's pipeline looks into the file before there is a training loop
-    with pytest.raises(CheckpointMismatchError, match=r"c\.pt .*checkpoint_name"):
-        pipeline(
-            training=make_factory(),
-            testing=make_factory(),
-            model="AdaMFRotatE",
-            training_loop="MAT",
-            training_kwargs=checkpoint,
-        )
+    for loop in ("MAT", OwnLoop):
+        with pytest.raises(CheckpointMismatchError, match=r"c\.pt .*checkpoint_name"):
+            pipeline(
+                training=make_factory(),
+                testing=make_factory(),
+                model="AdaMFRotatE",
+                training_loop=loop,
+                training_kwargs=checkpoint,
+            )
     assert not trap.exists()
