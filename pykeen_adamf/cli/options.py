@@ -74,7 +74,8 @@ candidates_option = click.option(
     "--candidates",
     metavar="seen|FILE",
     help="Rank those entities only that are of the right type: that the relation has had on this side in training; or "
-    "that have a type which it has had, by a file with an entity and a type in each line. If not given, all.",
+    "that have a type which it has had, by a file with an entity and a type in each line; or that "
+    "are in a file of entities. If not given, all.",
 )
 no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
 

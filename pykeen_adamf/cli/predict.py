@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import EXISTING_DIRECTORY, FILE, POSITIVE, device_option
+from .options import EXISTING_DIRECTORY, FILE, POSITIVE, candidates_option, device_option
 
 __all__ = ["predict"]
 
@@ -16,13 +16,7 @@ __all__ = ["predict"]
 @click.option("--relation", metavar="LABEL", required=True, help="The relation.")
 @click.option("--tail", metavar="LABEL", help="The tail of a triple whose head is asked for.")
 @click.option("--top", type=POSITIVE, default=10, help="How many answers there are at most.")
-@click.option(
-    "--candidates",
-    metavar="seen|FILE",
-    help="Answer with those entities only that are of the right type: that the relation has had on this side in "
-    "training; or that have a type which it has had, by a file with an entity and a type in each line; or that are in "
-    "a file of entities. If not given, all.",
-)
+@candidates_option
 @click.option(
     "--known",
     "known_paths",

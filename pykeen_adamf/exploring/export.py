@@ -58,10 +58,6 @@ class FileSite:
         """Return a static file as an address."""
         return _embed((STATIC / name).read_bytes(), "image/svg+xml")
 
-    def entity(self, entity: Entity) -> str:
-        """Raise an error: there are no pages of entities."""
-        raise NotImplementedError("Files have no pages of entities.")
-
     def picture(self, entity: Entity, number: int) -> str:
         """Return the address of a picture, which is written if need be."""
         assert self.pictures is not None

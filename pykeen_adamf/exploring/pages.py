@@ -29,7 +29,7 @@ class Site(Protocol):
 
     @property
     def is_live(self) -> bool:
-        """Return whether questions can be asked."""
+        """Return whether questions can be asked, and entities have pages: ``entity`` returns their addresses."""
 
     @property
     def policy(self) -> str:
@@ -41,9 +41,6 @@ class Site(Protocol):
 
     def asset(self, name: str) -> str:
         """Return the address of a static file."""
-
-    def entity(self, entity: Entity) -> str:
-        """Return the address of an entity's page."""
 
     def picture(self, entity: Entity, number: int) -> str:
         """Return the address of an entity's picture."""
