@@ -1,6 +1,7 @@
 """From a directory to links, by the commands."""
 
 import json
+import re
 import shlex
 
 import pandas
@@ -88,7 +89,10 @@ def test_page(finished):
     assert len(commands) == 4
     for command in commands:
         name, *arguments = shlex.split(command)
+        if name == "explain":
+            assert "Averages over the 16 test triples of the run" in invoke("explain", *arguments, "--device", "cpu")
         if arguments[0] == "explore":
+            assert arguments[2::2] == ["--images", "--texts"]
             # it serves until it is ended
             arguments += ["--export", folder / "page.html", "--question", "Ann 3", "lives in", "?"]
         assert name == "pykeen-adamf"
@@ -118,6 +122,13 @@ def test_predict(finished, tmp_path):
     assert "as likely to be true as" in printed
     assert "Cleo 3" not in printed
     assert "rank without visual" in printed
+    scored = ["--score", "Cleo 3", "--score", "Dan 5", "--candidates", "seen"]
+    invoke(*question, *scored, "--output", tmp_path / "scored.csv")
+    assert pandas.read_csv(tmp_path / "scored.csv")[["entity", "known"]].values.tolist() == [
+        ["Cleo 3", True],
+        ["Dan 5", False],
+    ]
+    assert re.search(r"rank +of +entity|of +entity", invoke(*question, *scored))
     chosen = tmp_path / "chosen.csv"
     chosen.write_text("Dan 5\n", encoding="utf-8")
     some = invoke(*question, "--candidates", chosen, "--no-reasons")
