@@ -18,10 +18,29 @@ __all__ = [
     "checksum_of_weights",
     "describe_device",
     "explain_loading",
+    "hidden_bars",
     "name_of_model",
     "resolve_device",
     "versions_of",
 ]
+
+
+@contextmanager
+def hidden_bars() -> Iterator[None]:
+    """Within this context, transformers shows no progress bars of its own, e.g., while it loads weights."""
+    try:
+        from transformers.utils import logging
+    except ImportError:
+        # the encoder says so
+        yield
+        return
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:

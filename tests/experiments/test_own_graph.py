@@ -44,7 +44,10 @@ def finished(tmp_path_factory):
     command += ["--preset", "EmojiKG", "--checkpoint-minutes", 0, "--text-model", make_model(path / "model")]
     with pytest.MonkeyPatch.context() as monkeypatch:
         interrupt_after(monkeypatch, 2)
-        assert "Repeat the command to continue" in invoke(*command, code=1)
+        first = invoke(*command, code=1)
+    assert "Repeat the command to continue" in first
+    # no progress bar, neither of the encoders
+    assert "%|" not in first
     output = invoke(*command)
     return path / "run", output, command
 
@@ -169,6 +172,16 @@ def test_refused_options(tmp_path):
     path.write_text(json.dumps({"pipeline": {}}), encoding="utf-8")
     output = invoke("run", path, "--output", tmp_path / "run", "--text-model", "x", code=2)
     assert "--text-model is an option of directories, but" in output
+
+
+def test_a_directory_called_like_a_preset(tmp_path, monkeypatch):
+    """It is said which is taken, and how to have the other one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "emojikg").mkdir()
+    output = invoke("run", "emojikg", "--output", "run", "--device", "none", code=1)
+    assert output.startswith("emojikg is the preset. To take the directory that is called so: ./emojikg\n")
+    assert "There is no device 'none'" in output
+    assert "emojikg has no file with triples" in invoke("run", "./emojikg", "--output", "run", code=1)
 
 
 # --- settings
