@@ -127,8 +127,9 @@ def _read_configuration(directory: Path) -> dict[str, Any]:
                 f"{directory} is the folder of a run that has no bundle. Repeat its command with --bundle."
             ) from error
         raise BundleError(
-            f"{directory} has no {CONFIGURATION_NAME}, i.e., is neither a bundle nor the folder of a run that has "
-            f"one. Was the model saved by an earlier version of pykeen-adamf, without its training triples, or is it not of pykeen-adamf?"
+            f"{directory} has no {CONFIGURATION_NAME}, i.e., is neither a bundle nor the folder of a run that has one. "
+            f"Was the model saved by an earlier version of pykeen-adamf, without its training triples, or is it not of "
+            f"pykeen-adamf?"
         ) from error
     except ValueError as error:
         raise BundleError(f"{path} is damaged: {error}") from error
