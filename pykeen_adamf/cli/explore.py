@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import POSITIVE, candidates_option, device_option, trained_argument
+from .options import POSITIVE, calibrate_option, candidates_option, device_option, trained_argument
 
 __all__ = ["explore"]
 
@@ -37,6 +37,7 @@ __all__ = ["explore"]
     help="Mark those that are in the validation and test triples of this dataset. EmojiKG brings its pictures, too.",
 )
 @candidates_option
+@calibrate_option
 @click.option("--answers", "k", type=POSITIVE, default=10, help="How many answers to show.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8042, help="The port of the page; 0 for any free one.")
 @click.option(

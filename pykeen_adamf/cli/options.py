@@ -12,6 +12,7 @@ __all__ = [
     "POSITIVE",
     "POSITIVE_FLOAT",
     "budget_options",
+    "calibrate_option",
     "candidates_option",
     "dataset_options",
     "device_option",
@@ -77,6 +78,11 @@ candidates_option = click.option(
     help="Rank those entities only that are of the right type: that the relation has had on this side in training; or "
     "that have a type which it has had, by a file with an entity and a type in each line; or that "
     "are in a file of entities. If not given, all.",
+)
+calibrate_option = click.option(
+    "--calibrate",
+    metavar="FILE.tsv",
+    help="Add probabilities, by true triples that the model was not trained on, or 'validation' for those of the run.",
 )
 trained_argument = click.argument("directory", type=EXISTING_DIRECTORY, metavar="RUN_OR_BUNDLE")
 no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import FILE, POSITIVE, candidates_option, device_option, trained_argument
+from .options import FILE, POSITIVE, calibrate_option, candidates_option, device_option, trained_argument
 
 __all__ = ["predict"]
 
@@ -33,11 +33,7 @@ __all__ = ["predict"]
     help="Known triples beside those that the model was trained on; repeatable.",
 )
 @click.option("--keep-known", is_flag=True, help="Answer with what is known, too.")
-@click.option(
-    "--calibrate",
-    metavar="FILE.tsv",
-    help="Add probabilities, by true triples that the model was not trained on, or 'validation' for those of the run.",
-)
+@calibrate_option
 @click.option("--no-reasons", is_flag=True, help="Do not say what the answers rest on.")
 @click.option(
     "--output",

@@ -2,29 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas
 import torch
 
-from ..bundle import TrainedModel, open_trained
-from ..calibration import Calibrator
+from ..bundle import open_trained
+from ..calibration import MEANING
+from ..calibration import calibrate as fit
 from ..explaining.candidates import Allowed, Side
 from ..explaining.labels import resolve_triples
 from ..labeled_triples import read_labeled_triples
 from ..prediction import predict
-from ..typing import NumpyArray
 
 __all__ = ["answer", "asked_for", "format_answers"]
-
-#: What stands for the validation triples of a run in the place of a file.
-VALIDATION: Final = "validation"
-
-MEANING: Final = (
-    "The probability is that of a triple which is, before its score is known, as likely to be true as to be a true one "
-    "with a wrong {side} that the relation has elsewhere. It compares answers; where most candidates are wrong, it is "
-    "too large."
-)
 
 
 def answer(
@@ -57,10 +48,6 @@ def answer(
     model, training = trained.model, trained.training
     others = [resolve_triples(read_labeled_triples(path), training) for path in known_paths]
     known_triples = torch.cat([trained.known(), *others])
-    calibration = None
-    if calibrate is not None:
-        true = _read_true(str(calibrate), trained)
-        calibration = Calibrator.fit(model, training, true, known_triples, side=side)
     return predict(
         model,
         training,
@@ -69,7 +56,7 @@ def answer(
         tail=tail,
         candidates=candidates,
         known_triples=known_triples,
-        calibration=calibration,
+        calibration=None if calibrate is None else fit(trained, calibrate, known_triples, side=side),
         **kwargs,
     )
 
@@ -77,15 +64,6 @@ def answer(
 def asked_for(tail: str | None) -> Side:
     """Return what is asked for."""
     return "tail" if tail is None else "head"
-
-
-def _read_true(what: str, trained: TrainedModel) -> NumpyArray:
-    """Read the triples of a calibration."""
-    if what != VALIDATION or Path(what).is_file():
-        return read_labeled_triples(what)
-    if VALIDATION not in trained.held_out:
-        raise ValueError(f"{trained.path} is no folder of a run with validation triples. Pass a file of true ones.")
-    return trained.held_out[VALIDATION]
 
 
 def format_answers(answers: pandas.DataFrame, side: Side) -> str:

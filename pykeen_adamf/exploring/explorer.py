@@ -19,7 +19,7 @@ from ..explaining.labels import resolve
 from ..explaining.model import predicting
 from ..features import CoverageReport, ModalityFeatures
 from ..models import MultimodalModel, QueryScoringModel
-from ..prediction import predict
+from ..prediction import Calibration, predict
 from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
 from .neighbors import Neighbor, Neighbors
@@ -86,6 +86,8 @@ class Answer:
     is_held_out: bool
     modalities: Sequence[Modality]
     changes: Sequence[Change]
+    #: if there is a calibration
+    probability: float | None = None
 
 
 class Explorer:
@@ -100,6 +102,7 @@ class Explorer:
         texts: Mapping[str, str] | None = None,
         held_out: LongTensor | None = None,
         candidates: Allowed | None = None,
+        calibrations: Mapping[Side, Calibration] | None = None,
         report: Callable[[str], object] = nothing,
     ) -> None:
         """Initialize the explorer, and calculate what many questions need.
@@ -111,6 +114,7 @@ class Explorer:
         :param held_out: shape: ``(n, 3)``, triples that the model was not trained on, but that are known.
         :param candidates: What says which entities may be an answer, cf. :class:`pykeen_adamf.explaining.Candidates`.
             Defaults to all.
+        :param calibrations: What turns scores into probabilities, by what is asked for. Defaults to none.
         :param report: Called with what is done next.
         :raises ValueError: if the training triples have no labels, or there are no such candidates
         """
@@ -124,6 +128,7 @@ class Explorer:
         self.pictures, self.texts = pictures, texts or {}
         self.held_out = torch.zeros(0, 3, dtype=torch.long) if held_out is None else held_out
         self._candidates = None if candidates is None else Candidates(self.training, candidates)
+        self._calibrations = calibrations or {}
         self.labels = [self.training.entity_id_to_label[i] for i in range(self.training.num_entities)]
         self.relations = [self.training.relation_id_to_label[i] for i in range(self.training.real_num_relations)]
         self.index = EntityIndex(self.labels, [self.texts.get(label, "") for label in self.labels])
@@ -243,13 +248,17 @@ class Explorer:
                 top=k,
                 candidates=self._candidates,
                 keep_known=with_known,
+                calibration=self._calibrations.get(question.side),
                 **{"head" if question.side == "tail" else "tail": question.given},
             )
         held_out = self._complete(self.held_out, question)
         ids = [self.training.entity_to_id[label] for label in frame["entity"]]
         modalities = self._describe(ids) if ids else []
         return [
-            Answer(self.entity(i), row["score"], row["known"], i in held_out, mine, self._changes(row))
+            Answer(
+                *(self.entity(i), row["score"], row["known"], i in held_out, mine, self._changes(row)),
+                probability=row.get("probability"),
+            )
             for i, mine, row in zip(ids, modalities, frame.to_dict("records"), strict=True)
         ]
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from ..bundle import open_trained
+from ..calibration import calibrate as fit
 from ..datasets import EmojiKG
 from ..datasets.lookup import name_dataset
-from ..explaining.candidates import Allowed
+from ..explaining.candidates import Allowed, Side
 from ..explaining.directory import choose_triples
 from .explorer import Explorer, nothing
 from .pictures import Pictures, read_texts
 
 __all__ = ["open_explorer"]
+
+SIDES: Final[tuple[Side, ...]] = ("head", "tail")
 
 
 def open_explorer(
@@ -22,6 +26,7 @@ def open_explorer(
     path: str | Path | None = None,
     dataset: str | None = None,
     candidates: Allowed | None = None,
+    calibrate: str | Path | None = None,
     device: str | None = None,
     report: Callable[[str], object] = nothing,
 ) -> Explorer:
@@ -35,6 +40,8 @@ def open_explorer(
     :param path: A file with known triples beside those that the model was trained on, which answers are marked by.
     :param dataset: The name of a dataset whose validation and test triples are that.
     :param candidates: What says which entities may be an answer, cf. :class:`pykeen_adamf.explaining.Candidates`.
+    :param calibrate: A file with true triples that the model was not trained on, or ``"validation"`` for those of the
+        run, by which answers get probabilities.
     :param device: The device. Defaults to a GPU, if there is one.
     :param report: Called with what is done next.
     :returns: The explorer.
@@ -63,5 +70,6 @@ def open_explorer(
         texts=found,
         held_out=held_out,
         candidates=candidates,
+        calibrations={side: fit(trained, calibrate, held_out, side=side) for side in SIDES} if calibrate else None,
         report=report,
     )

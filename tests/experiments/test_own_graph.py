@@ -92,14 +92,15 @@ def test_page(finished):
     assert len(commands) == 4
     for command in commands:
         name, *arguments = shlex.split(command)
-        if name == "explain":
-            assert "Averages over the 16 test triples of the run" in invoke("explain", *arguments, "--device", "cpu")
         if arguments[0] == "explore":
             assert arguments[2::2] == ["--images", "--texts"]
             # it serves until it is ended
-            arguments += ["--export", folder / "page.html", "--question", "Ann 3", "lives in", "?"]
+            arguments += ["--calibrate", "validation", "--export", folder / "page.html"]
+            arguments += ["--question", "Ann 3", "lives in", "?"]
         assert name == "pykeen-adamf"
-        invoke(*arguments, "--device", "cpu")
+        output = invoke(*arguments, "--device", "cpu")
+        assert arguments[0] != "explain" or "test triples of the run:" in output
+    assert (folder / "page.html").read_text(encoding="utf-8").count(", probability") == 10
 
 
 def test_configuration(finished, tmp_path):
