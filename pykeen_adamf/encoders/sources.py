@@ -80,14 +80,18 @@ def read_archive(path: str | Path, modality: str, entities: Collection[str] = ()
     except (OSError, zipfile.BadZipFile) as error:
         raise EncodingError(f"{path} is a damaged archive ({error}). Pack it again.") from error
     # listing a folder of the archive itself would look at all names each time
-    inside: dict[str, list[Any]] = defaultdict(list)
+    inside: dict[str, dict[str, Any]] = defaultdict(dict)
     for name in root.root.namelist():
-        inside[posixpath.dirname(name.rstrip("/"))].append(root / name)
-    top = ""
-    visible = _visible(root, lambda _: inside[top])
-    if len(visible) == 1 and visible[0].is_dir() and visible[0].name not in entities:
-        top = visible[0].name
-    return _read_entries(root / top, modality, lambda folder: inside[folder.at.rstrip("/")])
+        # it may begin with a dot for the archive itself, or be there twice
+        if (normal := posixpath.normpath(name)) != ".":
+            inside[posixpath.dirname(normal)][normal] = root / name
+
+    def entries(folder: zipfile.Path) -> list[Any]:
+        return list(inside[posixpath.normpath(folder.at).removeprefix(".")].values())
+
+    visible = _visible(root, entries)
+    has_top = len(visible) == 1 and visible[0].is_dir() and visible[0].name not in entities
+    return _read_entries(visible[0] if has_top else root, modality, entries)
 
 
 def _read_entries(folder: Any, modality: str, entries: Callable[[Any], Sequence[Any]]) -> list[Item]:
@@ -160,11 +164,12 @@ def _nothing_found(folder: Any, modality: str, ignored: Sequence[Path]) -> str:
     content = ", ".join(f"{count:,} of {suffix}" for suffix, count in most_common) or "none"
     expected = f"{folder}/ENTITY.txt" if modality == TEXTUAL else f"{folder}/ENTITY.png or {folder}/ENTITY/*.png"
     other = TEXTUAL if modality == VISUAL else VISUAL
+    place = folder.absolute() if isinstance(folder, Path) else folder
     hint = ""
     if any(suffix in kinds for suffix in SUFFIXES[other]):
         hint = f" If you want to encode the {PLURALS[other]} there, choose a {other} encoder."
     return (
-        f"There are no {PLURALS[modality]} in {folder}, which are to be named {expected} (suffixes: "
+        f"There are no {PLURALS[modality]} in {place}, which are to be named {expected} (suffixes: "
         f"{', '.join(SUFFIXES[modality])}). Files by suffix: {content}.{hint}"
     )
 

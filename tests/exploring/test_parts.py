@@ -30,7 +30,7 @@ def write_images(folder):
     (folder / "notes.txt").write_text("no image")
 
 
-@pytest.mark.parametrize("top", ["", "images/"])
+@pytest.mark.parametrize("top", ["", "images/", "./", "./images/"])
 def test_an_archive_is_like_its_folder(tmp_path, top):
     folder = tmp_path / "folder"
     write_images(folder)
