@@ -1,6 +1,7 @@
 """What encoders with weights have in common: where they run, and how their weights are identified."""
 
 import hashlib
+import importlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,18 +30,18 @@ __all__ = [
 def hidden_bars() -> Iterator[None]:
     """Within this context, transformers shows no progress bars of its own, e.g., while it loads weights."""
     try:
-        from transformers.utils import logging
+        bars: Any = importlib.import_module("transformers.utils.logging")
     except ImportError:
         # the encoder says so
         yield
         return
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            bars.enable_progress_bar()
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
