@@ -1,5 +1,6 @@
 """Probabilities of triples from their scores; needs scikit-learn, the extra ``calibration``."""
 
+from pathlib import Path
 from typing import Any, Final
 
 import numpy
@@ -10,12 +11,25 @@ from pykeen.triples import TriplesFactory
 from pykeen.utils import isin_many_dim
 from typing_extensions import Self
 
+from .bundle import TrainedModel
 from .explaining.candidates import Side
 from .explaining.labels import Triples, resolve_triples
 from .explaining.model import predicting
+from .labeled_triples import read_labeled_triples
 from .typing import FloatTensor, LongTensor
 
-__all__ = ["Calibrator"]
+__all__ = ["MEANING", "VALIDATION", "Calibrator", "calibrate"]
+
+#: What stands for the validation triples of a run in the place of a file.
+VALIDATION: Final = "validation"
+
+#: What is to be said below probabilities.
+MEANING: Final = (
+    "The probability is that of a triple which is, before its score is known, as likely to be true as to be a true one "
+    "with a wrong {side} that the relation has elsewhere. It compares answers; where most candidates are wrong, it is "
+    "too large."
+)
+
 #: With fewer true triples, a curve of two parameters is fitted rather than any that ascends.
 MIN_ISOTONIC: Final = 1000
 
@@ -100,6 +114,27 @@ class Calibrator:
         else:
             found = self.curve.predict(array)
         return torch.as_tensor(found, dtype=torch.float64).view(scores.shape)
+
+
+def calibrate(
+    trained: TrainedModel, what: str | Path = VALIDATION, known_triples: Triples = (), *, side: Side = "tail"
+) -> Calibrator:
+    """Fit the probability of triples to the validation triples of a run, or to those of a file.
+
+    :param trained: The model of a run or a bundle.
+    :param what: :data:`VALIDATION`, or the path of a file with true triples that the model was not trained on.
+    :param known_triples: shape: ``(num_known, 3)``, others that are true, beside those that the run has held out.
+    :param side: What is asked for.
+    :raises ValueError: if the run has no validation triples, or there are too few
+    """
+    if str(what) != VALIDATION or Path(what).is_file():
+        true: Triples = read_labeled_triples(what)
+    elif VALIDATION in trained.held_out:
+        true = trained.held_out[VALIDATION]
+    else:
+        raise ValueError(f"{trained.path} is no folder of a run with validation triples. Pass a file of true ones.")
+    known = torch.cat([trained.known(), resolve_triples(known_triples, trained.training)])
+    return Calibrator.fit(trained.model, trained.training, true, known, side=side)
 
 
 def _corrupt(true: LongTensor, known: LongTensor, side: Side, seed: int) -> LongTensor:

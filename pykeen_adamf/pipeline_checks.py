@@ -1,6 +1,6 @@
-"""What is checked of the arguments of PyKEEN's pipeline, before anything is loaded or trained."""
+"""What is checked of the arguments of PyKEEN's pipeline and studies, before anything is loaded or trained."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from class_resolver import ClassResolver
@@ -18,20 +18,24 @@ __all__ = ["check_arguments", "check_stopper", "training_parameters"]
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Check the arguments of a pipeline, as far as they are for what is of this package.
+    """Check the arguments of a pipeline or a study, as far as they are for what is of this package.
 
     :raises CheckpointMismatchError: if there is a checkpoint with something that would be executed, or it is damaged
     :raises TypeError: if the model or the training loop has no such option
     """
-    training_kwargs = arguments.get("training_kwargs") or {}
     if (cls := _find_ours(model_resolver, arguments.get("model"))) is not None:
-        check_options(arguments.get("model_kwargs"), constructor_parameters(cls), f"The model {cls.__name__}")
+        _check(arguments, "model_kwargs", constructor_parameters(cls), f"The model {cls.__name__}")
     if (cls := _find_ours(training_loop_resolver, arguments.get("training_loop"))) is not None:
-        owner = f"The training loop {cls.__name__}"
-        check_options(arguments.get("training_loop_kwargs"), constructor_parameters(cls), owner)
-        check_options(training_kwargs, training_parameters(cls), f"The training of {cls.__name__}")
+        _check(arguments, "training_loop_kwargs", constructor_parameters(cls), f"The training loop {cls.__name__}")
+        _check(arguments, "training_kwargs", training_parameters(cls), f"The training of {cls.__name__}")
     # of subclasses that others have made, too
-    check_checkpoint(arguments.get("training_loop"), training_kwargs)
+    check_checkpoint(arguments.get("training_loop"), arguments.get("training_kwargs") or {})
+
+
+def _check(arguments: Mapping[str, Any], key: str, known: Collection[str], owner: str) -> None:
+    """Check options that are fixed, and those that a study tunes."""
+    for given in (arguments.get(key), arguments.get(f"{key}_ranges")):
+        check_options(given, known, owner)
 
 
 def _find_ours(resolver: ClassResolver[Any], hint: Any) -> type | None:

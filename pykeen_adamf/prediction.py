@@ -1,5 +1,6 @@
 """Answers to "which tail has this head and relation?" and the reverse, with what they rest on."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import pandas
@@ -10,7 +11,7 @@ from pykeen.triples import TriplesFactory
 from .explaining.candidates import Allowed, Candidates
 from .explaining.labels import Triples, resolve, resolve_triples
 from .explaining.model import ModalityModel, get_weights, predicting
-from .typing import FloatTensor, LongTensor
+from .typing import FloatTensor, LongTensor, NumpyArray
 
 __all__ = ["Calibration", "predict"]
 
@@ -30,6 +31,7 @@ def predict(
     head: str | int | None = None,
     tail: str | int | None = None,
     top: int | None = 10,
+    entities: Sequence[str | int] | None = None,
     candidates: Candidates | Allowed | None = None,
     known_triples: Triples = (),
     keep_known: bool = False,
@@ -44,20 +46,25 @@ def predict(
     :param head: The label or ID of the head; or
     :param tail: that of the tail. Just one of both is given, and the other one is asked for.
     :param top: >0, how many answers there are at most, or ``None`` for all.
+    :param entities: The labels or IDs of the answers, if it shall be these, rather than the best ones. Each of them is
+        ranked, be it known, or a candidate, or not.
     :param candidates: The entities that may be answers, or what says so, cf.
         :class:`pykeen_adamf.explaining.Candidates`: ``"seen"``, types, or labels. Defaults to all.
     :param known_triples: shape: ``(num_known, 3)``, known triples beside those of training, as labels or IDs.
     :param keep_known: Whether to answer what is known, too.
     :param calibration: What turns scores into probabilities, if there shall be any.
     :param reasons: Whether to say what answers rest on, if the model has several modalities.
-    :returns: One row for each answer, the best first, with the columns
+    :returns: One row for each answer, the best first, or in the order of given entities, with the columns
 
-        - ``rank``, from 1, among the candidates that are not left out
+        - ``rank``, from 1, among the candidates that are not left out; of given entities the realistic one, i.e.,
+          amidst those with the same score
+        - ``of``, of given entities: among how many they are ranked
         - ``entity``, the label of the answer
         - ``score``, and ``probability`` if there is a calibration
         - ``known``, whether it is a known triple
         - ``weight NAME`` for each modality, its weight in the fusion of the answer, if the model has weights
-        - ``rank without NAME`` for each modality: the rank when it is left out of the fusion of every entity
+        - ``rank without NAME`` for each modality: the realistic rank when it is left out of the fusion of every entity
+        - ``score change NAME`` for each modality: by how much the score changes then
     :raises ValueError: if not just one of head and tail is given, or there are no such entities or relations; the
         message has the nearest labels
     """
@@ -78,10 +85,15 @@ def predict(
         allowed &= ~is_known
     with predicting(model):
         scores = _score(model, query, head is not None)
-        ids = scores.masked_fill(~allowed, float("-inf")).argsort(descending=True, stable=True)
-        ids = ids[: min(int(allowed.sum()), len(ids) if top is None else top)]
-        columns: dict[str, Any] = {
-            "rank": range(1, len(ids) + 1),
+        columns: dict[str, Any] = {}
+        if entities is None:
+            ids = scores.masked_fill(~allowed, float("-inf")).argsort(descending=True, stable=True)
+            ids = ids[: min(int(allowed.sum()), len(ids) if top is None else top)]
+            columns["rank"] = range(1, len(ids) + 1)
+        else:
+            ids = resolve(entities, triples_factory, "entity")
+            columns |= {"rank": _rank(scores, ids, allowed), "of": int(allowed.sum()) + (~allowed[ids]).long().numpy()}
+        columns |= {
             "entity": [triples_factory.entity_id_to_label[i] for i in ids.tolist()],
             "score": scores[ids].numpy(),
         }
@@ -89,7 +101,7 @@ def predict(
             columns["probability"] = calibration.probability(scores[ids]).numpy()
         columns["known"] = is_known[ids].numpy()
         if reasons and isinstance(model, ModalityModel) and len(model.modalities) > 1:
-            columns |= _explain(model, query, head is not None, ids, allowed)
+            columns |= _explain(model, query, head is not None, ids, scores, allowed)
     return pandas.DataFrame(columns)
 
 
@@ -112,16 +124,29 @@ def _find_known(factory: TriplesFactory, others: LongTensor, query: LongTensor, 
     return result
 
 
-def _explain(model: Any, query: LongTensor, is_tail: bool, ids: LongTensor, allowed: torch.Tensor) -> dict[str, Any]:
+def _rank(scores: FloatTensor, ids: LongTensor, allowed: torch.Tensor) -> NumpyArray:
+    """Rank some entities realistically among those that are allowed and itself, shape: ``(len(ids),)``."""
+    ordered, found = scores[allowed].sort().values, scores[ids].contiguous()
+    better = len(ordered) - torch.searchsorted(ordered, found, right=True)
+    # itself among them, if it is allowed
+    others = len(ordered) - torch.searchsorted(ordered, found) - allowed[ids].long()
+    result: NumpyArray = (1 + (better + others).double() / 2).numpy()
+    return result
+
+
+def _explain(
+    model: Any, query: LongTensor, is_tail: bool, ids: LongTensor, scores: FloatTensor, allowed: torch.Tensor
+) -> dict[str, Any]:
     """Return the weights of modalities of entities, and their ranks without each of them."""
     weights = get_weights(model, ids.to(model.device))
-    columns: dict[str, Any] = {}
-    if not bool(weights.isnan().any()):
-        columns |= {f"weight {name}": x.numpy() for name, x in zip(model.modalities, weights.T, strict=True)}
+    ranks: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for name in model.modalities:
         with model.without_modality(name):
-            scores = _score(model, query, is_tail)
-        ordered = scores[allowed].sort().values
-        better = len(ordered) - torch.searchsorted(ordered, scores[ids].contiguous(), right=True)
-        columns[f"rank without {name}"] = (better + 1).numpy()
-    return columns
+            without = _score(model, query, is_tail)
+        ranks[f"rank without {name}"] = _rank(without, ids, allowed)
+        changes[f"score change {name}"] = (without - scores)[ids].numpy()
+    if bool(weights.isnan().any()):
+        return {**ranks, **changes}
+    named = zip(model.modalities, weights.T, strict=True)
+    return {**{f"weight {name}": x.numpy() for name, x in named}, **ranks, **changes}

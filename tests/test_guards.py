@@ -2,12 +2,15 @@
 
 import numpy
 import pytest
+from pykeen.hpo import hpo_pipeline
 from pykeen.pipeline import pipeline
 from pykeen.triples import TriplesFactory
 
 from pykeen_adamf.experiments.run import make_resumable
 
 from .cases import make_factory
+
+RANGE = dict(type=float, low=0.1, high=1.0)
 
 
 def make_graph(entities, **kwargs):
@@ -86,3 +89,22 @@ def test_no_validation(training_loop, place):
 def test_misspelled_options(kwargs, message):
     with pytest.raises(TypeError, match=message):
         train(make_factory(), "MAT", model="AdaMF", **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        (dict(model_kwargs=dict(fusoin="mean")), "model AdaMF has no option 'fusoin'. .* 'fusion'"),
+        (dict(model_kwargs_ranges=dict(embeding_dim=RANGE)), "model AdaMF has no option 'embeding_dim'"),
+        (dict(training_loop_kwargs=dict(num_group=2)), "loop MATTrainingLoop has no option 'num_group'"),
+        (dict(training_kwargs=dict(num_epoch=2)), "training of MATTrainingLoop has no option .* 'num_epochs'"),
+        (dict(training_kwargs_ranges=dict(adversarial_weigth=RANGE)), "no option .* 'adversarial_weight'"),
+    ],
+)
+def test_misspelled_options_of_studies(monkeypatch, kwargs, message):
+    """They are told before there is a study, rather than by each trial."""
+    monkeypatch.setattr("pykeen.hpo.hpo.create_study", None)
+    factory = make_factory()
+    splits = dict(training=factory, testing=factory, validation=factory)
+    with pytest.raises(TypeError, match=message):
+        hpo_pipeline(**splits, model="AdaMF", training_loop="MAT", n_trials=1, **kwargs)

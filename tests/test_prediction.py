@@ -80,6 +80,37 @@ def test_candidates(trained):
     assert set(seen["entity"]) == tails
 
 
+@settings(max_examples=12, deadline=None)
+@given(side=st.sampled_from(["head", "tail"]), given=st.integers(0, 19), scored=st.integers(0, 19), seen=st.booleans())
+def test_given_entities(trained, side, given, scored, seen):
+    """Each is ranked as explanations rank it, be it known or a candidate or not, and amidst those with its score."""
+    model, factory = trained
+    question = {"tail" if side == "head" else "head": given, "relation": 1}
+    candidates = Candidates(factory) if seen else None
+    found = predict(model, factory, **question, entities=[scored, f"e{given}"], candidates=candidates, top=1)
+    assert found["entity"].tolist() == [f"e{scored}", f"e{given}"]
+    rows = [(x, 1, given) if side == "head" else (given, 1, x) for x in (scored, given)]
+    explained = explain_triples(model, factory, rows, candidates=candidates, side=side, progress=False)
+    for name in model.modalities:
+        expected = explained[explained["modality"] == name]
+        assert found["rank"].tolist() == expected[f"{side}_rank"].tolist()
+        assert found[f"rank without {name}"].tolist() == expected[f"{side}_rank_without"].tolist()
+        numpy.testing.assert_allclose(found[f"score change {name}"], expected["score_change"], atol=1e-5)
+    others = predict(model, factory, **question, candidates=candidates, top=None, reasons=False)["entity"]
+    for row in found.itertuples():
+        assert row.of == len({*others, row.entity})
+
+
+def test_ties():
+    """If all have the same score, the rank is that in the middle."""
+    factory = make_factory()
+    model = Structural(triples_factory=factory, embedding_dim=4)
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter.data)
+    found = predict(model, factory, head="e3", relation="r1", entities=["e5"], keep_known=True)
+    assert found[["rank", "of"]].values.tolist() == [[(1 + factory.num_entities) / 2, factory.num_entities]]
+
+
 def test_without_features():
     factory = make_factory()
     answers = predict(Structural(triples_factory=factory, embedding_dim=4), factory, tail="e3", relation="r1", top=2)

@@ -2,7 +2,7 @@ from pykeen.predict import predict_target
 
 from pykeen_adamf.bundle import load
 
-bundle = load("own/bundle")
+bundle = load("own")
 predictions = predict_target(
     model=bundle.model, head="emoji:guitar", relation="in_subgroup", triples_factory=bundle.training
 )

@@ -3,5 +3,6 @@
 from .layout import BundleError
 from .loading import Bundle, load
 from .saving import save
+from .trained import TrainedModel, open_trained
 
-__all__ = ["Bundle", "BundleError", "load", "save"]
+__all__ = ["Bundle", "BundleError", "TrainedModel", "load", "open_trained", "save"]

@@ -5,7 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CONFIGURATION_NAME", "FORMAT", "FORMAT_VERSION", "TRIPLES_NAME", "WEIGHTS_NAME", "BundleError", "naming"]
+__all__ = [
+    "CONFIGURATION_NAME",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "RUN_BUNDLE_NAME",
+    "TRIPLES_NAME",
+    "WEIGHTS_NAME",
+    "BundleError",
+    "find_bundle",
+    "naming",
+]
 
 #: What tells the configuration of a bundle from other JSON files.
 FORMAT: Final = "pykeen-adamf bundle"
@@ -22,9 +32,19 @@ WEIGHTS_NAME: Final = "model.safetensors"
 #: The directory with the training triples, under the name that PyKEEN gives it.
 TRIPLES_NAME: Final = "training_triples"
 
+#: The directory of the bundle in the folder of a run.
+RUN_BUNDLE_NAME: Final = "bundle"
+
 
 class BundleError(ValueError):
     """Raised for bundles which cannot be written or read; the message names the reason and the fix."""
+
+
+def find_bundle(directory: Path) -> Path:
+    """Return the directory of the bundle: this one, or the one in it if this is the folder of a run that has one."""
+    inner = directory / RUN_BUNDLE_NAME
+    is_run = not (directory / CONFIGURATION_NAME).is_file() and (inner / CONFIGURATION_NAME).is_file()
+    return inner if is_run else directory
 
 
 @contextmanager

@@ -22,7 +22,16 @@ from ..nn import ProjectedFeatureRepresentation
 from ..plain_files import read_json
 from ..triples import MultimodalTriplesFactory
 from .arguments import restore_arguments, restore_instance
-from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, TRIPLES_NAME, WEIGHTS_NAME, BundleError, naming
+from .layout import (
+    CONFIGURATION_NAME,
+    FORMAT,
+    FORMAT_VERSION,
+    TRIPLES_NAME,
+    WEIGHTS_NAME,
+    BundleError,
+    find_bundle,
+    naming,
+)
 from .training_triples import are_ids, read_triples
 from .weights import limited_allocations, read_shapes
 
@@ -71,7 +80,7 @@ def load(
 
     Nothing is unpickled, and everything is checked against the digests from when it was written.
 
-    :param directory: The directory of the bundle.
+    :param directory: The directory of the bundle, or the folder of a run that has one.
     :param device: The device. Defaults to a GPU, if there is one.
     :param features: Where to read the features of modalities from, if they are not where they were: paths, matrices, or
         features. They must be the same as those that the model was trained with.
@@ -79,7 +88,7 @@ def load(
     :raises BundleError: if there is no bundle, it is incomplete or damaged, its features have changed, or it was
         written by a version that is not compatible with this one
     """
-    directory = Path(directory)
+    directory = find_bundle(Path(directory))
     configuration = _read_configuration(directory)
     weights, described = directory / WEIGHTS_NAME, directory / CONFIGURATION_NAME
     if not weights.is_file():
@@ -113,11 +122,14 @@ def _read_configuration(directory: Path) -> dict[str, Any]:
     try:
         configuration = read_json(path)
     except OSError as error:
-        if (directory / "bundle" / CONFIGURATION_NAME).is_file():
-            raise BundleError(f"{directory} is the folder of a run. Its bundle is {directory / 'bundle'}.") from error
+        if (directory / "effective.json").is_file():
+            raise BundleError(
+                f"{directory} is the folder of a run that has no bundle. Repeat its command with --bundle."
+            ) from error
         raise BundleError(
-            f"{directory} has no {CONFIGURATION_NAME}, i.e., is no bundle, or an incomplete one. Was the model saved "
-            f"by an earlier version of pykeen-adamf, without its training triples, or is it not of pykeen-adamf?"
+            f"{directory} has no {CONFIGURATION_NAME}, i.e., is neither a bundle nor the folder of a run that has one. "
+            f"Was the model saved by an earlier version of pykeen-adamf, without its training triples, or is it not of "
+            f"pykeen-adamf?"
         ) from error
     except ValueError as error:
         raise BundleError(f"{path} is damaged: {error}") from error

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from .options import EXISTING_DIRECTORY, POSITIVE, candidates_option, device_option
+from .options import POSITIVE, calibrate_option, candidates_option, device_option, trained_argument
 
 __all__ = ["explore"]
 
 
 @click.command()
-@click.argument("bundle", type=EXISTING_DIRECTORY)
+@trained_argument
 @click.option(
     "--images",
     type=click.Path(exists=True, path_type=Path),
@@ -37,6 +37,7 @@ __all__ = ["explore"]
     help="Mark those that are in the validation and test triples of this dataset. EmojiKG brings its pictures, too.",
 )
 @candidates_option
+@calibrate_option
 @click.option("--answers", "k", type=POSITIVE, default=10, help="How many answers to show.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8042, help="The port of the page; 0 for any free one.")
 @click.option(
@@ -56,11 +57,12 @@ __all__ = ["explore"]
 )
 @device_option
 def explore(
-    bundle: Path, output: Path | None, questions: tuple[tuple[str, str, str], ...], k: int, port: int, **options: Any
+    directory: Path, output: Path | None, questions: tuple[tuple[str, str, str], ...], k: int, port: int, **options: Any
 ) -> None:
     """Look at a model in the browser: its entities, its answers, and what these are due to.
 
-    BUNDLE is a directory that the model was saved to. The page can be seen on this machine only.
+    RUN_OR_BUNDLE is the folder of a run, whose validation and test triples are marked, or a directory that a model was
+    saved to. The page can be seen on this machine only.
     """
     if options["path"] is not None and options["dataset"] is not None:
         raise click.UsageError("Use either --triples or --dataset.")
@@ -77,7 +79,7 @@ def explore(
     if output is None:
         require_server()
     with quiet():
-        explorer = open_explorer(bundle, report=click.echo, **options)
+        explorer = open_explorer(directory, report=click.echo, **options)
         if output is not None:
             click.echo(f"Wrote {export({explorer.name: explorer}, asked, output, k=k)}")
             return

@@ -12,6 +12,7 @@ __all__ = [
     "POSITIVE",
     "POSITIVE_FLOAT",
     "budget_options",
+    "calibrate_option",
     "candidates_option",
     "dataset_options",
     "device_option",
@@ -20,6 +21,7 @@ __all__ = [
     "parse_pairs",
     "take_dataset_kwargs",
     "take_overrides",
+    "trained_argument",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,6 +79,12 @@ candidates_option = click.option(
     "that have a type which it has had, by a file with an entity and a type in each line; or that "
     "are in a file of entities. If not given, all.",
 )
+calibrate_option = click.option(
+    "--calibrate",
+    metavar="FILE.tsv",
+    help="Add probabilities, by true triples that the model was not trained on, or 'validation' for those of the run.",
+)
+trained_argument = click.argument("directory", type=EXISTING_DIRECTORY, metavar="RUN_OR_BUNDLE")
 no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
 
 

@@ -5,17 +5,24 @@ from typing import Any
 
 import click
 
-from .options import EXISTING_DIRECTORY, FILE, POSITIVE, candidates_option, device_option
+from .options import FILE, POSITIVE, calibrate_option, candidates_option, device_option, trained_argument
 
 __all__ = ["predict"]
 
 
 @click.command()
-@click.argument("directory", type=EXISTING_DIRECTORY, metavar="BUNDLE")
+@trained_argument
 @click.option("--head", metavar="LABEL", help="The head of a triple whose tail is asked for.")
 @click.option("--relation", metavar="LABEL", required=True, help="The relation.")
 @click.option("--tail", metavar="LABEL", help="The tail of a triple whose head is asked for.")
 @click.option("--top", type=POSITIVE, default=10, help="How many answers there are at most.")
+@click.option(
+    "--score",
+    "entities",
+    multiple=True,
+    metavar="LABEL",
+    help="Say the score and the rank of this answer, rather than the best ones; repeatable.",
+)
 @candidates_option
 @click.option(
     "--known",
@@ -26,11 +33,7 @@ __all__ = ["predict"]
     help="Known triples beside those that the model was trained on; repeatable.",
 )
 @click.option("--keep-known", is_flag=True, help="Answer with what is known, too.")
-@click.option(
-    "--calibrate",
-    metavar="FILE.tsv",
-    help="Add probabilities, by true triples that the model was not trained on, or 'validation' for those of the run.",
-)
+@calibrate_option
 @click.option("--no-reasons", is_flag=True, help="Do not say what the answers rest on.")
 @click.option(
     "--output",
@@ -39,11 +42,11 @@ __all__ = ["predict"]
     help="Where to write the answers to rather than printing them: a .tsv, .csv or .json file.",
 )
 @device_option
-def predict(directory: Path, output: Path | None, no_reasons: bool, **options: Any) -> None:
+def predict(directory: Path, output: Path | None, no_reasons: bool, entities: tuple[str, ...], **options: Any) -> None:
     """Answer a question: the best tails of a head and a relation, or the best heads of a relation and a tail.
 
-    BUNDLE is a directory that the model was saved to, or the folder of a run, whose validation and test triples are
-    known then, too. What is known is left out unless --keep-known is given.
+    RUN_OR_BUNDLE is the folder of a run, whose validation and test triples are known, too, or a directory that a model
+    was saved to. What is known is left out unless --keep-known is given.
 
     The weights say how much of an answer's representation is from which modality. The rank without a modality is the
     answer's place if the modality is left out of the fusion of every entity.
@@ -58,7 +61,7 @@ def predict(directory: Path, output: Path | None, no_reasons: bool, **options: A
     if output is not None:
         check_path(output, TABLE_SUFFIXES)
     with quiet():
-        answers = answer(directory, reasons=not no_reasons, **options)
+        answers = answer(directory, reasons=not no_reasons, entities=entities or None, **options)
     if output is not None:
         click.echo(f"Wrote {write_table(answers, output)}")
     else:

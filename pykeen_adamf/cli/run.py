@@ -77,7 +77,10 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
     if threads is not None:
         torch.set_num_threads(threads)
     own = {name: options.pop(name) for name in ("preset", "epochs", "text_model", "image_model", "without")}
-    is_directory = Path(what).is_dir() and what.lower() not in map(str.lower, list_presets())
+    is_preset = what.lower() in map(str.lower, list_presets())
+    is_directory = Path(what).is_dir() and not is_preset
+    if is_preset and Path(what).is_dir():
+        click.echo(f"{what} is the preset. To take the directory that is called so: ./{what}")
     if not is_directory and (given := [name for name, value in own.items() if value]):
         raise click.UsageError(f"--{given[0].replace('_', '-')} is an option of directories, but {what} is none.")
     try:

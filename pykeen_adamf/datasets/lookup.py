@@ -24,8 +24,8 @@ def name_dataset(name: str) -> str:
     return getattr(cls, "benchmark_name", cls.__name__)
 
 
-def load_dataset(name: str, dataset_kwargs: Mapping[str, Any] | None = None) -> Dataset:
-    """Load a dataset by its name and keyword-based parameters.
+def load_dataset(name: str, dataset_kwargs: Mapping[str, Any] | None = None, *, progress: bool = True) -> Dataset:
+    """Load a dataset by its name and keyword-based parameters; if so wished, without progress bars of its own.
 
     :raises ValueError: if there is no such dataset, or it has no such parameters
     """
@@ -35,4 +35,6 @@ def load_dataset(name: str, dataset_kwargs: Mapping[str, Any] | None = None) -> 
     if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         hint = suggest(unknown[0], known)
         raise ValueError(f"{name} has no parameter {unknown[0]!r}: leave it out, or choose another dataset.{hint}")
+    if not progress and "progress" in known:
+        dataset_kwargs = {**(dataset_kwargs or {}), "progress": False}
     return get_dataset(dataset=name, dataset_kwargs=dataset_kwargs)

@@ -60,6 +60,7 @@ class MultimodalPathDataset(LazyMultimodalDataset):
         create_inverse_triples: bool = False,
         unknown_labels: UnknownLabels = "raise",
         cache_root: str | None = None,
+        progress: bool = True,
     ) -> None:
         """Initialize the dataset.
 
@@ -77,6 +78,7 @@ class MultimodalPathDataset(LazyMultimodalDataset):
         :param create_inverse_triples: Whether the training triples get inverse ones.
         :param unknown_labels: What to do with features of what is no entity: ``"raise"`` or ``"ignore"``.
         :param cache_root: Where to keep what is encoded. Defaults to PyKEEN's directory of datasets.
+        :param progress: Whether to show progress bars where something is encoded.
         :raises ValueError: if files are missing, or not what they should be
         """
         if isinstance(triples, str | Path) and Path(triples).is_dir():
@@ -98,6 +100,7 @@ class MultimodalPathDataset(LazyMultimodalDataset):
         self.unknown_labels: UnknownLabels = unknown_labels
         self._create_inverse_triples = create_inverse_triples
         self.cache_root = self._help_cache(cache_root)
+        self.progress = progress
 
     def _load(self) -> None:
         if isinstance(self.triples, Mapping):
@@ -139,7 +142,7 @@ class MultimodalPathDataset(LazyMultimodalDataset):
         key = json.dumps([str(source.absolute()), checksum_of_items(items), str(encoder), options, dim], sort_keys=True)
         path = self.cache_root / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
         if not path.is_file():
-            report = encode_source(source, path, encoder, options, dim=dim)
+            report = encode_source(source, path, encoder, options, dim=dim, progress=self.progress)
             if report.problems:
                 logger.warning("%s", report)
         return path

@@ -33,6 +33,8 @@ class Encoder(ABC):
     dim: int
     #: further names to find the class by, beside its own
     synonyms: ClassVar[Collection[str]] = ()
+    #: what :meth:`fit` has found that is probably not meant so, a sentence each
+    doubts: Sequence[str] = ()
 
     def fit(self, sources: Sequence[Source]) -> None:  # noqa: B027
         """Learn from everything that is to be encoded, before anything is; most encoders have nothing to learn.

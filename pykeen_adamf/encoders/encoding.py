@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Literal, TypeAlias, get_args
@@ -12,6 +13,7 @@ from class_resolver import HintOrType
 from tqdm.auto import tqdm
 
 from .. import __version__
+from ..constants import TEXTUAL
 from ..typing import NumpyArray
 from .base import Encoder
 from .items import Item, Items, as_items, checksum_of_items, group_items, rename_items
@@ -20,6 +22,7 @@ from .problems import EncodingError, EncodingReport, Problem, UnusableInputError
 from .reduction import check_dim, reduce_rows
 from .resolver import find_encoder, make_encoder
 from .sources import read_source
+from .weights import hidden_bars
 
 __all__ = ["Dtype", "encode", "encode_source"]
 
@@ -68,6 +71,8 @@ def encode(
     if dtype not in get_args(Dtype):
         raise EncodingError(f"The data type must be one of {', '.join(get_args(Dtype))}, but is {dtype!r}.")
     encoder.fit([source for item in items for source in item.sources])
+    for doubt in encoder.doubts:
+        logger.warning("%s", doubt)
     if dim is not None:
         check_dim(dim, num_rows=len(items), source_dim=encoder.dim)
     # what is reduced afterwards is kept as precise as it is
@@ -149,10 +154,13 @@ def encode_source(
     # what is cheap to check comes before a model is loaded
     source = Path(source)
     output = _check_output(output, kwargs.get("report"), [source])
-    items = read_source(source, find_encoder(encoder).modality)
+    modality = find_encoder(encoder).modality
+    items = read_source(source, modality)
     if entities is not None:
         items = rename_items(items, entities, str(source))
-    return encode(items, make_encoder(encoder, encoder_kwargs), output, **kwargs)
+    with hidden_bars() if modality == TEXTUAL and not kwargs.get("progress", True) else nullcontext():
+        made = make_encoder(encoder, encoder_kwargs)
+    return encode(items, made, output, **kwargs)
 
 
 def _encode_group(

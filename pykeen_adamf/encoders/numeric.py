@@ -25,6 +25,12 @@ MIN_SHARE: Final = 0.95
 #: The interquartile range of a normal distribution with unit variance.
 NORMAL_RANGE: Final = 1.349
 
+#: A number with one and the same sign between thousands, at least once: a comma, an apostrophe, or a space of any kind.
+GROUPED: Final = re.compile(r"[+-]?\d{1,3}([,' \u00a0\u2009\u202f\u2019])\d{3}(?:\1\d{3})*(?:\.\d+)?")
+
+#: What was probably meant as a number: one with a decimal comma, or with a unit.
+MEASURE: Final = re.compile(r"[+-]?\d[\d.,]*\s*[^\d\s]{0,4}")
+
 DATE: Final = re.compile(r"([+-]?\d{1,6})-(\d{1,2})(?:-(\d{1,2}))?(?:[T ].*)?")
 
 
@@ -72,9 +78,9 @@ class _Category:
 class NumericEncoder(Encoder):
     r"""Standardises the attributes of entities, and says which of them are known.
 
-    An attribute is a quantity if at least 95 % of its values are numbers or dates in ISO 8601 (``1912-06-23``,
-    ``1912-06``, years before Christ are negative), which become years; others are categories. Attributes are in
-    alphabetical order.
+    An attribute is a quantity if at least 95 % of its values are numbers (``1234.5``, ``1,234.5``) or dates in ISO 8601
+    (``1912-06-23``, ``1912-06``, years before Christ are negative), which become years; others are categories.
+    Attributes are in alphabetical order.
 
     A quantity has two columns, the number, and whether there is one. A hole has the mean, 0. Numbers are standardised
     in three steps, as quantities such as populations have heavy tails, and tables have wrong entries:
@@ -130,6 +136,8 @@ class NumericEncoder(Encoder):
             raise EncodingError("There are no attributes with any values. Check the table.")
         self.attributes = [self._learn(name, values[name]) for name in sorted(values)]
         self.dim = len(self.columns)
+        categories = [x.name for x in self.attributes if isinstance(x, _Category)]
+        self.doubts = [doubt for name in categories if (doubt := _doubt(name, values[name]))]
 
     def _learn(self, name: str, values: Sequence[str]) -> _Quantity | _Category:
         numbers = numpy.array([_parse(x) for x in values])
@@ -180,6 +188,17 @@ class NumericEncoder(Encoder):
         return torch.tensor(rows, dtype=torch.float32)
 
 
+def _doubt(name: str, values: Sequence[str]) -> str:
+    """Return what is to be said of categories, if most of them look like numbers, or nothing."""
+    alike = [x for x in values if MEASURE.fullmatch(x) and math.isnan(_parse(x))]
+    if len(alike) < len(values) / 2:
+        return ""
+    return (
+        f"The attribute {name!r} is read as categories, though {len(alike):,} of its {len(values):,} values look like "
+        f"numbers, e.g., {alike[0]!r}. If they are, write them like 1234.5, without units."
+    )
+
+
 def _asymmetry(x: NumpyArray) -> float:
     """Return how asymmetric quartiles are (Bowley): 0 if they are not, and at most 1."""
     low, center, high = numpy.quantile(x, [0.25, 0.5, 0.75])
@@ -188,6 +207,8 @@ def _asymmetry(x: NumpyArray) -> float:
 
 def _parse(text: str) -> float:
     """Return a number, or the year of a date with its fraction, or NaN."""
+    if grouped := GROUPED.fullmatch(text):
+        text = text.replace(grouped[1], "")
     try:
         number = float(text)
     except ValueError:

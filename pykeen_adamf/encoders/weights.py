@@ -1,6 +1,7 @@
 """What encoders with weights have in common: where they run, and how their weights are identified."""
 
 import hashlib
+import importlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,29 @@ __all__ = [
     "checksum_of_weights",
     "describe_device",
     "explain_loading",
+    "hidden_bars",
     "name_of_model",
     "resolve_device",
     "versions_of",
 ]
+
+
+@contextmanager
+def hidden_bars() -> Iterator[None]:
+    """Within this context, transformers shows no progress bars of its own, e.g., while it loads weights."""
+    try:
+        bars: Any = importlib.import_module("transformers.utils.logging")
+    except ImportError:
+        # the encoder says so
+        yield
+        return
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:

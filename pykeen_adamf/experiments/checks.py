@@ -12,6 +12,7 @@ from pykeen.triples import TriplesFactory
 from pykeen.triples.leakage import get_candidate_pairs, mapped_triples_to_sparse_matrices
 from pykeen.utils import isin_many_dim
 
+from ..encoders import NumericEncoder, read_attributes
 from ..encoders.resolver import find_encoder
 from ..encoders.sources import read_source
 from ..suggestions import bare
@@ -73,6 +74,7 @@ def check_project(project: Project) -> Findings:
     warnings += _check_similar(nearest, entities)
     for name in project.features:
         present, place = _present(project, name)
+        warnings += _check_numbers(project, name)
         known = present.intersection(entities)
         warnings += _check_unknown(place, sorted(present - known), nearest, len(present), entities)
         coverage[name] = len(known)
@@ -167,6 +169,16 @@ def _present(project: Project, name: str) -> tuple[set[str], str]:
     source = Path(given["source"])
     items = read_source(source, find_encoder(given["encoder"]).modality)
     return {item.entity for item in items if item.sources}, source.name + ("/" if source.is_dir() else "")
+
+
+def _check_numbers(project: Project, name: str) -> list[str]:
+    """Find attributes that were probably meant as numbers."""
+    given = project.features[name]
+    if isinstance(given, Path) or find_encoder(given["encoder"]) is not NumericEncoder:
+        return []
+    encoder = NumericEncoder()
+    encoder.fit([source for item in read_attributes(given["source"]) for source in item.sources])
+    return [f"{Path(given['source']).name}: {doubt}" for doubt in encoder.doubts]
 
 
 def _group(labels: Iterable[str]) -> Mapping[str, list[str]]:

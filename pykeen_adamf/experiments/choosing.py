@@ -36,13 +36,13 @@ def choose_preset(num_triples: int, num_entities: int) -> tuple[str, str]:
     density = num_triples / max(num_entities, 1)
     has = f"{density:.2f} training triples for each entity"
     if density < MIN_DENSITY:
-        return "MKG-Y", f"{has}, less than {MIN_DENSITY:g}: RotatE with sampled negatives, as on MKG-Y, which has 1.42"
+        return "MKG-Y", f"{has}, less than {MIN_DENSITY:g}: RotatE with sampled negatives, as on MKG-Y (1.42)"
     if num_triples < MIN_TRIPLES:
-        reason = f"{has}, and less than {MIN_TRIPLES:,} in all: ComplEx against all entities, as on EmojiKG, which has"
-        return "EmojiKG", f"{reason} 1.87 of 4,069"
+        reason = f"{has}, and less than {MIN_TRIPLES:,} in all: ComplEx against all entities, as on EmojiKG"
+        return "EmojiKG", f"{reason} (1.87, and 4,069 in all)"
     if density < MIN_DENSITY_OF_DROPOUT:
-        return "MKG-W", f"{has}: ComplEx against all entities with N3 regularization, as on MKG-W, which has 2.28"
-    return "DB15K", f"{has}: ComplEx against all entities with dropout, as on DB15K, which has 6.17"
+        return "MKG-W", f"{has}: ComplEx against all entities with N3 regularization, as on MKG-W (2.28)"
+    return "DB15K", f"{has}: ComplEx against all entities with dropout, as on DB15K (6.17)"
 
 
 def configure(

@@ -33,15 +33,15 @@ class Data(NamedTuple):
     digest: str
 
 
-def load_data(configuration: Mapping[str, Any]) -> Data:
-    """Load the data of a run by its configuration.
+def load_data(configuration: Mapping[str, Any], *, progress: bool = True) -> Data:
+    """Load the data of a run by its configuration; progress bars may be shown where something is encoded.
 
     :raises ValueError: if there is no such dataset, or files are not what they should be
     """
     options, pipeline = {**OPTIONS, **(configuration.get("data") or {})}, configuration["pipeline"]
     if unknown := sorted(options.keys() - OPTIONS.keys()):
         raise ValueError(f"The section 'data' has no option {unknown[0]!r}. Choose from {', '.join(OPTIONS)}.")
-    dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs") or {})
+    dataset = load_dataset(pipeline["dataset"], pipeline.get("dataset_kwargs") or {}, progress=progress)
     digest = digest_data(dataset)
     if options["missing_ratio"]:
         # with the same seed, what is dropped at a ratio is also dropped at higher ones

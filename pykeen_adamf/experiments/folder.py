@@ -11,6 +11,8 @@ import numpy
 from filelock import FileLock, Timeout
 
 from ..atomic import written_atomically
+from ..bundle.layout import RUN_BUNDLE_NAME
+from ..bundle.trained import HELD_OUT_NAME
 from ..evaluation import read_ranks
 from ..plain_files import read_json
 from ..typing import NumpyArray
@@ -36,8 +38,8 @@ class RunFolder:
         self.curve = self.path / "curve.csv"  # the learning curve, epoch by epoch
         self.log = self.path / "log.txt"  # what was logged
         self.ranks = self.path / "ranks.npz"  # the rank of each test triple
-        self.bundle = self.path / "bundle"  # the model with all that it needs to predict, if asked for
-        self.held_out = self.path / "held_out.npz"  # the test and validation triples by the bundle's IDs
+        self.bundle = self.path / RUN_BUNDLE_NAME  # the model with all that it needs to predict, if asked for
+        self.held_out = self.path / HELD_OUT_NAME  # the test and validation triples by the bundle's IDs
         self.result = self.path / "result.json"  # metrics and times; written last, hence what has it is finished
         self.error = self.path / "error.json"  # why the last attempt has failed
 
@@ -72,21 +74,6 @@ class RunFolder:
         """Write the triples that the model of the bundle was not trained on, as IDs; the data may change later."""
         with written_atomically(self.held_out) as temporary, temporary.open("wb") as file:
             numpy.savez_compressed(file, **cast(dict[str, Any], splits))
-
-    def read_held_out(self) -> dict[str, NumpyArray]:
-        """Read them.
-
-        :raises ValueError: if there are none, or they are damaged
-        """
-        try:
-            with numpy.load(self.held_out, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except Exception as error:
-            # readers of damaged files raise almost anything
-            raise ValueError(
-                f"The triples that {self.path} has held out cannot be read: {error} Pass {self.bundle} to do without "
-                f"them, or repeat the run in another folder."
-            ) from error
 
     # --- what is to be done
 

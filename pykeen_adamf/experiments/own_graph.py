@@ -13,6 +13,7 @@ from pykeen.triples import TriplesFactory
 
 from ..atomic import written_atomically
 from ..bundle import load
+from ..constants import TEXTUAL, VISUAL
 from ..evaluation import METRICS, rank_metrics, read_ranks
 from ..typing import NumpyArray
 from .checks import Findings, check_project, find_leaks
@@ -162,7 +163,7 @@ def _write_page(
         "metrics": metrics,
         "relations": relations,
         "links": tabulate(links.assign(share=links["share"].map("{:.2f}".format))) if len(links) else "There are none.",
-        "commands": _commands(folder, first, "validation" in project.splits),
+        "commands": _commands(project, folder, first, "validation" in project.splits),
     }
     environment = Environment(  # noqa: S701 - Markdown has no scripts
         loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
@@ -207,10 +208,14 @@ def _format(metrics: NumpyArray) -> list[str]:
     return [f"{x:.3f}" for x in metrics.mean(axis=0)]
 
 
-def _commands(folder: RunFolder, link: Any, can_calibrate: bool) -> list[str]:
+def _commands(project: Project, folder: RunFolder, link: Any, can_calibrate: bool) -> list[str]:
     """Return the commands to go on with."""
     path = shlex.quote(str(folder.path))
-    commands = [f"pykeen-adamf {name} {shlex.quote(str(folder.bundle))}" for name in ("explain", "explore")]
+    commands = [f"pykeen-adamf explain {path}", f"pykeen-adamf explore {path}"]
+    for name, option in ((VISUAL, "--images"), (TEXTUAL, "--texts")):
+        given = project.features.get(name)
+        if isinstance(given, Mapping):
+            commands[-1] += f" {option} {shlex.quote(str(given['source']))}"
     if link is not None:
         head, relation = shlex.quote(str(link["head"])), shlex.quote(str(link["relation"]))
         question = f"pykeen-adamf predict {path} --head {head} --relation {relation}"

@@ -69,7 +69,7 @@ def run(
             finished = None
         if finished is None or not is_same:
             with folder.attempt(), quiet(folder.log):
-                data = load_data(configuration)
+                data = load_data(configuration, progress=progress)
             folder.check_data(data.digest)
         if finished is not None:
             report(f"{folder.path} is finished.")

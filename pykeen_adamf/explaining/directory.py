@@ -1,4 +1,4 @@
-"""Explanations of a model that was saved to a directory, on average over triples of a file or a dataset."""
+"""Explanations of the model of a run or a bundle, on average over triples of the run, a file or a dataset."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas
 import torch
-from pykeen.triples import TriplesFactory
 
-from ..bundle import load
+from ..bundle import TrainedModel, open_trained
 from ..datasets.lookup import load_dataset
 from ..labeled_triples import read_labeled_triples
 from ..typing import LongTensor
@@ -42,14 +41,14 @@ def explain_directory(
 ) -> dict[str, pandas.DataFrame]:
     """Explain entities, triples or relations by their labels; or, if none are given, all relations.
 
-    :param directory: The directory, cf. :func:`pykeen_adamf.bundle.load`.
+    :param directory: The folder of a run, or a bundle, cf. :func:`pykeen_adamf.bundle.open_trained`.
     :param entities: The labels of entities.
     :param triples: The labels of triples.
     :param relations: The labels of relations.
     :param path: A file with the triples to average over, cf.
         :func:`pykeen_adamf.labeled_triples.read_labeled_triples`.
     :param dataset: The name of a dataset, over whose test triples to average. If there is no file either, these are
-        the training triples.
+        the test triples of the run, or else the training triples.
     :param candidates: What says which entities are ranked, cf. :class:`Candidates`. Defaults to all.
     :param device: The device. Defaults to a GPU, if there is one.
     :param batch_size: >0, how many triples to rank at once, cf. :func:`explain_triples`.
@@ -58,16 +57,14 @@ def explain_directory(
     :raises ValueError: if the directory or the triples cannot be used, there are no such labels, or the model cannot be
         explained
     """
-    bundle = load(directory, device=device)
-    model, training = bundle.model, bundle.training
-    if not isinstance(training, TriplesFactory):
-        raise ValueError(f"The triples in {directory} have no labels by which entities and relations could be named.")
+    trained = open_trained(directory, device)
+    model, training = trained.model, trained.training
     kwargs: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     if candidates is not None:
         kwargs["candidates"] = Candidates(training, candidates)
     explanations = {}
     # before anything is calculated, since they may not be readable
-    chosen = choose_triples(training, path, dataset) if triples or relations or not entities else None
+    chosen = choose_triples(trained, path, dataset) if triples or relations or not entities else None
     if entities:
         explanations["Weights of modalities"] = explain_entities(model, training, entities)
     if chosen and triples:
@@ -80,29 +77,32 @@ def explain_directory(
 
 
 def choose_triples(
-    training: TriplesFactory, path: str | Path | None = None, dataset: str | None = None
+    trained: TrainedModel, path: str | Path | None = None, dataset: str | None = None
 ) -> EvaluationTriples:
-    """Take the triples of a file, or the test triples of a dataset, or else those that the model was trained on.
+    """Take the triples of a file, or the test triples of a dataset, or of the run, or else the training triples.
 
-    The validation triples of a dataset are known, too.
+    What the run has held out is known, too, and so are the validation triples of a dataset.
 
     :raises ValueError: if both are given, there is no such dataset or file, or the model knows other entities or
         relations
     """
     if path is not None and dataset is not None:
         raise ValueError("There can be triples of either a file or a dataset, not both.")
+    training, known = trained.training, [trained.known()]
     if path is not None:
         triples = resolve_triples(read_labeled_triples(path), training)
-        return EvaluationTriples(triples, triples, f"the {len(triples):,} triples of {path}")
-    if dataset is None:
+        description = f"the {len(triples):,} triples of {path}"
+    elif dataset is not None:
+        loaded = load_dataset(dataset)
+        triples = resolve_triples(loaded.testing, training)
+        description = f"the {len(triples):,} test triples of {dataset}"
+        if loaded.validation is not None:
+            known.append(resolve_triples(loaded.validation, training))
+            description += f"; its {len(known[-1]):,} validation triples are known, too"
+    elif "testing" in trained.held_out:
+        triples = torch.as_tensor(trained.held_out["testing"])
+        description = f"the {len(triples):,} test triples of the run"
+    else:
         triples = training.mapped_triples
         description = f"the {len(triples):,} triples that the model was trained on; --dataset or --triples have others"
-        return EvaluationTriples(triples, triples, description)
-    loaded = load_dataset(dataset)
-    triples = resolve_triples(loaded.testing, training)
-    description = f"the {len(triples):,} test triples of {dataset}"
-    if loaded.validation is None:
-        return EvaluationTriples(triples, triples, description)
-    validation = resolve_triples(loaded.validation, training)
-    description = f"{description}; its {len(validation):,} validation triples are known, too"
-    return EvaluationTriples(triples, torch.cat([triples, validation]), description)
+    return EvaluationTriples(triples, torch.cat([triples, *known]), description)

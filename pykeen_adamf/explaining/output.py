@@ -49,9 +49,9 @@ def write_table(table: pandas.DataFrame, path: str | Path) -> Path:
 
 
 def format_table(table: pandas.DataFrame) -> str:
-    """Format an explanation as text, with the same label in consecutive rows written once."""
+    """Format an explanation as text: the same label in consecutive rows once, and no columns without any number."""
     keys = [*KEYS[table.columns[0]], "modality"]
-    table = table.set_index(keys).rename_axis([key.replace("_", " ") for key in keys])
+    table = table.set_index(keys).dropna(axis="columns", how="all").rename_axis([key.replace("_", " ") for key in keys])
     table.columns = table.columns.str.replace("_", " ")
     formats = {
         name: "{:,.1f}".format if "rank" in name else "{:+.3f}".format if name.endswith("change") else "{:.3f}".format

@@ -9,17 +9,17 @@ from typing import Any, Final, NamedTuple
 
 import torch
 from pykeen.models import Model
-from pykeen.predict import predict_target
 from pykeen.triples import TriplesFactory
 
-from ..bundle import Bundle
+from ..bundle import Bundle, TrainedModel
 from ..constants import STRUCTURAL
-from ..explaining import Candidates, ModalityModel, explain_entities, explain_triples
+from ..explaining import Candidates, ModalityModel, explain_entities
 from ..explaining.candidates import Allowed, Side
 from ..explaining.labels import resolve
 from ..explaining.model import predicting
 from ..features import CoverageReport, ModalityFeatures
 from ..models import MultimodalModel, QueryScoringModel
+from ..prediction import Calibration, predict
 from ..triples import MultimodalTriplesFactory
 from ..typing import LongTensor
 from .neighbors import Neighbor, Neighbors
@@ -66,7 +66,7 @@ class Modality:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What changes if a modality is left out: the filtered rank, and the score by so much."""
+    """What changes if a modality is left out: the rank among all that are answered, and the score by so much."""
 
     modality: str
     rank: float
@@ -86,6 +86,8 @@ class Answer:
     is_held_out: bool
     modalities: Sequence[Modality]
     changes: Sequence[Change]
+    #: if there is a calibration
+    probability: float | None = None
 
 
 class Explorer:
@@ -93,13 +95,14 @@ class Explorer:
 
     def __init__(
         self,
-        bundle: Bundle,
+        bundle: Bundle | TrainedModel,
         *,
         name: str | None = None,
         pictures: Pictures | None = None,
         texts: Mapping[str, str] | None = None,
         held_out: LongTensor | None = None,
         candidates: Allowed | None = None,
+        calibrations: Mapping[Side, Calibration] | None = None,
         report: Callable[[str], object] = nothing,
     ) -> None:
         """Initialize the explorer, and calculate what many questions need.
@@ -111,6 +114,7 @@ class Explorer:
         :param held_out: shape: ``(n, 3)``, triples that the model was not trained on, but that are known.
         :param candidates: What says which entities may be an answer, cf. :class:`pykeen_adamf.explaining.Candidates`.
             Defaults to all.
+        :param calibrations: What turns scores into probabilities, by what is asked for. Defaults to none.
         :param report: Called with what is done next.
         :raises ValueError: if the training triples have no labels, or there are no such candidates
         """
@@ -124,6 +128,7 @@ class Explorer:
         self.pictures, self.texts = pictures, texts or {}
         self.held_out = torch.zeros(0, 3, dtype=torch.long) if held_out is None else held_out
         self._candidates = None if candidates is None else Candidates(self.training, candidates)
+        self._calibrations = calibrations or {}
         self.labels = [self.training.entity_id_to_label[i] for i in range(self.training.num_entities)]
         self.relations = [self.training.relation_id_to_label[i] for i in range(self.training.real_num_relations)]
         self.index = EntityIndex(self.labels, [self.texts.get(label, "") for label in self.labels])
@@ -235,47 +240,38 @@ class Explorer:
         :returns: The best answers, the best first.
         :raises ValueError: if there is no such entity or relation
         """
-        given = int(resolve([question.given], self.training, "entity"))
-        relation = int(resolve([question.relation], self.training, "relation"))
-        asks_tail = question.side == "tail"
-        fixed: dict[str, Any] = {"head" if asks_tail else "tail": given}
-        if self._candidates is not None:
-            fixed["targets"] = self._candidates.get(relation, question.side)
         with self._turn():
-            frame = predict_target(self.model, relation=relation, triples_factory=self.training, **fixed).df
-        # not by the result itself, which copies the training triples, with all features, for each new table
-        known, held_out = (
-            self._complete(triples, given, relation, asks_tail)
-            for triples in (self.training.mapped_triples, self.held_out)
-        )
-        ids: list[int] = frame[f"{question.side}_id"].tolist()
-        scores = dict(zip(ids, frame["score"].tolist(), strict=True))
-        ids = [i for i in ids if with_known or i not in known][:k]
-        triples = torch.tensor([(given, relation, i) if asks_tail else (i, relation, given) for i in ids]).view(-1, 3)
-        changes: list[list[Change]] = [[] for _ in ids]
-        if ids and self.can_leave_out:
-            changes = self._explain(triples, question.side)
+            frame = predict(
+                self.model,
+                self.training,
+                relation=question.relation,
+                top=k,
+                candidates=self._candidates,
+                keep_known=with_known,
+                calibration=self._calibrations.get(question.side),
+                **{"head" if question.side == "tail" else "tail": question.given},
+            )
+        held_out = self._complete(self.held_out, question)
+        ids = [self.training.entity_to_id[label] for label in frame["entity"]]
         modalities = self._describe(ids) if ids else []
         return [
-            Answer(self.entity(i), scores[i], i in known, i in held_out, mine, changed)
-            for i, mine, changed in zip(ids, modalities, changes, strict=True)
+            Answer(
+                *(self.entity(i), row["score"], row["known"], i in held_out, mine, self._changes(row)),
+                probability=row.get("probability"),
+            )
+            for i, mine, row in zip(ids, modalities, frame.to_dict("records"), strict=True)
         ]
 
-    @staticmethod
-    def _complete(triples: LongTensor, given: int, relation: int, asks_tail: bool) -> set[int]:
-        """Return the entities that make up one of these triples with a given entity and a relation."""
-        column, other = (2, 0) if asks_tail else (0, 2)
+    def _complete(self, triples: LongTensor, question: Question) -> set[int]:
+        """Return the entities that answer a question in these triples."""
+        column, other = (2, 0) if question.side == "tail" else (0, 2)
+        given, relation = self.training.entity_to_id[question.given], self.training.relation_to_id[question.relation]
         chosen = (triples[:, other] == given) & (triples[:, 1] == relation)
         return set(triples[chosen, column].tolist())
 
-    def _explain(self, triples: LongTensor, side: Side) -> list[list[Change]]:
-        """Return what changes for each triple without each modality."""
-        with self._turn():
-            known, candidates = self.held_out, self._candidates
-            frame = explain_triples(
-                self.model, self.training, triples, known, candidates=candidates, side=side, progress=False
-            )
-        columns = [frame[name] for name in ("modality", f"{side}_rank", f"{side}_rank_without", "score_change")]
-        changes = [Change(*row) for row in zip(*columns, strict=True)]
-        width = len(self.modalities)
-        return [changes[start : start + width] for start in range(0, len(changes), width)]
+    def _changes(self, row: Mapping[Any, Any]) -> list[Change]:
+        """Return what changes for an answer without each modality."""
+        return [
+            Change(name, row["rank"], row[f"rank without {name}"], row[f"score change {name}"])
+            for name in (self.modalities if self.can_leave_out else ())
+        ]

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..calibration import MEANING
 from ..explaining.plotting import COLORS, OTHER_COLORS
 from .explorer import Entity
 
@@ -67,6 +68,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"initials": _initials, "number": _format_number, "rank": _format_rank, "shorten": _shorten}
     environment.filters["thousands"] = "{:,}".format
+    environment.globals["meaning"] = MEANING
     return environment
 
 

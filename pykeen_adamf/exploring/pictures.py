@@ -5,16 +5,16 @@ import functools
 import io
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Final, TypeAlias
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 from ..constants import TEXTUAL, VISUAL
 from ..encoders import UnusableInputError, load_image
-from ..encoders.images import IMAGE_SUFFIXES, pillow_version
-from ..encoders.sources import read_source
+from ..encoders.images import pillow_version
+from ..encoders.sources import read_archive, read_source
 from ..encoders.texts import load_text
 
-__all__ = ["Picture", "Pictures", "read_archive", "read_texts"]
+__all__ = ["Picture", "Pictures", "read_texts"]
 
 #: A file, or a file in an archive.
 Picture: TypeAlias = Path | zipfile.Path
@@ -50,10 +50,8 @@ class Pictures:
         :raises ValueError: if there is no such file, or nothing of these entities in it
         """
         path = Path(path)
-        if zipfile.is_zipfile(path):
-            sources = read_archive(path, entities)
-        else:
-            sources = {item.entity: [Path(x) for x in item.sources] for item in read_source(path, VISUAL)}
+        items = read_archive(path, VISUAL, entities) if zipfile.is_zipfile(path) else read_source(path, VISUAL)
+        sources: dict[str, list[Any]] = {item.entity: list(item.sources) for item in items}
         check_overlap(path, sources, entities)
         return cls(sources, str(path))
 
@@ -83,42 +81,6 @@ def _shrink(source: Picture) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="WEBP", quality=85)
     return buffer.getvalue()
-
-
-def read_archive(path: str | Path, entities: Collection[str] = ()) -> dict[str, list[Picture]]:
-    """Find the images in a ZIP archive: ``ENTITY.png``, or ``ENTITY/*.png``, maybe all of them in one folder.
-
-    :param path: The path of the archive.
-    :param entities: What is known to be called like an entity, rather than like such a folder.
-    :returns: The files of each entity.
-    :raises ValueError: if there are none
-    """
-    try:
-        root = zipfile.Path(path)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is a damaged archive ({error}). Pack it again.") from error
-    # of links in archives, nothing but the text is read
-    names = [PurePosixPath(name) for name in sorted(root.root.namelist())]
-    names = [
-        name
-        for name in names
-        if name.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in name.parts)
-    ]
-    # that of a folder, rather than of a single entity's
-    tops = {name.parts[0] for name in names}
-    depth = int(len(tops) == 1 and tops.isdisjoint(entities) and all(len(name.parts) > 1 for name in names))
-    found: dict[str, list[Picture]] = {}
-    for name in names:
-        parts = name.parts[depth:]
-        if len(parts) in (1, 2):
-            entity = name.stem if len(parts) == 1 else parts[0]
-            found.setdefault(entity, []).append(root / str(name))
-    if not found:
-        raise ValueError(
-            f"There are no images in {path}, which are to be named ENTITY.png or ENTITY/*.png "
-            f"(suffixes: {', '.join(IMAGE_SUFFIXES)})."
-        )
-    return found
 
 
 def read_texts(path: str | Path, entities: Collection[str] = ()) -> dict[str, str]:

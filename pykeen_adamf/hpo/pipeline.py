@@ -17,6 +17,7 @@ from pykeen.utils import upgrade_to_sequence
 
 from ..datasets.base import MultimodalBenchmark
 from ..datasets.published import BENCHMARKS
+from ..pipeline_checks import check_arguments
 from ..training.slcwa import SamplingTrainingLoop
 from ..training.step import StepTrainingLoop
 from .negative_sampler import fix_options, move_negative_sampler
@@ -44,11 +45,14 @@ def adapt_hpo_pipeline(
 
     Nothing else is changed for models and training loops of others.
 
+    :raises TypeError: if a model or a training loop of this package has no such option, be it fixed or tuned
     :raises ValueError: if the dataset is refused, or options contradict each other
     :raises ExtraKeysError: if the negative sampler has no such options
     """
     kwargs = dict(kwargs)
     refuse_leaking_validation(kwargs.get("dataset"), kwargs.get("dataset_kwargs"))
+    # rather than in each trial, which would only fail
+    check_arguments(kwargs)
     if "model" not in kwargs:
         # PyKEEN says so
         return wrapped(*args, **kwargs)

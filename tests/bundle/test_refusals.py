@@ -161,8 +161,17 @@ def change_configuration(bundle: Path, change: Callable[[dict[str, Any]], Any]) 
 @pytest.mark.parametrize("name", ["nothing", "results.json"])
 def test_no_bundle(tmp_path, name):
     (tmp_path / "results.json").write_text("{}")
-    with pytest.raises(BundleError, match=r"has no model\.json, i\.e\., is no bundle"):
+    with pytest.raises(BundleError, match=r"has no model\.json, i\.e\., is neither a bundle nor"):
         load(tmp_path / name)
+
+
+def test_folder_of_a_run(bundle):
+    """It is read as its bundle, if it has one."""
+    assert load(bundle.parent).configuration == load(bundle).configuration
+    (bundle.parent / "effective.json").write_text("{}")
+    (bundle / "model.json").unlink()
+    with pytest.raises(BundleError, match=r"is the folder of a run that has no bundle\. Repeat its command"):
+        load(bundle.parent)
 
 
 NEEDED = [

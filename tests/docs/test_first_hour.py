@@ -43,7 +43,7 @@ def test_first_hour(tmp_path, monkeypatch, capsys):
     assert "rank without visual" in output
 
     triple = ("--triple", "emoji:guitar", "in_subgroup", "subgroup:musical-instrument")
-    output = invoke("explain", "own/bundle", *triple, "--no-progress")
+    output = invoke("explain", "own", *triple, "--no-progress")
     assert "tail rank without" in output
 
     capsys.readouterr()

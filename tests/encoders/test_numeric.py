@@ -160,6 +160,28 @@ def test_categories():
     assert encoded.tolist() == [[0, 1, 0]] * 3 + [[1, 0, 0]] * 2 + [[0, 0, 1]] * 2 + [[1, 0, 1]]
 
 
+def test_thousands():
+    """They may have a sign between them."""
+    numbers = [950, 1234, 3755251, 12.5, -1000.25]
+    plain = fit([str(x) for x in numbers])[1]
+    for sign in (",", "'", " ", "\u202f"):
+        encoder, encoded = fit([f"{x:,}".replace(",", sign) for x in numbers])
+        assert encoder.columns == ["x", "x is known"]
+        numpy.testing.assert_array_equal(encoded, plain)
+        assert not encoder.doubts
+
+
+@pytest.mark.parametrize("values", [["3,5", "12,25", "1.234,5"], ["12 km", "3.5 km", "far"], ["50%", "3%"]])
+def test_doubts(tmp_path, values, caplog):
+    """What was probably meant as numbers, and is none, is told."""
+    pandas.DataFrame({"entity": range(len(values)), "x": values}).to_csv(tmp_path / "x.csv", index=False)
+    encode_source(tmp_path / "x.csv", tmp_path / "f.safetensors", "numeric", progress=False)
+    num = len(values) - values.count("far")
+    assert f"'x' is read as categories, though {num} of its {len(values)} values look like numbers" in caplog.text
+    assert f"e.g., {values[0]!r}" in caplog.text
+    assert not fit(["a1", "b2", "4 wheels", "2-1"])[0].doubts
+
+
 def test_holes():
     """They are the mean, and it is known that they are holes; a few wrong entries are holes, too."""
     encoder = NumericEncoder()

@@ -1,6 +1,7 @@
 """From a directory to links, by the commands."""
 
 import json
+import re
 import shlex
 
 import pandas
@@ -43,7 +44,10 @@ def finished(tmp_path_factory):
     command += ["--preset", "EmojiKG", "--checkpoint-minutes", 0, "--text-model", make_model(path / "model")]
     with pytest.MonkeyPatch.context() as monkeypatch:
         interrupt_after(monkeypatch, 2)
-        assert "Repeat the command to continue" in invoke(*command, code=1)
+        first = invoke(*command, code=1)
+    assert "Repeat the command to continue" in first
+    # no progress bar, neither of the encoders
+    assert "%|" not in first
     output = invoke(*command)
     return path / "run", output, command
 
@@ -89,10 +93,14 @@ def test_page(finished):
     for command in commands:
         name, *arguments = shlex.split(command)
         if arguments[0] == "explore":
+            assert arguments[2::2] == ["--images", "--texts"]
             # it serves until it is ended
-            arguments += ["--export", folder / "page.html", "--question", "Ann 3", "lives in", "?"]
+            arguments += ["--calibrate", "validation", "--export", folder / "page.html"]
+            arguments += ["--question", "Ann 3", "lives in", "?"]
         assert name == "pykeen-adamf"
-        invoke(*arguments, "--device", "cpu")
+        output = invoke(*arguments, "--device", "cpu")
+        assert arguments[0] != "explain" or "test triples of the run:" in output
+    assert (folder / "page.html").read_text(encoding="utf-8").count(", probability") == 10
 
 
 def test_configuration(finished, tmp_path):
@@ -118,6 +126,13 @@ def test_predict(finished, tmp_path):
     assert "as likely to be true as" in printed
     assert "Cleo 3" not in printed
     assert "rank without visual" in printed
+    scored = ["--score", "Cleo 3", "--score", "Dan 5", "--candidates", "seen"]
+    invoke(*question, *scored, "--output", tmp_path / "scored.csv")
+    assert pandas.read_csv(tmp_path / "scored.csv")[["entity", "known"]].values.tolist() == [
+        ["Cleo 3", True],
+        ["Dan 5", False],
+    ]
+    assert re.search(r"rank +of +entity|of +entity", invoke(*question, *scored))
     chosen = tmp_path / "chosen.csv"
     chosen.write_text("Dan 5\n", encoding="utf-8")
     some = invoke(*question, "--candidates", chosen, "--no-reasons")
@@ -158,6 +173,16 @@ def test_refused_options(tmp_path):
     path.write_text(json.dumps({"pipeline": {}}), encoding="utf-8")
     output = invoke("run", path, "--output", tmp_path / "run", "--text-model", "x", code=2)
     assert "--text-model is an option of directories, but" in output
+
+
+def test_a_directory_called_like_a_preset(tmp_path, monkeypatch):
+    """It is said which is taken, and how to have the other one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "emojikg").mkdir()
+    output = invoke("run", "emojikg", "--output", "run", "--device", "none", code=1)
+    assert output.startswith("emojikg is the preset. To take the directory that is called so: ./emojikg\n")
+    assert "There is no device 'none'" in output
+    assert "emojikg has no file with triples" in invoke("run", "./emojikg", "--output", "run", code=1)
 
 
 # --- settings

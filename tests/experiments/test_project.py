@@ -84,6 +84,14 @@ def test_splits_and_leaks(tmp_path):
     assert f"{NUM_FAMILIES - 1} of {NUM_FAMILIES - 1} validation triples have the reverse" in text
 
 
+def test_numbers_that_are_none(directory):
+    rows = [("entity", "height", "area"), *((name, f"{i},5", f"1,{100 + i}") for i, name in enumerate(people()))]
+    write_rows(directory / "numbers.tsv", rows)
+    (directory / "numbers.csv").unlink(missing_ok=True)
+    (warning,) = [x for x in check_project(read_project(directory)).warnings if "numbers" in x]
+    assert warning.startswith("numbers.tsv: The attribute 'height' is read as categories")
+
+
 def test_without_validation(directory):
     rows = make_rows()
     (directory / "triples.tsv").unlink()

@@ -1,12 +1,15 @@
 """Explanations as text and as files, and triples from files."""
 
 import os
+from pathlib import Path
 
 import numpy
 import pandas
 import pytest
+import torch
 from pykeen.datasets import EagerDataset
 
+from pykeen_adamf.bundle import TrainedModel
 from pykeen_adamf.explaining import directory, explain_entities, explain_relations, explain_triples
 from pykeen_adamf.explaining.directory import choose_triples
 from pykeen_adamf.explaining.output import check_path, format_table, write_table
@@ -48,11 +51,11 @@ def test_files(tables, tmp_path, kind, suffix):
 
 
 def test_no_weights(tables, tmp_path):
-    """They are missing values, also in JSON."""
+    """They are missing values in files, also in JSON, and nothing in texts."""
     table = tables["relations"].assign(weight=numpy.nan)
     assert '"weight":null' in write_table(table, tmp_path / "table.json").read_text()
     assert pandas.read_csv(write_table(table, tmp_path / "table.csv"))["weight"].isna().all()
-    assert "nan" in format_table(table).lower()
+    assert "nan" not in format_table(table).lower()
 
 
 @pytest.mark.parametrize("kind", ["entities", "triples", "relations"])
@@ -121,19 +124,20 @@ def test_bad_triples(tmp_path, content, message):
 
 
 def test_datasets_that_do_not_fit():
-    _, factory = make_case()
+    trained = TrainedModel(Path(), *make_case(), {})
     with pytest.raises(ValueError, match=r"There is no entity .* in the triples that the model was trained on"):
-        choose_triples(factory, dataset="EmojiKG")
+        choose_triples(trained, dataset="EmojiKG")
     with pytest.raises(ValueError, match=r"There is no dataset 'EmojiGK'. Did you mean 'emojikg'"):
-        choose_triples(factory, dataset="EmojiGK")
+        choose_triples(trained, dataset="EmojiGK")
     with pytest.raises(ValueError, match=r"There is no dataset '#'. `pykeen ls datasets` lists them all"):
-        choose_triples(factory, dataset="#")
+        choose_triples(trained, dataset="#")
 
 
 def test_datasets_without_validation(monkeypatch):
     """Only their test triples are known."""
-    _, factory = make_case()
+    model, factory = make_case()
+    trained = TrainedModel(Path(), model, factory, {})
     monkeypatch.setattr(directory, "load_dataset", lambda name: EagerDataset(training=factory, testing=factory))
-    triples = choose_triples(factory, dataset="EmojiKG")
-    assert triples.known is triples.triples
+    triples = choose_triples(trained, dataset="EmojiKG")
+    assert torch.equal(triples.known, triples.triples)
     assert triples.description == f"the {factory.num_triples} test triples of EmojiKG"

@@ -7,7 +7,7 @@ import torch
 from pykeen.predict import predict_target
 
 from pykeen_adamf.explaining import explain_entities, explain_triples
-from pykeen_adamf.exploring import Explorer, Question
+from pykeen_adamf.exploring import Explorer, Question, render_answers
 from pykeen_adamf.exploring.explorer import ALL_TOGETHER
 from pykeen_adamf.models import IKRL, AdaMF, LpRotatE
 
@@ -34,14 +34,15 @@ def test_answers(side, with_known, inverse):
     assert [x.is_known for x in answers] == [i in mine for i, _ in rows]
     assert [x.entity.id for x in answers if x.is_held_out] == [held_out[0, column[side]]]
     asked = [(given, 0, i) if side == "tail" else (i, 0, given) for i, _ in rows]
-    frame = iter(
-        explain_triples(bundle.model, bundle.training, asked, held_out, progress=False, side=side).to_dict("records")
-    )
+    # ranks are those of explanations, except that held-out answers count
+    frame = iter(explain_triples(bundle.model, bundle.training, asked, progress=False, side=side).to_dict("records"))
     for answer in answers:
         assert [x.modality for x in answer.changes] == list(bundle.model.modalities)
         for change, row in zip(answer.changes, frame, strict=False):
-            assert (change.modality, change.score_change) == (row["modality"], row["score_change"])
-            assert (change.rank, change.rank_without) == (row[f"{side}_rank"], row[f"{side}_rank_without"])
+            assert change.modality == row["modality"]
+            assert change.score_change == pytest.approx(row["score_change"], abs=1e-5)
+            if not with_known:
+                assert (change.rank, change.rank_without) == (row[f"{side}_rank"], row[f"{side}_rank_without"])
         weights = explain_entities(bundle.model, bundle.training, [answer.entity.id])
         assert [x.name for x in answer.modalities] == weights["modality"].tolist()
         assert [x.present for x in answer.modalities] == weights["present"].tolist()
@@ -70,6 +71,25 @@ def test_other_models(model, weighted, changes):
     assert all((x.weight is not None) == weighted for x in answers[0].modalities)
     assert {"visual", "textual", ALL_TOGETHER} >= set(explorer.neighbors(20)) - {"structural"}
     assert ALL_TOGETHER in explorer.neighbors(20)
+
+
+class Steps:
+    """A calibration that pages can show."""
+
+    def probability(self, scores):
+        return torch.linspace(0.75, 0.25, len(scores))
+
+
+def test_probabilities():
+    """They are those of the side that is asked for, and the page says what they mean."""
+    explorer = Explorer(make_bundle(), calibrations={"tail": Steps()})
+    head, tail = (Question("e1", RELATIONS[1], side) for side in ("head", "tail"))
+    assert [x.probability for x in explorer.ask(tail, k=3)] == [0.75, 0.5, 0.25]
+    assert [x.probability for x in explorer.ask(head, k=3)] == [None] * 3
+    page = render_answers({"model": explorer}, [tail], k=3)
+    assert page.count("probability <span") == 3
+    assert "with a wrong tail that the relation has elsewhere" in page
+    assert "probability" not in render_answers({"model": explorer}, [head])
 
 
 def test_entities(explorer):

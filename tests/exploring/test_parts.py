@@ -13,19 +13,24 @@ from PIL import Image
 from pykeen_adamf.encoders import UnusableInputError
 from pykeen_adamf.exploring import Pictures
 from pykeen_adamf.exploring.neighbors import Neighbors
-from pykeen_adamf.exploring.pictures import SIZE, read_archive, read_texts
+from pykeen_adamf.exploring.pictures import SIZE, read_texts
 from pykeen_adamf.exploring.search import EntityIndex
+
+NAMES = (
+    *("berlin.png", "paris/a.jpg", "paris/b.png", "rome.tiff", "x/y/deep.png", ".no.png", "UPPER.PNG"),
+    *("oslo/.no.png", "oslo/1.PNG", "oslo/2/3.png", "__MACOSX/._berlin.png", "bonn.d/a.gif"),
+)
 
 
 def write_images(folder):
-    for number, name in enumerate(("berlin.png", "paris/a.jpg", "paris/b.png", "rome.tiff", "x/y/deep.png", ".no.png")):
+    for number, name in enumerate(NAMES):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40 * number + 30, 500), (200, 10 * number, 0)).save(path)
     (folder / "notes.txt").write_text("no image")
 
 
-@pytest.mark.parametrize("top", ["", "images/"])
+@pytest.mark.parametrize("top", ["", "images/", "./", "./images/"])
 def test_an_archive_is_like_its_folder(tmp_path, top):
     folder = tmp_path / "folder"
     write_images(folder)
@@ -35,6 +40,10 @@ def test_an_archive_is_like_its_folder(tmp_path, top):
             file.write(path, top + str(path.relative_to(folder)))
     entities = ["berlin", "paris", "rome", "madrid"]
     one, two = Pictures.read(folder, entities), Pictures.read(archive, entities)
+    assert {name: [x.name for x in given] for name, given in one.sources.items()} == {
+        name: [x.name for x in given] for name, given in two.sources.items()
+    }
+    assert one.count("UPPER") == one.count("oslo") == one.count("bonn.d") == 1
     for label, count in {"berlin": 1, "paris": 2, "rome": 1, "madrid": 0, "deep": 0, "images": 0}.items():
         assert one.count(label) == two.count(label) == count
         for number in range(count):
@@ -49,8 +58,8 @@ def test_a_folder_in_an_archive_may_be_an_entity(tmp_path):
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as file:
         for name in ("paris/1.png", "paris/2.png"):
             file.writestr(name, b"")
-    assert set(read_archive(tmp_path / "images.zip", ["paris"])) == {"paris"}
-    assert set(read_archive(tmp_path / "images.zip", ["1"])) == {"1", "2"}
+    assert set(Pictures.read(tmp_path / "images.zip", ["paris"]).sources) == {"paris"}
+    assert set(Pictures.read(tmp_path / "images.zip", ["1"]).sources) == {"1", "2"}
 
 
 def test_unusable_pictures(tmp_path):

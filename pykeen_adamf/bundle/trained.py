@@ -1,0 +1,73 @@
+"""A trained model by one path: the folder of a run, or a bundle."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy
+import torch
+from pykeen.triples import TriplesFactory
+from pykeen.typing import DeviceHint
+
+from ..models import QueryScoringModel
+from ..typing import LongTensor, NumpyArray
+from .layout import RUN_BUNDLE_NAME, find_bundle
+from .loading import load
+
+__all__ = ["HELD_OUT_NAME", "TrainedModel", "open_trained", "read_held_out"]
+
+#: The test and validation triples of a run, in its folder, by the IDs of the bundle.
+HELD_OUT_NAME: Final = "held_out.npz"
+
+
+class TrainedModel(NamedTuple):
+    """A model, the triples that it was trained on, and those that its run has held out, if it is a run's."""
+
+    #: where it is from
+    path: Path
+    model: QueryScoringModel
+    training: TriplesFactory
+    #: shape: ``(n, 3)`` each, by the name of the split: ``"testing"``, and ``"validation"`` if there was any
+    held_out: Mapping[str, NumpyArray]
+
+    @property
+    def name(self) -> str:
+        """Return what to call it."""
+        place = self.path.absolute()
+        return f"{type(self.model).__name__} in {(place.parent if place.name == RUN_BUNDLE_NAME else place).name}"
+
+    def known(self) -> LongTensor:
+        """Return all triples that were held out, shape: ``(n, 3)``."""
+        return torch.cat([torch.zeros(0, 3, dtype=torch.long), *map(torch.as_tensor, self.held_out.values())])
+
+
+def open_trained(directory: str | Path, device: DeviceHint = None) -> TrainedModel:
+    """Load the model of a run, with the triples that the run has held out, or of a bundle, which has none.
+
+    :param directory: The folder of the run, or the bundle.
+    :param device: The device. Defaults to a GPU, if there is one.
+    :raises BundleError: if there is no bundle, or it cannot be used
+    :raises ValueError: if its triples have no labels, or what was held out cannot be read
+    """
+    path = Path(directory)
+    bundle = load(path, device=device)
+    if not isinstance(bundle.training, TriplesFactory):
+        raise ValueError(f"The triples in {path} have no labels by which entities and relations could be named.")
+    held_out = {} if find_bundle(path) == path else read_held_out(path)
+    return TrainedModel(path, bundle.model, bundle.training, held_out)
+
+
+def read_held_out(folder: Path) -> dict[str, NumpyArray]:
+    """Read the triples that a run has held out.
+
+    :raises ValueError: if there are none, or they are damaged
+    """
+    try:
+        with numpy.load(folder / HELD_OUT_NAME, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:
+        # readers of damaged files raise almost anything
+        raise ValueError(
+            f"The triples that {folder} has held out cannot be read: {error} Pass {folder / RUN_BUNDLE_NAME} to do "
+            f"without them, or repeat the run in another folder."
+        ) from error
