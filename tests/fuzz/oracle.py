@@ -12,8 +12,9 @@ from typing import Any
 import h5py
 import numpy
 
-from .mutations import BLIND, mutate
-from .targets import Target, choose_file
+from .formats import mutate
+from .mutations import BLIND
+from .target import Target, choose_file
 
 __all__ = ["MAX_SECONDS", "Oracle", "peak_memory"]
 
