@@ -8,7 +8,13 @@ import struct
 import zipfile
 from pathlib import Path
 
+import numpy
+import torch
+import yaml
+from safetensors.torch import load, save
+
 from .mutations import BLIND, NUMBERS, TEXTS, Mutation, blind, flip
+from .trees import change_part, write_json
 
 __all__ = ["STRUCTURED", "mutate"]
 
@@ -36,7 +42,10 @@ def in_archive(content: bytes, rng: random.Random) -> bytes:
 
 
 def in_safetensors(content: bytes, rng: random.Random) -> bytes:
-    """Change the header; its length fits afterwards."""
+    """Change tensors, or the header; its length fits afterwards."""
+    if rng.random() < 0.3:
+        change_part(tree := load(content), rng)
+        return save({name: x.contiguous() for name, x in tree.items()})
     size = struct.unpack("<Q", content[:8])[0]
     header, data = content[8 : 8 + size], content[8 + size :]
     if rng.random() < 0.5:
@@ -52,6 +61,50 @@ def in_safetensors(content: bytes, rng: random.Random) -> bytes:
     return struct.pack("<Q", len(header)) + header + data
 
 
+def in_json(content: bytes, rng: random.Random) -> bytes:
+    """Change what is there, rather than its text."""
+    tree = json.loads(content)
+    change_part(tree, rng)
+    return write_json(tree, rng)
+
+
+#: Few lines that stand for many: by references, and by what is merged into a dictionary.
+DOUBLING = "".join(f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 4) if i else '1, 1'}]\n" for i in range(30))
+MERGING = "".join(f"x{i}: &x{i} {{{f'<<: [*x{i - 1}, *x{i - 1}]' if i else 'a: 1'}}}\n" for i in range(30))
+
+
+def in_yaml(content: bytes, rng: random.Random) -> bytes:
+    """Change what is there, rather than its text, or add what takes long."""
+    if rng.random() < 0.2:
+        return content + rng.choice([DOUBLING, MERGING, "x: &x [*x]\n", "x: &x {<<: *x}\n", "? [1]\n: 2\n"]).encode()
+    tree = yaml.safe_load(content)
+    change_part(tree, rng)
+    return yaml.safe_dump(tree).encode()
+
+
+def in_torch(content: bytes, rng: random.Random) -> bytes:
+    """Change tensors, or what is around them; or members of the archive."""
+    if rng.random() < 0.5:
+        return in_archive(content, rng)
+    tree = [torch.load(io.BytesIO(content), weights_only=True)]
+    change_part(tree, rng)
+    target = io.BytesIO()
+    torch.save(tree[0] if tree else tree, target)
+    return target.getvalue()
+
+
+def in_arrays(content: bytes, rng: random.Random) -> bytes:
+    """Change arrays, or members of the archive."""
+    if rng.random() < 0.5:
+        return in_archive(content, rng)
+    with numpy.load(io.BytesIO(content)) as file:
+        arrays = {name: file[name] for name in file.files}
+    change_part(tree := {name: torch.from_numpy(x) for name, x in arrays.items() if x.dtype.kind in "fiub"}, rng)
+    target = io.BytesIO()
+    numpy.savez_compressed(target, **{**arrays, **{name: numpy.asarray(x) for name, x in tree.items()}})
+    return target.getvalue()
+
+
 def in_gzip(content: bytes, rng: random.Random) -> bytes:
     return gzip.compress(blind(gzip.decompress(content), rng))
 
@@ -59,7 +112,6 @@ def in_gzip(content: bytes, rng: random.Random) -> bytes:
 def in_hdf5(content: bytes, rng: random.Random) -> bytes:
     """Add something that leads elsewhere, or is larger than it is stored."""
     import h5py
-    import numpy
 
     target = io.BytesIO(content)
     with h5py.File(target, "r+") as file:
@@ -90,9 +142,11 @@ def in_hdf5(content: bytes, rng: random.Random) -> bytes:
 
 #: Those that know the format, by the suffix.
 STRUCTURED: dict[str, Mutation] = {
-    ".pt": in_archive,
-    ".pth": in_archive,
-    ".npz": in_archive,
+    ".json": in_json,
+    ".yaml": in_yaml,
+    ".pt": in_torch,
+    ".pth": in_torch,
+    ".npz": in_arrays,
     ".safetensors": in_safetensors,
     ".h5": in_hdf5,
     ".hdf5": in_hdf5,

@@ -3,7 +3,9 @@
 from pykeen_adamf.constants import TEXTUAL, VISUAL
 
 from ..features.cases import BY_LABEL, BY_ROW
+from ..training.cases import LOOPS
 from .data_targets import FeatureTarget, OpenKETarget, SourceTarget, TriplesTarget
+from .model_targets import BundleTarget, CheckpointTarget, ConfigurationTarget, RunTarget
 from .target import Target
 
 __all__ = ["TARGETS"]
@@ -18,5 +20,9 @@ TARGETS: dict[str, Target] = {
         SourceTarget(TEXTUAL, ".tsv"),
         SourceTarget(TEXTUAL, "folder"),
         *(SourceTarget(VISUAL, suffix) for suffix in (".png", ".jpg", ".gif", ".bmp", ".webp", ".tiff", ".ppm")),
+        *map(BundleTarget, ["copy", "reference"]),
+        *map(CheckpointTarget, LOOPS),
+        *map(ConfigurationTarget, [".json", ".yaml"]),
+        RunTarget("run"),
     ]
 }

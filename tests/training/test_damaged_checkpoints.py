@@ -7,43 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from pykeen.evaluation import RankBasedEvaluator
-from pykeen.stoppers import EarlyStopper
 from pykeen.training import SLCWATrainingLoop
 from pykeen.training.training_loop import CheckpointMismatchError
 
-from pykeen_adamf.training import KBGANTrainingLoop, MATTrainingLoop, MMRNSTrainingLoop, OneToNTrainingLoop
+from pykeen_adamf.training import MATTrainingLoop
 from pykeen_adamf.training.checkpoint_file import KEY_FORMAT, get_random_state, to_plain
 
 from ..cases import make_factory
-from .cases import SAMPLER, make_loop, train
+from .cases import LOOPS, SAMPLER, make_loop, make_stopped, train
 
-#: The training loops, with all that has a state.
-SCHEDULE = dict(lr_scheduler="cosineannealingwarmrestarts", lr_scheduler_kwargs=dict(T_0=2))
-LOOPS = {
-    MATTrainingLoop: dict(generator_lr_scheduler="multistep", generator_lr_scheduler_kwargs=dict(milestones=[1, 3])),
-    KBGANTrainingLoop: dict(generator="TransE", generator_kwargs=dict(embedding_dim=3)),
-    MMRNSTrainingLoop: {},
-    OneToNTrainingLoop: {},
-}
 DROPPED = object()
-
-
-def make(cls, directory, epochs):
-    """Make a loop, and return it with what lets it train with early stopping."""
-    training, validation = make_factory(num_entities=30, num_triples=200).split(0.8, random_state=1)
-    loop = make_loop(cls, factory=training, loop_kwargs={**SCHEDULE, **LOOPS[cls]})
-    stopper = EarlyStopper(
-        model=loop.model,
-        evaluator=RankBasedEvaluator(),
-        training_triples_factory=training,
-        evaluation_triples_factory=validation,
-        frequency=1,
-        patience=9,
-        best_model_path=directory / "best.pt",
-    )
-    kwargs = dict(batch_size=64, use_tqdm=False, checkpoint_directory=directory, checkpoint_name="c.pt")
-    return loop, lambda: loop.train(training, num_epochs=epochs, stopper=stopper, **kwargs)
 
 
 def list_paths(state, path=()):
@@ -101,13 +74,13 @@ def snapshot(loop):
 )
 def test_parts(cls, tmp_path):
     """Whichever part is dropped, or replaced by something of another kind: it is refused, and nothing has changed."""
-    make(cls, tmp_path, 1)[1]()
+    make_stopped(cls, tmp_path, 1)[1]()
     good = torch.load(tmp_path / "c.pt")
     rng = random.Random(0)
     # the configuration is compared otherwise, and devices may be others
     without = [("configuration",), (KEY_FORMAT,), ("random", "cuda"), ("random", "python"), ("extra", "losses")]
     paths = [path for path in list_paths(good) if path[:1] not in without and path[:2] not in without]
-    loop, continue_training = make(cls, tmp_path, 2)
+    loop, continue_training = make_stopped(cls, tmp_path, 2)
     before = snapshot(loop)
     for path in [*[path for path in paths if len(path) == 1], *rng.sample(paths, 12)]:
         torch.save(replace(good, path, rng.choice([*others(get(good, path))])), tmp_path / "c.pt")
