@@ -61,7 +61,7 @@ def answer(
     training, side = bundle.training, asked_for(tail)
     if not isinstance(training, TriplesFactory):
         raise ValueError(f"The triples in {directory} have no labels by which entities and relations could be named.")
-    splits = folder.read_held_out() if is_run else {}
+    splits = folder.read_held_out(training.num_entities, training.real_num_relations) if is_run else {}
     known = [*splits.values(), *map(read_labeled_triples, known_paths)]
     known_triples = torch.cat([resolve_triples(x, training) for x in known]) if known else ()
     calibration = None

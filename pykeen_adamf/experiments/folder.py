@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy
+import torch
 from filelock import FileLock, Timeout
 
 from ..atomic import written_atomically
+from ..bundle.training_triples import are_ids
 from ..evaluation import read_ranks
+from ..features.numpy_files import read_arrays
+from ..limits import SizeLimit, check_regular
 from ..plain_files import read_json
 from ..typing import NumpyArray
 from .configuration import FILES, describe_differences
@@ -73,20 +77,28 @@ class RunFolder:
         with written_atomically(self.held_out) as temporary, temporary.open("wb") as file:
             numpy.savez_compressed(file, **cast(dict[str, Any], splits))
 
-    def read_held_out(self) -> dict[str, NumpyArray]:
+    def read_held_out(self, num_entities: int, num_relations: int) -> dict[str, NumpyArray]:
         """Read them.
 
-        :raises ValueError: if there are none, or they are damaged
+        :param num_entities: The number of the bundle's entities.
+        :param num_relations: The number of its relations.
+        :raises ValueError: if there are none, or they are damaged, or of others
         """
         try:
-            with numpy.load(self.held_out, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+            check_regular(self.held_out)
+            splits = read_arrays(self.held_out, SizeLimit(self.held_out))
+            for name, triples in splits.items():
+                if triples.shape != (len(triples), 3) or not are_ids(
+                    torch.from_numpy(triples), num_entities, num_relations
+                ):
+                    raise ValueError(f"{name} has no triples of the bundle.")
         except Exception as error:
             # readers of damaged files raise almost anything
             raise ValueError(
                 f"The triples that {self.path} has held out cannot be read: {error} Pass {self.bundle} to do without "
                 f"them, or repeat the run in another folder."
             ) from error
+        return splits
 
     # --- what is to be done
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import time
 from contextlib import suppress
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pykeen_adamf.bundle import BundleError, load, save
+from pykeen_adamf.bundle.saving import _discard
 from pykeen_adamf.constants import MAX_BYTES_ENVIRONMENT_VARIABLE
 from pykeen_adamf.digests import digest_file
 
@@ -130,6 +132,28 @@ def test_triples(bundle, name, kind, monkeypatch):
     ) as info:
         load(bundle)
     assert str(path) in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.json", "model.safetensors", "features-visual.safetensors", "entity_to_id.tsv.gz"]
+)
+def test_pipes(bundle, name):
+    """Nothing waits for what never comes, neither in loading nor in replacing."""
+    path = bundle / name if name.startswith("model") else bundle / "training_triples" / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BundleError, match=name.replace(".", r"\.")):
+        load(bundle)
+    factory = make_factory()
+    if name == "model.json":
+        _discard(bundle)
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(BundleError, match=r"model\.json"):
+            load(bundle)
+        path.rmdir()
+    save(make_model(factory=factory), factory, bundle)
+    load(bundle)
 
 
 class NamedError(Exception):
