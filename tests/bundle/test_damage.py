@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from pykeen_adamf.bundle import BundleError, load, save
 from pykeen_adamf.bundle.saving import _discard
+from pykeen_adamf.bundle.weights import limited_allocations
 from pykeen_adamf.constants import MAX_BYTES_ENVIRONMENT_VARIABLE
 from pykeen_adamf.digests import digest_file
 
@@ -114,6 +115,27 @@ def test_numbers(bundle, change):
     with pytest.raises(BundleError) as info:
         load(bundle)
     assert str(bundle) in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda: torch.arange(10**12),
+        lambda: torch.arange(0, 10**12),
+        lambda: torch.arange(-(10**12), 0, 2),
+        lambda: torch.arange(end=1e12),
+        lambda: torch.linspace(0, 1, 10**12),
+        lambda: torch.randperm(10**12),
+        lambda: torch.eye(10**6),
+        lambda: [torch.arange(10**6 * i, 10**6 * i + 10**6) for i in range(20)],
+    ],
+)
+def test_limited_allocations(tmp_path, allocate):
+    """However a size is said, it is known before memory is asked for."""
+    with limited_allocations(tmp_path / "x", 0, 0):
+        assert torch.arange(3, 9, 2).tolist() == [3, 5, 7]
+        with pytest.raises(BundleError, match=r"x does not fit the model: .* much more weights"):
+            allocate()
 
 
 @pytest.mark.parametrize("name", ["numeric_triples", "entity_to_id"])
