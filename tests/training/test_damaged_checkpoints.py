@@ -1,6 +1,7 @@
 """Checkpoints of which a part is missing, or another one, are refused before anything of them is loaded."""
 
 import copy
+import os
 import random
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from pykeen.training import SLCWATrainingLoop
 from pykeen.training.training_loop import CheckpointMismatchError
 
 from pykeen_adamf.training import MATTrainingLoop
-from pykeen_adamf.training.checkpoint_file import KEY_FORMAT, get_random_state, to_plain
+from pykeen_adamf.training.checkpoint_file import KEY_FORMAT, get_random_state, is_checkpoint, to_plain
 
 from ..cases import make_factory
 from .cases import LOOPS, SAMPLER, make_loop, make_stopped, train
@@ -198,6 +199,17 @@ def rewrite(path: Path, parts, kind) -> None:
             file.writestr("zeros", bytes(10**7))
         if kind == "checksum":
             file.filelist[-1].CRC ^= 1
+
+
+def test_large_pickle(tmp_path):
+    """Whether a file is a checkpoint is asked of any file: of a small one, not much is made."""
+    torch.save({KEY_FORMAT: 2, **{str(i): i for i in range(1000)}}, tmp_path / "c.pt")
+    assert is_checkpoint(tmp_path / "c.pt")
+    with zipfile.ZipFile(tmp_path / "large.pt", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("c/data.pkl", KEY_FORMAT.encode() + bytes(2**23))
+    assert not is_checkpoint(tmp_path / "large.pt")
+    os.mkfifo(tmp_path / "pipe.pt")
+    assert not is_checkpoint(tmp_path / "pipe.pt")
 
 
 def test_another_loop(checkpoint):
