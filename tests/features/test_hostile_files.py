@@ -5,6 +5,7 @@ import io
 import json
 import os
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -269,6 +270,16 @@ def test_the_limit_is_an_option(tmp_path, monkeypatch):
     monkeypatch.setenv(MAX_BYTES_ENVIRONMENT_VARIABLE, "a lot")
     with pytest.raises(FeatureError, match="'a lot'"):
         read_features(path, labels="ab")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_wide_tables(tmp_path, suffix):
+    """Each column takes a time of its own, however short the table is."""
+    path = tmp_path / f"features{suffix}"
+    path.write_text(("," if suffix == ".csv" else "\t").join(["a", *"1" * 500_000]))
+    start = time.process_time()
+    assert "500,001 columns" in refuse(path)
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.usefixtures("small_limit")
