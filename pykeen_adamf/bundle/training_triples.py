@@ -114,8 +114,9 @@ def read_triples(
         return factory
     for name, part in modalities.items():
         if part["stored"] == "copy" and part["file"] != _name_copy(check_modality_name(name)):
+            expected = _name_copy(name)
             raise BundleError(
-                f"The {name} features of the bundle are in {part['file']!r} instead of {_name_copy(name)!r}. Save it again."
+                f"The {name} features of the bundle are in {part['file']!r} instead of {expected!r}. Save it again."
             )
     labels = labels_by_id(factory.entity_to_id)
     read = {
