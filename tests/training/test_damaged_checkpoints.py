@@ -10,9 +10,18 @@ import pytest
 import torch
 from pykeen.training import SLCWATrainingLoop
 from pykeen.training.training_loop import CheckpointMismatchError
+from torch.optim import Optimizer
 
 from pykeen_adamf.training import MATTrainingLoop
-from pykeen_adamf.training.checkpoint_file import KEY_FORMAT, get_random_state, is_checkpoint, to_plain
+from pykeen_adamf.training.checkpoint_checks import check_state
+from pykeen_adamf.training.checkpoint_file import (
+    KEY_FORMAT,
+    get_random_state,
+    is_checkpoint,
+    read_checkpoint,
+    to_plain,
+    write_checkpoint,
+)
 
 from ..cases import make_factory
 from .cases import LOOPS, SAMPLER, make_loop, make_stopped, train
@@ -159,6 +168,31 @@ def test_any_optimizer(optimizer, tmp_path):
         loop.train(factory, **{**kwargs, "num_epochs": epochs})
         results.append(len(loop.losses_per_epochs))
     assert results == [1, 2]
+
+
+def test_every_optimizer(tmp_path):
+    """A checkpoint of none of PyTorch's optimizers is taken for a damaged one; LBFGS cannot train here anyway."""
+    classes = {x for x in vars(torch.optim).values() if isinstance(x, type) and issubclass(x, Optimizer)}
+    for cls in classes - {Optimizer, torch.optim.LBFGS}:
+        path = tmp_path / f"{cls.__name__}.pt"
+        start = torch.rand(4, 3)
+
+        def train(steps, cls=cls, path=path, start=start, state=None):
+            parameter = torch.nn.Parameter(start.clone())
+            optimizer = cls([parameter], lr=0.01)
+            if state is not None:
+                check_state(path, state, {"optimizer": optimizer, "parameter": parameter})
+                optimizer.load_state_dict(state["optimizer"])
+                parameter.data = state["parameter"].data
+            for _ in range(steps):
+                grad = parameter.detach() + 1
+                parameter.grad = grad.to_sparse(1) if cls is torch.optim.SparseAdam else grad
+                optimizer.step()
+            return optimizer, parameter.detach()
+
+        optimizer, parameter = train(1)
+        write_checkpoint(path, {"optimizer": optimizer, "parameter": parameter})
+        assert torch.equal(train(1, state=read_checkpoint(path))[1], train(2)[1]), cls
 
 
 def test_first_format(checkpoint):
