@@ -59,13 +59,13 @@ def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
     # a comment in the directory may have others in it
     if len(members) != num_members:
         raise BadZipFile(f"{num_members:,} members, but {len(members):,} are found")
-    stop = 0
-    for member in members:
+    stop, starts = 0, _find_content(path, members)
+    for member, start in zip(members, starts, strict=True):
         if member.compress_type not in {ZIP_STORED, ZIP_DEFLATED} or member.flag_bits & ENCRYPTED:
             raise FileError(f"{path} has {member.filename!r} in a format that is not read. Save the file again.")
         if member.header_offset < stop or (stop == 0 and member.header_offset):
             raise BadZipFile("overlapping members")
-        stop = member.header_offset + LOCAL.size + member.compress_size
+        stop = start + member.compress_size
     if stop > end:
         raise BadZipFile("overlapping members")
     result = {member.filename: member for member in members}
@@ -94,6 +94,20 @@ def _find_directory(path: Path) -> tuple[int, int]:
     return int(num_members), int(num_bytes)
 
 
+def _find_content(path: Path, members: Sequence[ZipInfo]) -> list[int]:
+    """Return where the content of each member begins: behind a header of its own, of any length."""
+    starts = []
+    with path.open("rb") as file:
+        for member in members:
+            file.seek(member.header_offset)
+            header = file.read(LOCAL.size)
+            if len(header) < LOCAL.size or not header.startswith(MAGIC):
+                raise BadZipFile(f"{member.filename!r} is not where it should be")
+            *_, len_name, len_extra = LOCAL.unpack(header)
+            starts.append(member.header_offset + LOCAL.size + len_name + len_extra)
+    return starts
+
+
 def check_stored(path: Path, members: Sequence[ZipInfo]) -> None:
     """Check that members are stored as they are, and undamaged.
 
@@ -106,14 +120,12 @@ def check_stored(path: Path, members: Sequence[ZipInfo]) -> None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         view = memoryview(content)
         try:
-            for member in members:
+            for member, start in zip(members, _find_content(path, members), strict=True):
                 name = member.filename
                 if member.compress_type != ZIP_STORED or member.compress_size != member.file_size:
                     raise FileError(f"{path} is compressed, at {name!r}. Save it again with torch.save.")
-                magic, *_, len_name, len_extra = LOCAL.unpack_from(view, member.header_offset)
-                start = member.header_offset + LOCAL.size + len_name + len_extra
                 stop = start + member.file_size
-                if magic != MAGIC or stop > len(view) or zlib.crc32(view[start:stop]) != member.CRC:
+                if stop > len(view) or zlib.crc32(view[start:stop]) != member.CRC:
                     raise FileError(
                         f"{path} is damaged: the checksum of {name!r} is that of something else. Get the file again."
                     )

@@ -17,6 +17,7 @@ def written_atomically(path: str | Path, *, concurrently: bool = False) -> Itera
     overwritten by the next one, unless several processes may write to the path concurrently.
 
     :yields: The path to write to, in the same directory.
+    :raises OSError: if it cannot be written, e.g., the disk is full; the message names the path
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part" if concurrently else f".{path.name}.part")
@@ -26,6 +27,9 @@ def written_atomically(path: str | Path, *, concurrently: bool = False) -> Itera
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            # the system does not say which file is too large, or on a disk that is full
+            raise OSError(error.errno, f"{error.strerror}. Free some space, and try again", str(path)) from error
         raise

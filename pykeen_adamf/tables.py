@@ -21,6 +21,9 @@ SEPARATORS: Final = (",", ";", r"\s+")
 #: What a value takes at least in memory, in bytes.
 POINTER: Final = 8
 
+#: How many columns a table of text may have; pandas takes a millisecond for each of them, however short it is.
+MAX_COLUMNS: Final = 2**13
+
 #: How many rows are made before their bytes are counted.
 BATCH_SIZE: Final = 1024
 
@@ -65,8 +68,14 @@ def read_table(
             separators, default = () if "\t" in first else SEPARATORS, "\t"
         separator = next((x for x in separators if is_row(_split(first, x))), default)
         if is_path:
+            width = len(_split(first, separator))
+            if width > MAX_COLUMNS:
+                raise FileError(
+                    f"{name} has {width:,} columns, but {MAX_COLUMNS:,} are the limit of text. If they are right, save "
+                    f"the table as an array, e.g., .npz."
+                )
             # each row gets the width of the first one
-            num_values = len(_split(first, separator)) * (content.count(b"\n") + 1)
+            num_values = width * (content.count(b"\n") + 1)
             (limit or SizeLimit(path)).check_content(POINTER * num_values)
         # with tabs, quotation marks are part of labels more often than not: see below
         quoting: Literal[0, 3] = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
@@ -93,7 +102,7 @@ def read_table(
     # those of pandas and PyArrow are ValueErrors or OSErrors, and damaged archives raise EOFError
     except (OSError, ValueError, EOFError, MemoryError) as error:
         raise ValueError(f"{name} cannot be read as a table, or is damaged: {error}") from error
-    return frame if quoting == csv.QUOTE_MINIMAL else frame.apply(_unquote)
+    return frame if quoting == csv.QUOTE_MINIMAL or (is_path and b'"' not in content) else frame.apply(_unquote)
 
 
 def is_number(text: str) -> bool:

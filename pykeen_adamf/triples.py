@@ -27,6 +27,7 @@ from .features import (
 )
 from .labeled_triples import LabeledTriplesSource, read_labeled_triples
 from .limits import explain_not_unicode, read_decompressed
+from .plain_files import read_json
 from .suggestions import LabelIds, suggest
 
 __all__ = [
@@ -278,11 +279,11 @@ def select_features(features: Mapping[str, ModalityFeatures], factory: TriplesFa
 def _read_modality_names(path: Path) -> list[str]:
     """Read the names of modalities, which are parts of names of files: they must not lead elsewhere."""
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = read_json(path)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("it is no list of names")
         return list(map(check_modality_name, names))
-    except (OSError, RecursionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise FeatureError(f"{path} has no names of modalities: {error} Save the triples factory again.") from error
 
 

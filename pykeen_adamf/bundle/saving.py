@@ -21,6 +21,7 @@ from .. import __version__
 from ..digests import digest_file
 from ..models import GCOTE, QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
+from ..plain_files import read_json
 from ..triples import MultimodalTriplesFactory, without_features
 from .arguments import describe_arguments, describe_instance
 from .layout import CONFIGURATION_NAME, FORMAT, FORMAT_VERSION, TRIPLES_NAME, WEIGHTS_NAME, BundleError
@@ -103,7 +104,7 @@ def save_result(
 def _discard(directory: Path) -> None:
     """Remove the model of a bundle, if there is one, and leave everything else."""
     try:
-        configuration = json.loads((directory / CONFIGURATION_NAME).read_text(encoding="utf-8"))
+        configuration = read_json(directory / CONFIGURATION_NAME)
     except (OSError, ValueError):
         return
     if isinstance(configuration, dict) and configuration.get("format") == FORMAT:

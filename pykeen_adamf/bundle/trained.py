@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import numpy
 import torch
 from pykeen.triples import TriplesFactory
 from pykeen.typing import DeviceHint
 
+from ..features.numpy_files import read_arrays
+from ..limits import SizeLimit, check_regular
 from ..models import QueryScoringModel
 from ..typing import LongTensor, NumpyArray
 from .layout import RUN_BUNDLE_NAME, find_bundle
 from .loading import load
+from .training_triples import are_ids
 
 __all__ = ["HELD_OUT_NAME", "TrainedModel", "open_trained", "read_held_out"]
 
@@ -51,23 +53,35 @@ def open_trained(directory: str | Path, device: DeviceHint = None) -> TrainedMod
     """
     path = Path(directory)
     bundle = load(path, device=device)
-    if not isinstance(bundle.training, TriplesFactory):
+    training = bundle.training
+    if not isinstance(training, TriplesFactory):
         raise ValueError(f"The triples in {path} have no labels by which entities and relations could be named.")
-    held_out = {} if find_bundle(path) == path else read_held_out(path)
-    return TrainedModel(path, bundle.model, bundle.training, held_out)
+    sizes = training.num_entities, training.real_num_relations
+    held_out = {} if find_bundle(path) == path else read_held_out(path, *sizes)
+    return TrainedModel(path, bundle.model, training, held_out)
 
 
-def read_held_out(folder: Path) -> dict[str, NumpyArray]:
+def read_held_out(folder: Path, num_entities: int, num_relations: int) -> dict[str, NumpyArray]:
     """Read the triples that a run has held out.
 
-    :raises ValueError: if there are none, or they are damaged
+    :param folder: The folder of the run.
+    :param num_entities: The number of the bundle's entities.
+    :param num_relations: The number of its relations.
+    :raises ValueError: if there are none, or they are damaged, or of others
     """
+    path = folder / HELD_OUT_NAME
     try:
-        with numpy.load(folder / HELD_OUT_NAME, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        check_regular(path)
+        splits = read_arrays(path, SizeLimit(path))
+        for name, triples in splits.items():
+            if triples.shape != (len(triples), 3) or not are_ids(
+                torch.from_numpy(triples), num_entities, num_relations
+            ):
+                raise ValueError(f"{name} has no triples of the bundle.")
     except Exception as error:
         # readers of damaged files raise almost anything
         raise ValueError(
             f"The triples that {folder} has held out cannot be read: {error} Pass {folder / RUN_BUNDLE_NAME} to do "
             f"without them, or repeat the run in another folder."
         ) from error
+    return splits

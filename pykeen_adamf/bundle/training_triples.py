@@ -51,11 +51,10 @@ def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> d
     if isinstance(factory, TriplesFactory):
         description["labels_sha256"] = digest_labels(factory)
     if isinstance(factory, MultimodalTriplesFactory):
-        stored = f"{TRIPLES_NAME}/{factory.file_name_features}"
         description["features"] = [
             {
                 "name": name,
-                "file": stored.format(name=name) if features == "copy" else _check_reference(name, modality),
+                "file": _name_copy(name) if features == "copy" else _check_reference(name, modality),
                 "stored": features,
                 "dim": modality.dim,
                 "num_present": modality.num_present,
@@ -64,6 +63,11 @@ def describe_triples(factory: CoreTriplesFactory, features: FeatureStorage) -> d
             for name, modality in factory.features.items()
         ]
     return description
+
+
+def _name_copy(name: str) -> str:
+    """Return the name of the file in a bundle that has the features of a modality."""
+    return f"{TRIPLES_NAME}/{MultimodalTriplesFactory.file_name_features}".format(name=name)
 
 
 def digest_labels(factory: TriplesFactory) -> dict[str, str]:
@@ -108,6 +112,12 @@ def read_triples(
         raise BundleError(f"There are no modalities {unknown} in the bundle, but {list(modalities)}.")
     if not isinstance(factory, TriplesFactory) or KINDS[description["kind"]] is not MultimodalTriplesFactory:
         return factory
+    for name, part in modalities.items():
+        if part["stored"] == "copy" and part["file"] != _name_copy(check_modality_name(name)):
+            expected = _name_copy(name)
+            raise BundleError(
+                f"The {name} features of the bundle are in {part['file']!r} instead of {expected!r}. Save it again."
+            )
     labels = labels_by_id(factory.entity_to_id)
     read = {
         name: _read_modality(part, features.get(name, directory / part["file"]), labels)

@@ -28,10 +28,13 @@ EXTRA_TENSORS: Final = 10_000
 #: What allocates memory of any size, by the position of the size among its arguments.
 ALLOCATING: Final[Mapping[Any, int]] = {
     **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.eye), 0),
-    **dict.fromkeys((torch.arange, torch.linspace, torch.randperm), 0),
+    torch.randperm: 0,
     **dict.fromkeys((torch.Tensor.new_empty, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full), 1),
     torch.Tensor.repeat: 1,
 }
+
+#: What makes as many numbers as its arguments say together.
+RANGES: Final = frozenset({torch.arange, torch.linspace, torch.logspace})
 
 
 def read_shapes(path: Path) -> Shapes:
@@ -75,13 +78,19 @@ class _Limit(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in ALLOCATING:
-            sizes = list(args[ALLOCATING[func] :]) or [kwargs.get("size", ())]
+            sizes = list(args[ALLOCATING[func] :]) or [kwargs.get("size", kwargs.get("n", ()))]
             shape = list(sizes[0]) if isinstance(sizes[0], Sequence) else [x for x in sizes if isinstance(x, int)]
-            self.numbers -= math.prod(shape) ** (2 if func is torch.eye and len(shape) == 1 else 1)
-            self.tensors -= 1
-            if self.numbers < 0 or self.tensors < 0:
-                raise BundleError(
-                    f"{self.path} does not fit the model: with the arguments in {CONFIGURATION_NAME}, that would have "
-                    f"much more weights, e.g., a tensor of the shape {tuple(shape)}."
-                )
+            self._take([*shape, *shape] if func is torch.eye and len(shape) == 1 else shape)
+        elif func in RANGES:
+            # how many numbers there will be is known to PyTorch, which needs no memory for them there
+            self._take(func(*args, **{**kwargs, "device": "meta"}).shape)
         return func(*args, **kwargs)
+
+    def _take(self, shape: Sequence[int]) -> None:
+        self.numbers -= max(0, math.prod(shape))
+        self.tensors -= 1
+        if self.numbers < 0 or self.tensors < 0:
+            raise BundleError(
+                f"{self.path} does not fit the model: with the arguments in {CONFIGURATION_NAME}, that would have "
+                f"much more weights, e.g., a tensor of the shape {tuple(shape)}."
+            )

@@ -1,16 +1,15 @@
 """The ranks of test triples, as runs leave them behind, and the metrics of each triple."""
 
 import dataclasses
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import numpy
-from numpy.lib.npyio import NpzFile
 from typing_extensions import Self
 
+from ..features.numpy_files import read_arrays
+from ..limits import SizeLimit, check_regular
 from ..typing import NumpyArray
 
 __all__ = ["METRICS", "RankFileError", "Ranks", "rank_metrics", "read_ranks"]
@@ -94,10 +93,11 @@ def read_ranks(path: str | Path) -> Ranks:
     """
     names = ("triples", "head_rank", "tail_rank")
     try:
-        # numpy.load would take anything else for a pickle
-        with Path(path).open("rb") as stream, NpzFile(stream) as file:
-            arrays = {name: file[name] for name in (*names, *GROUPS) if name in file}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        check_regular(Path(path))
+        known = (*names, *GROUPS)
+        arrays = read_arrays(Path(path), SizeLimit(Path(path)), lambda keys, _: [x for x in known if x in keys])
+    except Exception as error:
+        # readers of damaged files raise almost anything
         raise RankFileError(f"{path} cannot be read ({error}). {FIX}") from error
     missing = [name for name in names if name not in arrays]
     if missing:

@@ -7,7 +7,7 @@ cf. :data:`pykeen_adamf.experiments.data.OPTIONS`.
 
 import inspect
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +15,10 @@ from typing import Any, Final
 from class_resolver import ClassResolver
 from pykeen.nn import interaction_resolver
 from pykeen.pipeline import api
-from pykeen.utils import flatten_dictionary, load_configuration
+from pykeen.utils import flatten_dictionary
 
 from ..pipeline_checks import training_parameters
-from ..plain_files import check_plain, read_json
+from ..plain_files import read_json, read_yaml
 from ..presets import list_presets, preset_path
 from ..signatures import constructor_parameters
 from ..suggestions import lookup, suggest
@@ -36,6 +36,9 @@ FIXED: Final[Mapping[str, Any]] = {
     "filter_validation_when_testing": True,
     "evaluation_fallback": False,
 }
+
+#: How a configuration is read, by its suffix.
+READERS: Final[Mapping[str, Callable[..., Any]]] = {".json": read_json, ".yaml": read_yaml, ".yml": read_yaml}
 
 #: How many values a configuration may have; one in YAML may refer to itself again and again.
 MAX_VALUES: Final = 100_000
@@ -171,11 +174,9 @@ def read_sections(path: Path) -> dict[str, Any]:
     :raises ValueError: if it cannot be read, anything is of another type, or PyKEEN's pipeline does not have it
     """
     try:
-        if path.suffix == ".json":
-            content = read_json(path, numbers="infinite", max_values=MAX_VALUES)
-        else:
-            content = load_configuration(path)
-            check_plain(content, numbers="infinite", max_values=MAX_VALUES)
+        if path.suffix not in READERS:
+            raise ValueError(f"configurations end with {', '.join(READERS)}")
+        content = READERS[path.suffix](path, numbers="infinite", max_values=MAX_VALUES)
     # YAML's errors are none of Python's own
     except Exception as error:
         raise ValueError(f"{path} cannot be read: {error}. Correct the file.") from error

@@ -18,6 +18,9 @@ __all__ = ["read_frame", "split_frame"]
 #: What the column with the labels of entities may be called, in any case; others are recognized by what is in them.
 LABEL_COLUMNS: Final = ("entity", "label", "labels", "id", "name", "")
 
+#: How many values are parsed at once.
+MAX_PARSED: Final = 2**18
+
 
 def read_frame(
     path: Path, labels: Sequence[str] | None, limit: SizeLimit
@@ -48,19 +51,22 @@ def _parse(frame: pandas.DataFrame, path: Path) -> pandas.DataFrame:
         frame = frame.iloc[1:].set_axis(first, axis=1)
     if frame.shape[1] < 2 or not len(frame):
         raise FeatureError(f"{path} is damaged, or no table of features: each row must have a label, and then numbers.")
-    parsed = {}
-    for i in range(1, frame.shape[1]):
-        column = frame.iloc[:, i].str.strip()
-        numbers = pandas.to_numeric(column.replace("", "nan"), errors="coerce")
-        wrong = numbers.isna() & ~column.str.lower().isin(["", "nan", "na", "null", "none"])
+    labels, matrix = frame.iloc[:, 0], numpy.empty((len(frame), frame.shape[1] - 1), dtype=numpy.float32)
+    # by rows rather than by columns, each of which takes pandas a time of its own
+    size = max(1, MAX_PARSED // matrix.shape[1])
+    for start in range(0, len(frame), size):
+        texts = pandas.Series(frame.iloc[start : start + size, 1:].to_numpy(dtype=object).ravel()).str.strip()
+        numbers = pandas.to_numeric(texts.replace("", "nan"), errors="coerce")
+        wrong = numbers.isna() & ~texts.str.lower().isin(["", "nan", "na", "null", "none"])
         if wrong.any():
+            row = start + int(wrong.argmax()) // matrix.shape[1]
             raise FeatureError(
-                f"{path} has {column[wrong].iloc[0]!r} for {frame.iloc[:, 0][wrong].iloc[0]!r}, which is no number. "
-                f"Features are numbers: encode texts and images by 'pykeen-adamf encode', and attributes of other "
-                f"kinds by its encoder 'numeric'."
+                f"{path} has {texts[wrong].iloc[0]!r} for {labels.iloc[row]!r}, which is no number. Features are "
+                f"numbers: encode texts and images by 'pykeen-adamf encode', and attributes of other kinds by its "
+                f"encoder 'numeric'."
             )
-        parsed[i] = numbers.astype(numpy.float32)
-    return pandas.DataFrame(parsed).set_axis(frame.iloc[:, 0], axis=0)
+        matrix[start : start + size] = numbers.to_numpy(dtype=numpy.float32).reshape(-1, matrix.shape[1])
+    return pandas.DataFrame(matrix).set_axis(labels, axis=0)
 
 
 def split_frame(frame: pandas.DataFrame, source: str) -> tuple[NumpyArray, list[str] | None]:

@@ -119,8 +119,10 @@ class _Reader:
         """Check that compressed parts are no larger than they should be: HDF5 would find out afterwards."""
         size = math.prod(plan.get_chunk()) * dataset.get_type().get_size()
         self.limit.check_content(size)
-        for i in range(dataset.get_num_chunks()):
-            chunk = dataset.get_chunk_info(i)
+        chunks: list[Any] = []
+        # one after the other, since to find the i-th takes HDF5 i steps
+        dataset.chunk_iter(chunks.append)
+        for chunk in chunks:
             if chunk.size > MAX_CHUNK:
                 state, rest = zlib.decompressobj(), dataset.read_direct_chunk(chunk.chunk_offset)[1]
                 total = 0

@@ -1,7 +1,7 @@
 """Reading features from files of NumPy, whose headers are compared with their sizes before anything is allocated."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 from zipfile import ZipFile
@@ -15,7 +15,7 @@ from ..typing import NumpyArray
 from .content import KEY_FEATURES, Content, from_mapping, needed_keys
 from .modality import FeatureError
 
-__all__ = ["MIN_MAPPED_BYTES", "read_npy", "read_npz"]
+__all__ = ["MIN_MAPPED_BYTES", "read_arrays", "read_npy", "read_npz"]
 
 #: Smaller files are not worth being mapped to memory.
 MIN_MAPPED_BYTES = 2**20
@@ -37,6 +37,20 @@ def read_npy(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Cont
 
 def read_npz(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Content:
     """Read an archive of arrays, of which those that are not needed are not looked at."""
+    return from_mapping(read_arrays(path, limit, needed_keys), limit)
+
+
+def read_arrays(
+    path: Path, limit: SizeLimit, choose: Callable[[Sequence[str], int | None], Sequence[str]] = lambda keys, _: keys
+) -> dict[str, NumpyArray]:
+    """Read the arrays of an archive.
+
+    :param path: The path of the archive.
+    :param limit: The limit of what may be read.
+    :param choose: Chooses which arrays are read, of all names and the number of dimensions of that which is called
+        ``features``, if there is one.
+    :raises FileError: if it is none, or damaged, or too large
+    """
     if not _is_archive(path):
         raise FeatureError(f"{path} is a single array rather than an archive. Name it .npy.")
     found = list_members(path, limit)
@@ -48,7 +62,7 @@ def read_npz(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Cont
         if (first := members.get(KEY_FEATURES)) is not None:
             with archive.open(first) as file:
                 ndim = len(_read_shape(file, first.file_size, f"{path} at {KEY_FEATURES!r}"))
-        keys = needed_keys(list(members), ndim)
+        keys = choose(list(members), ndim)
         limit.check_content(sum(members[key].file_size for key in keys))
         data: dict[str, NumpyArray] = {}
         for key in keys:
@@ -58,7 +72,7 @@ def read_npz(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Cont
                 data[key] = read_array(file, allow_pickle=False)
                 # checksums are compared at the end only
                 file.read(1)
-    return from_mapping(data, limit)
+    return data
 
 
 def _is_archive(path: Path) -> bool:

@@ -14,9 +14,10 @@ from pykeen.lr_schedulers import LRScheduler
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
 
+from ..archives import list_members
 from ..atomic import written_atomically
 from ..features.torch_files import check_torch_archive
-from ..limits import SizeLimit
+from ..limits import SizeLimit, check_regular
 
 __all__ = [
     "get_random_state",
@@ -88,9 +89,12 @@ def _parameters(state: Mapping[str, Any]) -> list[int]:
 def is_checkpoint(path: Path) -> bool:
     """Return whether a file was written by :func:`write_checkpoint`, as far as its name for the format says."""
     try:
+        check_regular(path)
+        limit = SizeLimit(path)
+        members = [x for x in list_members(path, limit).values() if x.filename.endswith("/data.pkl")]
+        limit.check_header(sum(x.file_size for x in members))
         with zipfile.ZipFile(path) as file:
-            names = [name for name in file.namelist() if name.endswith("/data.pkl")]
-            return any(KEY_FORMAT.encode() in file.read(name) for name in names)
+            return any(KEY_FORMAT.encode() in file.read(x) for x in members)
     except Exception:
         # readers of damaged files raise almost anything
         return False

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import time
 from contextlib import suppress
@@ -11,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pykeen_adamf.bundle import BundleError, load, save
+from pykeen_adamf.bundle.saving import _discard
+from pykeen_adamf.bundle.weights import limited_allocations
 from pykeen_adamf.constants import MAX_BYTES_ENVIRONMENT_VARIABLE
 from pykeen_adamf.digests import digest_file
 
@@ -114,6 +117,27 @@ def test_numbers(bundle, change):
     assert str(bundle) in str(info.value)
 
 
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda: torch.arange(10**12),
+        lambda: torch.arange(0, 10**12),
+        lambda: torch.arange(-(10**12), 0, 2),
+        lambda: torch.arange(end=1e12),
+        lambda: torch.linspace(0, 1, 10**12),
+        lambda: torch.randperm(10**12),
+        lambda: torch.eye(10**6),
+        lambda: [torch.arange(10**6 * i, 10**6 * i + 10**6) for i in range(20)],
+    ],
+)
+def test_limited_allocations(tmp_path, allocate):
+    """However a size is said, it is known before memory is asked for."""
+    with limited_allocations(tmp_path / "x", 0, 0):
+        assert torch.arange(3, 9, 2).tolist() == [3, 5, 7]
+        with pytest.raises(BundleError, match=r"x does not fit the model: .* much more weights"):
+            allocate()
+
+
 @pytest.mark.parametrize("name", ["numeric_triples", "entity_to_id"])
 @pytest.mark.parametrize("kind", ["bomb", "bounds"])
 def test_triples(bundle, name, kind, monkeypatch):
@@ -130,6 +154,28 @@ def test_triples(bundle, name, kind, monkeypatch):
     ) as info:
         load(bundle)
     assert str(path) in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.json", "model.safetensors", "features-visual.safetensors", "entity_to_id.tsv.gz"]
+)
+def test_pipes(bundle, name):
+    """Nothing waits for what never comes, neither in loading nor in replacing."""
+    path = bundle / name if name.startswith("model") else bundle / "training_triples" / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BundleError, match=name.replace(".", r"\.")):
+        load(bundle)
+    factory = make_factory()
+    if name == "model.json":
+        _discard(bundle)
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(BundleError, match=r"model\.json"):
+            load(bundle)
+        path.rmdir()
+    save(make_model(factory=factory), factory, bundle)
+    load(bundle)
 
 
 class NamedError(Exception):

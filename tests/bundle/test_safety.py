@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,18 @@ def test_nothing_is_executed_by_references(tmp_path, suffix):
     with pytest.raises(BundleError, match="forged"):
         load(directory)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("file", ["../secret.safetensors", "{}/secret.safetensors", "model.safetensors"])
+def test_copies_are_in_the_bundle(bundle, tmp_path, file):
+    """What is said to be part of a bundle is read from nowhere else."""
+    shutil.copy(bundle / "training_triples" / "features-visual.safetensors", tmp_path / "secret.safetensors")
+    configuration = json.loads((bundle / "model.json").read_text())
+    part = next(x for x in configuration["triples"]["features"] if x["name"] == "visual")
+    part["file"] = file.format(tmp_path)
+    (bundle / "model.json").write_text(json.dumps(configuration))
+    with pytest.raises(BundleError, match=r"instead of 'training_triples/features-visual\.safetensors'\. Save"):
+        load(bundle)
 
 
 def test_a_forged_pickle_is_malicious(tmp_path):

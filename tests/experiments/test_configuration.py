@@ -1,12 +1,13 @@
 """Files with configurations of runs."""
 
 import json
+import time
 from itertools import pairwise
 
 import pytest
 from pykeen.utils import flatten_dictionary
 
-from pykeen_adamf.experiments.configuration import describe_differences, merge, read_configuration
+from pykeen_adamf.experiments.configuration import describe_differences, merge, read_configuration, read_sections
 from pykeen_adamf.experiments.data import load_data
 from pykeen_adamf.presets import list_presets, preset_path
 
@@ -104,15 +105,32 @@ def test_not_utf8(path):
             "more than 100,000 values",
         ),
         ("a: &a [*a]", "nested deeper"),
+        (
+            "x0: &x0 {a: 1}\n" + "".join(f"x{i}: &x{i} {{<<: [*x{i - 1}, *x{i - 1}]}}\n" for i in range(1, 30)),
+            "more than 100,000 values",
+        ),
+        ("a: &a {<<: *a}", "nested deeper"),
+        ("a: 1" + 100_000 * ":1", "a number of 200,001 characters"),
+        ("a: 1\n" * 2, "has 'a' twice"),
+        ("#" * 2**20 + "#", "more than 1,048,576 bytes"),
         ("1: 2", "has the key 1, which is no text"),
         ("a: 2024-01-01", "has a date, which JSON does not have"),
     ],
 )
 def test_endless_yaml(path, text, message):
-    """Few lines may stand for more than there is memory for."""
+    """Few lines may stand for more than there is memory or time for."""
     path = write_configuration(path.with_suffix(".yaml"), text)
+    start = time.process_time()
     with pytest.raises(ValueError, match=rf"own\.yaml cannot be read: .*{message}"):
         read_configuration(path)
+    assert time.process_time() - start < 3
+
+
+def test_merged_yaml(path):
+    """Dictionaries can be merged into others, which may replace what is in them."""
+    text = "pipeline:\n  loss_kwargs: &a {margin: 1.0, reduction: sum}\n  model_kwargs: {<<: *a, margin: 2.0}"
+    pipeline = read_sections(write_configuration(path.with_suffix(".yaml"), text))["pipeline"]
+    assert pipeline["model_kwargs"] == {"margin": 2.0, "reduction": "sum"}
 
 
 def test_no_such_file(tmp_path):

@@ -3,17 +3,19 @@
 import codecs
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy
 
-from .mutations import BLIND, mutate
-from .targets import Target, choose_file
+from .formats import mutate
+from .mutations import BLIND
+from .target import Target, choose_file
 
 __all__ = ["MAX_SECONDS", "Oracle", "peak_memory"]
 
@@ -51,9 +53,10 @@ class Oracle:
         self.directory = directory
         self.is_reading = False
         self.seen: set[str] = set()
-        #: what reading files that are fine does, too
-        self.harmless: set[str] = set()
+        #: what reading files that are fine does, too, by target
+        self.harmless: dict[str, set[str]] = {}
         self.clean: dict[str, Any] = {}
+        tempfile.tempdir = str(directory / "case")
         # what lies outside of the files, and is not to be read
         with h5py.File(directory / "canary.h5", "w") as file:
             file["canary"] = numpy.full((7, 3), 1234.5, dtype="f4")
@@ -84,21 +87,25 @@ class Oracle:
         """
         case = self.directory / "case"
         if target.name not in self.clean:
+            # what is imported at the first time executes much
+            target.read(self._make(target, case))
             path = self._make(target, case)
             with self._listening():
                 self.clean[target.name] = target.read(path)
-            self.harmless |= self.seen
-            _empty(case)
+            self.harmless[target.name] = set(self.seen)
         rng = random.Random(seed)
         path = self._make(target, case)
         changes = [mutate(choose_file(path, rng), rng) for _ in range(rng.choice([1, 1, 1, 2]))]
+        if rng.random() < 0.5:
+            with suppress(Exception):
+                target.repair(path)
         is_blind = {mutation.__name__ for mutation in BLIND}.issuperset(changes)
         with peak_memory() as peak:
             start = time.perf_counter()
             with self._listening():
                 outcome, details = self._read(target, path, is_blind)
             seconds, num_bytes = time.perf_counter() - start, peak()
-        found = sorted(self.seen - self.harmless)
+        found = sorted(self.seen - self.harmless[target.name])
         if found:
             outcome, details = found[0].partition(" ")[0].strip(":"), ", ".join(found)
         elif seconds > MAX_SECONDS:

@@ -73,11 +73,16 @@ def _let_go_on(directory: Path) -> None:
 
 def _work(connection: Connection, directory: Path, names: Sequence[str], seed: int, start: int, stop: int) -> None:
     """Read files, and tell of each what has become of it."""
+    import gc
+    import logging
     import os
     import time
     import warnings
 
     warnings.simplefilter("ignore")
+    logging.disable()
+    # PyKEEN collects garbage after each epoch, among everything that there is by now
+    gc.freeze()
     # links in files are relative to where the process is
     os.chdir(directory)
     oracle = Oracle(directory)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from .running import FINE, fuzz, to_table
-from .targets import TARGETS, Target
+from .target import Target
+from .targets import TARGETS
 
 
 def _run(num_files: int, seed: int, failures: Path) -> None:

@@ -20,7 +20,7 @@ from .scenarios import SCENARIOS, Scenario
 PATIENCE = 600
 JUMP = 10 * 365 * 24 * 3600
 
-#: What nobody has to make sense of: errors of the system, and of this package, say what to do.
+#: What nobody has to make sense of, if it names the file or its folder: errors of the system, and of this package.
 CLEAR = (OSError, ValueError, CheckpointMismatchError)
 
 
@@ -39,11 +39,16 @@ def fork(scenario: Scenario, directory: Path, errors: Path, max_bytes: int | Non
         status = 0
     except BaseException as error:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        kind = "clear" if isinstance(error, CLEAR) else "unclear"
+        kind = "clear" if is_clear(error, directory) else "unclear"
         errors.write_text(f"{kind}: {error!r}\n{traceback.format_exc()}")
     finally:
         sys.stdout.flush()
         os._exit(status)
+
+
+def is_clear(error: BaseException, directory: Path) -> bool:
+    """Return whether an error says which file, or which folder, is to blame."""
+    return isinstance(error, CLEAR) and str(directory) in str(error)
 
 
 def wait(pid: int) -> int:

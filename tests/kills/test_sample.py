@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from .disturbing import KINDS
+from .disturbing import KINDS, is_clear
 from .scenarios import SCENARIOS
 
-pytestmark = pytest.mark.slow
+
+def test_clear(tmp_path):
+    """An error of the right kind that does not name a file or folder helps nobody."""
+    with pytest.raises(FileNotFoundError) as info:
+        (tmp_path / "x").read_text()
+    assert is_clear(info.value, tmp_path)
+    assert is_clear(ValueError(f"{tmp_path} has another run. Choose another folder."), tmp_path)
+    assert not is_clear(ValueError("x is wrong"), tmp_path)
+    assert not is_clear(KeyError(str(tmp_path)), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SCENARIOS)
 def test_disturbed(what, tmp_path):
     """Whatever happens: after it is done again, the same has come out, or it was refused in clear words."""

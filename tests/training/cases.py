@@ -1,9 +1,14 @@
 """Training small models."""
 
+from pathlib import Path
+
 import torch
+from pykeen.evaluation import RankBasedEvaluator
+from pykeen.stoppers import EarlyStopper
 
 from pykeen_adamf.models import AdaMFRotatE
 from pykeen_adamf.sampling import FilteredBernoulliNegativeSampler
+from pykeen_adamf.training import KBGANTrainingLoop, MATTrainingLoop, MMRNSTrainingLoop, OneToNTrainingLoop
 
 from ..cases import make_factory
 
@@ -12,6 +17,16 @@ SAMPLER = dict(negative_sampler=FilteredBernoulliNegativeSampler, negative_sampl
 
 #: An AdaMF that draws random numbers in training, and has statistics that are no parameters.
 REGULARIZED = dict(batch_norm=True, entity_dropout=0.2, query_dropout=0.2, feature_dropout=0.2)
+
+
+#: The training loops, with all that has a state.
+SCHEDULE = dict(lr_scheduler="cosineannealingwarmrestarts", lr_scheduler_kwargs=dict(T_0=2))
+LOOPS = {
+    MATTrainingLoop: dict(generator_lr_scheduler="multistep", generator_lr_scheduler_kwargs=dict(milestones=[1, 3])),
+    KBGANTrainingLoop: dict(generator="TransE", generator_kwargs=dict(embedding_dim=3)),
+    MMRNSTrainingLoop: {},
+    OneToNTrainingLoop: {},
+}
 
 
 def make_loop(
@@ -28,6 +43,24 @@ def make_loop(
         **kwargs,
         **(loop_kwargs or {}),
     )
+
+
+def make_stopped(cls, directory: Path, epochs: int):
+    """Make a loop, and return it with what lets it train with early stopping."""
+    training, validation = make_factory(num_entities=30, num_triples=200).split(0.8, random_state=1)
+    loop = make_loop(cls, factory=training, loop_kwargs={**SCHEDULE, **LOOPS[cls]})
+    stopper = EarlyStopper(
+        model=loop.model,
+        evaluator=RankBasedEvaluator(),
+        training_triples_factory=training,
+        evaluation_triples_factory=validation,
+        frequency=1,
+        patience=9,
+        evaluation_batch_size=64,
+        best_model_path=directory / "best.pt",
+    )
+    kwargs = dict(batch_size=64, use_tqdm=False, checkpoint_directory=directory, checkpoint_name="c.pt")
+    return loop, lambda: loop.train(training, num_epochs=epochs, stopper=stopper, **kwargs)
 
 
 def train(cls, *, loop_kwargs=None, train_kwargs=None, model_kwargs=None, lr: float = 0.01, epochs: int = 3):

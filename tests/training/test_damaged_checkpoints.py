@@ -1,49 +1,32 @@
 """Checkpoints of which a part is missing, or another one, are refused before anything of them is loaded."""
 
 import copy
+import os
 import random
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from pykeen.evaluation import RankBasedEvaluator
-from pykeen.stoppers import EarlyStopper
 from pykeen.training import SLCWATrainingLoop
 from pykeen.training.training_loop import CheckpointMismatchError
+from torch.optim import Optimizer
 
-from pykeen_adamf.training import KBGANTrainingLoop, MATTrainingLoop, MMRNSTrainingLoop, OneToNTrainingLoop
-from pykeen_adamf.training.checkpoint_file import KEY_FORMAT, get_random_state, to_plain
+from pykeen_adamf.training import MATTrainingLoop
+from pykeen_adamf.training.checkpoint_checks import check_state
+from pykeen_adamf.training.checkpoint_file import (
+    KEY_FORMAT,
+    get_random_state,
+    is_checkpoint,
+    read_checkpoint,
+    to_plain,
+    write_checkpoint,
+)
 
 from ..cases import make_factory
-from .cases import SAMPLER, make_loop, train
+from .cases import LOOPS, SAMPLER, make_loop, make_stopped, train
 
-#: The training loops, with all that has a state.
-SCHEDULE = dict(lr_scheduler="cosineannealingwarmrestarts", lr_scheduler_kwargs=dict(T_0=2))
-LOOPS = {
-    MATTrainingLoop: dict(generator_lr_scheduler="multistep", generator_lr_scheduler_kwargs=dict(milestones=[1, 3])),
-    KBGANTrainingLoop: dict(generator="TransE", generator_kwargs=dict(embedding_dim=3)),
-    MMRNSTrainingLoop: {},
-    OneToNTrainingLoop: {},
-}
 DROPPED = object()
-
-
-def make(cls, directory, epochs):
-    """Make a loop, and return it with what lets it train with early stopping."""
-    training, validation = make_factory(num_entities=30, num_triples=200).split(0.8, random_state=1)
-    loop = make_loop(cls, factory=training, loop_kwargs={**SCHEDULE, **LOOPS[cls]})
-    stopper = EarlyStopper(
-        model=loop.model,
-        evaluator=RankBasedEvaluator(),
-        training_triples_factory=training,
-        evaluation_triples_factory=validation,
-        frequency=1,
-        patience=9,
-        best_model_path=directory / "best.pt",
-    )
-    kwargs = dict(batch_size=64, use_tqdm=False, checkpoint_directory=directory, checkpoint_name="c.pt")
-    return loop, lambda: loop.train(training, num_epochs=epochs, stopper=stopper, **kwargs)
 
 
 def list_paths(state, path=()):
@@ -101,13 +84,13 @@ def snapshot(loop):
 )
 def test_parts(cls, tmp_path):
     """Whichever part is dropped, or replaced by something of another kind: it is refused, and nothing has changed."""
-    make(cls, tmp_path, 1)[1]()
+    make_stopped(cls, tmp_path, 1)[1]()
     good = torch.load(tmp_path / "c.pt")
     rng = random.Random(0)
     # the configuration is compared otherwise, and devices may be others
     without = [("configuration",), (KEY_FORMAT,), ("random", "cuda"), ("random", "python"), ("extra", "losses")]
     paths = [path for path in list_paths(good) if path[:1] not in without and path[:2] not in without]
-    loop, continue_training = make(cls, tmp_path, 2)
+    loop, continue_training = make_stopped(cls, tmp_path, 2)
     before = snapshot(loop)
     for path in [*[path for path in paths if len(path) == 1], *rng.sample(paths, 12)]:
         torch.save(replace(good, path, rng.choice([*others(get(good, path))])), tmp_path / "c.pt")
@@ -187,6 +170,31 @@ def test_any_optimizer(optimizer, tmp_path):
     assert results == [1, 2]
 
 
+def test_every_optimizer(tmp_path):
+    """A checkpoint of none of PyTorch's optimizers is taken for a damaged one; LBFGS cannot train here anyway."""
+    classes = {x for x in vars(torch.optim).values() if isinstance(x, type) and issubclass(x, Optimizer)}
+    for cls in classes - {Optimizer, torch.optim.LBFGS}:
+        path = tmp_path / f"{cls.__name__}.pt"
+        start = torch.rand(4, 3)
+
+        def train(steps, cls=cls, path=path, start=start, state=None):
+            parameter = torch.nn.Parameter(start.clone())
+            optimizer = cls([parameter], lr=0.01)
+            if state is not None:
+                check_state(path, state, {"optimizer": optimizer, "parameter": parameter})
+                optimizer.load_state_dict(state["optimizer"])
+                parameter.data = state["parameter"].data
+            for _ in range(steps):
+                grad = parameter.detach() + 1
+                parameter.grad = grad.to_sparse(1) if cls is torch.optim.SparseAdam else grad
+                optimizer.step()
+            return optimizer, parameter.detach()
+
+        optimizer, parameter = train(1)
+        write_checkpoint(path, {"optimizer": optimizer, "parameter": parameter})
+        assert torch.equal(train(1, state=read_checkpoint(path))[1], train(2)[1]), cls
+
+
 def test_first_format(checkpoint):
     """It left out parameters without gradients, and can be continued."""
     straight = train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2)
@@ -225,6 +233,17 @@ def rewrite(path: Path, parts, kind) -> None:
             file.writestr("zeros", bytes(10**7))
         if kind == "checksum":
             file.filelist[-1].CRC ^= 1
+
+
+def test_large_pickle(tmp_path):
+    """Whether a file is a checkpoint is asked of any file: of a small one, not much is made."""
+    torch.save({KEY_FORMAT: 2, **{str(i): i for i in range(1000)}}, tmp_path / "c.pt")
+    assert is_checkpoint(tmp_path / "c.pt")
+    with zipfile.ZipFile(tmp_path / "large.pt", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("c/data.pkl", KEY_FORMAT.encode() + bytes(2**23))
+    assert not is_checkpoint(tmp_path / "large.pt")
+    os.mkfifo(tmp_path / "pipe.pt")
+    assert not is_checkpoint(tmp_path / "pipe.pt")
 
 
 def test_another_loop(checkpoint):

@@ -1,0 +1,91 @@
+"""Feature files that are archives: nothing in them is damaged, hidden, or there twice."""
+
+import io
+import struct
+import zipfile
+import zlib
+
+import numpy
+import pytest
+import torch
+
+from pykeen_adamf.archives import LOCAL, MAGIC
+
+from .test_hostile_files import refuse
+
+
+@pytest.mark.parametrize("content", [torch.ones(50, 4), {"features": torch.ones(50, 4)}], ids=["tensor", "dictionary"])
+def test_every_flipped_number_is_noticed(tmp_path, content):
+    """PyTorch does not look at the checksums that it stores."""
+    path = tmp_path / "features.pt"
+    torch.save(content, path)
+    good = path.read_bytes()
+    where = good.index(torch.ones(50, 4).numpy().tobytes())
+    labels = [str(i) for i in range(50)]
+    for offset in range(where, where + 800, 37):
+        damaged = bytearray(good)
+        damaged[offset] ^= 1
+        path.write_bytes(damaged)
+        assert "checksum" in refuse(path, labels)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [("features.npy", "features.npy"), ("features.npy", "features")])
+def test_duplicates(tmp_path, names):
+    path, content = tmp_path / "features.npz", io.BytesIO()
+    numpy.save(content, numpy.ones((2, 3)))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, content.getvalue())
+    assert "Save" in refuse(path)
+
+
+def test_no_member_is_lost_in_a_comment(tmp_path):
+    """One number in the directory decides whether what follows are members or a comment."""
+    path = tmp_path / "features.npz"
+    numpy.savez(path, a=numpy.ones(3), b=numpy.zeros(3))
+    content = bytearray(path.read_bytes())
+    first = content.index(b"PK\x01\x02")
+    length = content.index(b"PK\x05\x06") - content.index(b"PK\x01\x02", first + 1)
+    content[first + 32 : first + 34] = length.to_bytes(2, "little")
+    path.write_bytes(content)
+    assert "2 members, but 1" in refuse(path)
+
+
+@pytest.mark.parametrize("where", ["before", "behind"])
+@pytest.mark.parametrize("suffix", ["npz", "pt"])
+def test_nothing_hides_around_an_archive(tmp_path, suffix, where):
+    """What is there may be another archive, which some programs see rather than this one."""
+    path = tmp_path / f"features.{suffix}"
+    numpy.savez(path, features=numpy.ones((2, 3))) if suffix == "npz" else torch.save(torch.ones(2, 3), path)
+    content = path.read_bytes()
+    path.write_bytes(b"PK\x03\x04" + content if where == "before" else content + b"PK\x03\x04")
+    assert path.name in refuse(path)
+
+
+@pytest.mark.parametrize("padding", [0, 200, 2**15])
+def test_no_byte_is_of_two_members(tmp_path, padding):
+    """What lies between the header of one and its content may be another one with the same content."""
+    path, content = tmp_path / "features.npz", io.BytesIO()
+    numpy.save(content, numpy.ones(3))
+    data = content.getvalue()
+
+    def header(name: bytes, len_extra: int) -> bytes:
+        sizes = (zlib.crc32(data), len(data), len(data), len(name), len_extra)
+        return LOCAL.pack(MAGIC, 20, 0, 0, 0, 0, *sizes) + name
+
+    inner = header(b"b.npy", 0)
+    outer = header(b"a.npy", padding + len(inner)) + bytes(padding)
+    directory = b"".join(
+        struct.pack(
+            "<4s6H3L5H2L", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, zlib.crc32(data), *[len(data)] * 2, 5, *[0] * 5, at
+        )
+        + name
+        for name, at in ((b"a.npy", 0), (b"b.npy", len(outer)))
+    )
+    start = len(outer + inner + data)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 2, 2, len(directory), start, 0)
+    path.write_bytes(outer + inner + data + directory + end)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["a.npy", "b.npy"]
+    assert "overlapping" in refuse(path)
