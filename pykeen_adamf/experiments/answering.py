@@ -74,7 +74,7 @@ def format_answers(answers: pandas.DataFrame, side: Side) -> str:
     if not table["known"].any():
         table = table.drop(columns="known")
     # for files; ranks say more
-    table = table.drop(columns=[name for name in table if name.startswith("score change")])
+    table = table.drop(columns=[name for name in table if str(name).startswith("score change")])
     table.index = table.index.map(_format_rank)
     formats = {str(name): _choose_format(str(name)) for name in table.select_dtypes("float")}
     text = table.to_string(formatters=formats)

@@ -244,12 +244,13 @@ class Explorer:
             frame = predict(
                 self.model,
                 self.training,
+                head=question.given if question.side == "tail" else None,
                 relation=question.relation,
+                tail=question.given if question.side == "head" else None,
                 top=k,
                 candidates=self._candidates,
                 keep_known=with_known,
                 calibration=self._calibrations.get(question.side),
-                **{"head" if question.side == "tail" else "tail": question.given},
             )
         held_out = self._complete(self.held_out, question)
         ids = [self.training.entity_to_id[label] for label in frame["entity"]]
