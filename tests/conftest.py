@@ -14,6 +14,18 @@ from pykeen_adamf.triples import MultimodalTriplesFactory
 from .cases import make_factory
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let all cases of a test but the first be slow, where it says so: whatever is selected by that comes later."""
+    seen = set()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        if item.get_closest_marker("slow_but_the_first") and not item.get_closest_marker("slow"):
+            if name in seen:
+                item.add_marker(pytest.mark.slow)
+            seen.add(name)
+
+
 def pytest_collection_finish() -> None:
     """Compute in one thread: everything here is small, and threads wait for each other."""
     torch.set_num_threads(1)

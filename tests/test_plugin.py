@@ -148,6 +148,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 def test_pykeen_command_line():
     """PyKEEN's own command line knows everything; in one interpreter, since imports are most of the time."""
     result = run(

@@ -43,6 +43,7 @@ def test_pipeline(name):
     assert 0 < result.get_metric("mrr") <= 1
 
 
+@pytest.mark.slow
 def test_real_data():
     config = load_preset("EmojiKG")
     config["pipeline"]["training_kwargs"] |= dict(num_epochs=1, use_tqdm=False)

@@ -80,6 +80,7 @@ def test_every_training_loop(tmp_path, loop, inverse):
     assert_same_predictions(bundle.model, model, factory)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("missing", ["random", "zero", "mask"])
 @pytest.mark.parametrize("trainable", [False, True])
@@ -91,6 +92,7 @@ def test_other_data_types_of_features(tmp_path, dtype, missing, trainable):
     assert_same_predictions(bundle.model, model, factory)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("cls", CASES)
 def test_other_data_types_of_models(tmp_path, cls):
     factory = make_factory()

@@ -45,6 +45,7 @@ def callbacks_kwargs() -> dict[type[TrainingCallback], dict]:
     }
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("cls", callbacks_kwargs())
 @pytest.mark.parametrize(("model_name", "loop"), COMBINATIONS)
 def test_evaluation_does_not_change_training(model_name, loop, cls):

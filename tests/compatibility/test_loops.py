@@ -78,6 +78,7 @@ def assert_loss_is_pykeens(model: str, loop: str, label_smoothing: float = 0.0, 
         torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize(("model", "loop"), SAMPLING)
 def test_samplers(model, loop, sampler):
@@ -253,6 +254,7 @@ UNSPLIT = [
 NSSA_MEANS = ["sLCWA", "MAT"]
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize(("model", "loop", "kwargs"), UNSPLIT)
 def test_parts_of_batches(model, loop, kwargs, reduction):

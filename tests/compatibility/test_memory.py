@@ -40,6 +40,7 @@ def limit_memory(loop: TrainingLoop, limit: int = LIMIT, error: str = "class", n
     return sizes
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("model", "loop", "error"), [*[(*names, "class") for names in COMBINATIONS], ("AdaMFRotatE", "MAT", "message")]
 )
@@ -131,6 +132,7 @@ def test_training_after_a_search(model, loop):
     assert_same_optimizers(found, given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "loop"), SAMPLING)
 def test_training_after_a_search_for_the_batch_size(model, loop):
     found = make_loop(model, loop)

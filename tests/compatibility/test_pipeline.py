@@ -59,6 +59,7 @@ def default_result():
     return run_pipeline(epochs=1)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("kwargs", NAMES_AND_CLASSES)
 def test_names_classes_and_instances(default_result, kwargs):
     """However the defaults are written, the result is the same to the last bit."""
@@ -248,6 +249,7 @@ def test_all_options_in_a_file(benchmark, tmp_path):
     assert numpy.isfinite(result.losses).all()
 
 
+@pytest.mark.slow
 @IGNORE_STATISTICS
 def test_replicates(benchmark, tmp_path):
     """Replicates differ, unless their seed is to be kept; models and losses are saved, results are compared."""

@@ -83,6 +83,7 @@ def test_modalities_are_dropped_independently():
     assert statistics.mean(overlaps) == pytest.approx(25, abs=5 * 2.52 / math.sqrt(200))
 
 
+@pytest.mark.slow
 @relaxed
 @given(seed=st.integers(), name=st.text(max_size=5))
 def test_seeds_of_modalities(seed, name):

@@ -288,6 +288,7 @@ def test_default_limit(tmp_path):
         load_image(_png(tmp_path / "image.png", 10_000, 10_000))
 
 
+@pytest.mark.slow
 def test_limit_of_pillow(tmp_path):
     with pytest.raises(UnusableInputError, match="too many pixels"):
         load_image(_png(tmp_path / "image.png", 20_000, 10_000), max_pixels=10**12)

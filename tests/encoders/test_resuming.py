@@ -252,6 +252,7 @@ def test_two_runs_at_once(output, expected):
     assert output.read_bytes() == expected
 
 
+@pytest.mark.slow
 def test_memory_is_not_filled_with_features(tmp_path):
     """The rows of all entities are never in memory together."""
     import tracemalloc

@@ -57,6 +57,7 @@ def test_last_evaluation():
         assert numpy.array_equal(ranks, whole[name][:10])
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("kwargs", [{}, dict(use_structural=False), dict(fusion="mean")])
 def test_weights(kwargs):
     """They are those of the explanation of relations, which takes longer."""

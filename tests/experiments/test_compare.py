@@ -69,6 +69,7 @@ def test_bad_input(arguments, message):
     assert message in result.output
 
 
+@pytest.mark.slow
 def test_failures(benchmark, tmp_path, monkeypatch):
     """They are told, and the same command tries again."""
     features = ("--features", f"textual={benchmark / 'names.npy'}", "--test-triples", 5)

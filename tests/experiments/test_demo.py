@@ -24,6 +24,8 @@ from pykeen_adamf.models import MultimodalModel
 
 METHODS = list(get_configurations())
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):

@@ -137,6 +137,7 @@ def test_nothing_is_printed(benchmark, tmp_path, capfd):
     assert (tmp_path / "run" / "log.txt").stat().st_size
 
 
+@pytest.mark.slow
 def test_seed(benchmark, tmp_path):
     """It is the one that is given, or the configured one, or 0."""
     for given, configured, expected in ((5, 3, 5), (None, 3, 3), (None, None, 0), (0, 3, 0)):
@@ -150,6 +151,7 @@ def test_seed(benchmark, tmp_path):
 # --- what comes out
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("name", [*CASES, "interaction"])
 def test_configuration(benchmark, tmp_path, name):
     """PyKEEN alone comes to the same results by the stored configuration."""
@@ -216,6 +218,7 @@ def test_ranks_of_the_bundle(finished, benchmark):
     assert ranks["tail_rank"].tolist() == expected.tail_ranks.tolist()
 
 
+@pytest.mark.slow
 def test_sample(benchmark, tmp_path):
     """Some of the triples are the same for all seeds and models, and filtered by all triples as well."""
     run = get_planned(benchmark)
@@ -230,6 +233,7 @@ def test_sample(benchmark, tmp_path):
     assert numpy.array_equal(others["triples"], sampled["triples"])
 
 
+@pytest.mark.slow
 def test_who_has_weights(finished, benchmark, tmp_path):
     assert len(finished[1]["modality_weights"]) == 3 * 3
     for variant, has_weights in (("AdaMF", True), ("TransE", False), ("TBKGC", False)):
@@ -237,6 +241,7 @@ def test_who_has_weights(finished, benchmark, tmp_path):
         assert (result["modality_weights"] is not None) is has_weights
 
 
+@pytest.mark.slow
 def test_missing_modalities(benchmark, tmp_path):
     """What is dropped grows with the ratio, and is another for another seed; without, the data are as they were."""
     runs = plan_runs(benchmark, "figure3", models=["AdaMF"], seeds=2)
@@ -311,6 +316,7 @@ def interrupt(*args, **kwargs):
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_validation(benchmark, tmp_path):
     """The learning curve has the MRR of validation triples if asked for, which changes nothing, also after resuming."""
     configuration = configure(benchmark, epochs=5, training_loop="MAT")
@@ -348,6 +354,7 @@ def test_which_loops_are_made_resumable(hint):
     assert make_resumable(cls) is cls
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("name", ["stopped", "not stopped"])
 def test_stopper(benchmark, tmp_path, name):
     """The best model by validation triples is the one that is evaluated."""

@@ -94,6 +94,7 @@ def test_studies_of_others_are_left_as_they_are(tmp_path):
     assert samplers(tmp_path, **options(["slcwa"], ["RotatE"])) == {("RotatE", "slcwa"): None}
 
 
+@pytest.mark.slow
 def test_without_a_sampler(tmp_path):
     """Training loops use their own."""
     ablation_pipeline(**options(sampler=None), directory=tmp_path)
@@ -111,6 +112,7 @@ def test_options_of_no_sampler_are_refused(tmp_path):
     assert "Pass its name as negative_sampler" in str(info.value)
 
 
+@pytest.mark.slow
 def test_db15k(tmp_path):
     """There is no argument to choose its validation split, but the configurations can be edited."""
     arguments = options(datasets="DB15K")

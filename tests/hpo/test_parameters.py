@@ -69,6 +69,7 @@ def study(groups):
     return result.study, list(Spy.records)
 
 
+@pytest.mark.slow
 def test_trials_use_what_they_report(study):
     """As seen from inside of each trial."""
     study, records = study

@@ -59,6 +59,7 @@ def test_few_entities(filtered):
     assert set(negatives[changed].tolist()) != set(other[other != expanded].tolist())
 
 
+@pytest.mark.slow
 def test_uniform():
     """Over many batches, each entity that is allowed is drawn equally often."""
     torch.manual_seed(0)

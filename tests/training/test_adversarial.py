@@ -18,6 +18,7 @@ from ..cases import make_factory
 from .cases import SAMPLER, assert_equal_models, train
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("model_kwargs", [{}, dict(missing="mask", attention="per-modality"), dict(regularizer="lp")])
 @pytest.mark.parametrize("train_kwargs", [{}, dict(sub_batch_size=5)])
 def test_weight_zero_is_slcwa(model_kwargs, train_kwargs):
@@ -46,6 +47,7 @@ class OurSLCWATrainingLoop(SLCWATrainingLoop):
         return negative_sampling_loss(self.model, self.loss, batch, start, stop, positive, negative, label_smoothing)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("model_kwargs", [{}, dict(regularizer="lp")])
 def test_machinery_does_not_disturb(model_kwargs):
     """With a lambda too small to change any number, all of the adversarial machinery runs, and changes nothing.
@@ -59,11 +61,13 @@ def test_machinery_does_not_disturb(model_kwargs):
     assert ours.adversarial_losses_per_epoch
 
 
+@pytest.mark.slow
 def test_weight_changes_the_model():
     a, b = (train(MATTrainingLoop, loop_kwargs=dict(adversarial_weight=w, **SAMPLER)) for w in (0.0, 0.5))
     assert_equal_models(a, b, equal=False)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     "loop_kwargs",
     [

@@ -50,6 +50,7 @@ def test_same_numbers(base):
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", BASES)
 def test_trains(base):
     loop, factory = make_loop(base)
@@ -126,6 +127,7 @@ def test_inverse_triples():
     assert len(torch.cat([batch["positives"] for batch in loader])) == 2 * factory.num_triples
 
 
+@pytest.mark.slow
 def test_garbage_collection_is_left_as_it_was():
     frozen = gc.get_freeze_count()
     gc.unfreeze()

@@ -49,6 +49,7 @@ def train(cls, model_kwargs=None, loop_kwargs=None, epochs=2, **kwargs):
 # Without adversarial training
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     "model_kwargs",
     [

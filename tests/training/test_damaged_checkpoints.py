@@ -79,6 +79,7 @@ def snapshot(loop):
     return copy.deepcopy(to_plain({**state, "random": get_random_state(), "losses": loop.losses_per_epochs}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cls", [pytest.param(x, marks=[] if x is MATTrainingLoop else pytest.mark.slow) for x in LOOPS]
 )

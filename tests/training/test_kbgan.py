@@ -109,6 +109,7 @@ class Interruption(TrainingCallback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("model_cls", "kwargs"),
     [

@@ -154,6 +154,7 @@ class Interruption(TrainingCallback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("model_cls", [AdaMFRotatE, LpRotatE])
 def test_interrupted(model_cls, tmp_path):
     """After an interruption, both players go on bit by bit, and with the same temperature."""

@@ -138,6 +138,7 @@ class Interruption(TrainingCallback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("cls", "kwargs"), [(MANSTrainingLoop, {}), (MANSTrainingLoop, dict(strategy="T")), (TwinsTrainingLoop, {})]
 )

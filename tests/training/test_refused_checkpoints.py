@@ -42,6 +42,7 @@ def replace_features(name="textual", **changes):
     return MultimodalTriplesFactory.from_triples_factory(factory, features=features)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("kwargs", "train_kwargs", "reason"),
     [

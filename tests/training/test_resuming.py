@@ -19,6 +19,7 @@ N3 = dict(n3_weight=0.01)
 FROZEN = dict(trainable_features=False, missing="mask")
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("model_kwargs", "train_kwargs"),
     [
@@ -44,6 +45,7 @@ def test_resume(checkpoint, train_kwargs, model_kwargs):
     assert straight.adversarial_losses_per_epoch == resumed.adversarial_losses_per_epoch
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("loss", ["crossentropy", "bcewithlogits"])
 @pytest.mark.parametrize("cls", [OneVsAllTrainingLoop, OneVsAllMATTrainingLoop])
 def test_resume_one_vs_all(checkpoint, cls, loss):
@@ -84,6 +86,7 @@ def test_sub_batches_with_memory_optimization(checkpoint, amo):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adamax"])
 def test_optimizers(checkpoint, optimizer):
     loops = []
@@ -96,6 +99,7 @@ def test_optimizers(checkpoint, optimizer):
     assert_equal_models(loops[0], loops[2])
 
 
+@pytest.mark.slow
 def test_pipeline(checkpoint):
     """The same through PyKEEN's pipeline, which looks into the checkpoint before."""
     training, testing, validation = make_factory(num_entities=30, num_triples=200).split(
@@ -126,6 +130,7 @@ def test_pipeline(checkpoint):
     assert resumed.metric_results.to_flat_dict() == straight.metric_results.to_flat_dict()
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("scheduler", "kwargs"),
     [
@@ -222,6 +227,7 @@ class Snapshots(TrainingCallback):
         ]
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("cls", "patience"),
     [

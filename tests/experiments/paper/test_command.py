@@ -101,6 +101,7 @@ def test_ablations(benchmark, tmp_path):
     assert invoke("table3", "--report-only", "--output", tmp_path / "output").exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", ["results", "ranks"])
 def test_damaged_files(benchmark, tmp_path, damaged):
     """They are run again if asked for."""
@@ -154,6 +155,7 @@ def test_no_such_engine(tmp_path):
     assert "'slurm' is not one of 'local', 'ray', 'inline'" in result.output
 
 
+@pytest.mark.slow
 def test_failures(benchmark, tmp_path):
     """They are told, do not stop the others, and are run again only if asked for."""
     arguments = ["figure3", "--directory", benchmark, "--models", "TBKGC,AdaMF", "--seeds", 1, "--epochs", 1]

@@ -70,6 +70,7 @@ def test_relations(finished):
     assert frame.groupby("pair")["num_triples"].sum().tolist() == [507] * 3
 
 
+@pytest.mark.slow
 def test_pairs_of_ablations(tmp_path):
     write_experiment(tmp_path, "table3", models=None, seeds=1)
     labels = [pair.label for pair in find_pairs(read_runs(tmp_path))]
@@ -81,6 +82,7 @@ def test_pairs_of_ablations(tmp_path):
 # --- what is not there
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("content", [None, b"no ranks"])
 def test_unreadable_ranks(tmp_path, content):
     """There is a report, without the comparisons that need them."""
@@ -108,6 +110,7 @@ def test_other_data(tmp_path):
     assert "**The runs are not on the same data: they differ in training.**" in report(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_dataset_is_gone(tmp_path):
     """Reports are made of the folders of runs alone."""
     small = write_benchmark(tmp_path / "DB15K")

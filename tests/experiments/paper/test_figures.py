@@ -24,6 +24,7 @@ def _few_resamples(monkeypatch):
     monkeypatch.setattr(comparison, "bootstrap_means", partial(comparison.bootstrap_means, num_resamples=100))
 
 
+@pytest.mark.slow
 def test_missing_modalities(tmp_path):
     write_experiment(tmp_path, "figure3", models=["AdaMF", "AdaMF-MAT"])
     text = report(tmp_path)
@@ -68,6 +69,7 @@ def test_rare_entities_first(tmp_path):
     assert all(line.get_xdata().tolist() == [0.0, 0.2, 0.4, 0.6, 0.8] for line in ax.get_lines())
 
 
+@pytest.mark.slow
 def test_groups(tmp_path):
     write_experiment(tmp_path, "figure4", models=None, seeds=1)
     text = report(tmp_path)
@@ -102,6 +104,7 @@ def test_weights(tmp_path):
     assert frame["standard_deviation"][0] == pytest.approx(1 / 9 / 2**0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["table2", *SLOW, "figure4", "figure5"])
 def test_plots(tmp_path, experiment):
     write_experiment(tmp_path, experiment, models=None, seeds=1, missing=[("TBKGC", 0)])

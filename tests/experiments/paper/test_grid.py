@@ -83,6 +83,7 @@ def test_growth(benchmark, tmp_path):
     assert variants.count("AdaMF") == 3
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -100,6 +101,7 @@ def test_other_settings(benchmark, tmp_path, kwargs, message):
     assert list_files(tmp_path) == before
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("state", ["finished", "begun"])
 def test_other_data(benchmark, tmp_path, state):
     if state == "begun":
@@ -118,6 +120,7 @@ def test_other_data(benchmark, tmp_path, state):
     assert len(list(result_files(tmp_path))) == 2
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("state", ["failed", "not begun", "running"])
 def test_mistakes_can_be_corrected(benchmark, tmp_path, state):
     """What has not come to anything does not bind anybody, unless somebody works on it."""
@@ -136,6 +139,7 @@ def test_mistakes_can_be_corrected(benchmark, tmp_path, state):
     assert len(folder.read_result()["losses"]) == 3
 
 
+@pytest.mark.slow
 def test_corrected_files(tmp_path):
     """Files that have made a run fail can be corrected, too."""
     wrong, right = (write_dataset(tmp_path / name, seed=i) for i, name in enumerate(("wrong", "right")))
@@ -186,6 +190,7 @@ def test_unwritable(benchmark, tmp_path):
 # --- what is run
 
 
+@pytest.mark.slow
 def test_nothing_is_repeated(benchmark, tmp_path):
     """What is finished is never touched again, neither if there is more to do."""
     lines = reproduce(benchmark, tmp_path)
@@ -199,6 +204,7 @@ def test_nothing_is_repeated(benchmark, tmp_path):
     assert len(list(result_files(tmp_path))) == 4
 
 
+@pytest.mark.slow
 def test_by_hand(benchmark, tmp_path):
     """What the commands of a dry run have made is what the experiment would have."""
     reproduce(benchmark, tmp_path / "straight")
@@ -214,6 +220,7 @@ def test_by_hand(benchmark, tmp_path):
     assert reproduce(benchmark, tmp_path / "other", dry_run=True) == []
 
 
+@pytest.mark.slow
 def test_failures(benchmark, tmp_path):
     """They are recorded with what the user can do, and the others are run; again only if asked for."""
     odd = dict(models=["RotatE", "TBKGC", "AdaMF"], overrides=override(embedding_dim=1))
@@ -272,6 +279,7 @@ def test_damaged_files(benchmark, tmp_path, damage):
     assert reproduce(benchmark, tmp_path, retry=True) == ["2 runs, of which 2 are finished"]
 
 
+@pytest.mark.slow
 def test_waiting(benchmark, tmp_path):
     """What others run is waited for, and then not run again."""
     first, second = plan_runs(benchmark, models=MODELS)

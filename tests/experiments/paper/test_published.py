@@ -143,6 +143,7 @@ def test_published_figures(tmp_path, small):
     assert "±" not in " ".join(rows["RotatE"])
 
 
+@pytest.mark.slow
 def test_published_ablations(tmp_path, small):
     write_experiment(
         tmp_path / "x",

@@ -193,6 +193,7 @@ def test_files_of_an_earlier_report(tmp_path):
 # --- what the runner really writes
 
 
+@pytest.mark.slow
 def test_real_runs(tmp_path):
     runs = plan("figure5", datasets=["EmojiKG"], seeds=1, overrides=tiny(negatives=2), num_test_triples=40)
     for run in runs:

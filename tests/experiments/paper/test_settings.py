@@ -138,6 +138,7 @@ def test_without_adversarial_training(tmp_path):
     assert not any("adversarial" in row or "generators" in row or row == "attention" for row in rows)
 
 
+@pytest.mark.slow
 def test_budgets(tmp_path):
     """They are the same, or it is said that they are not, also between the seeds of a model."""
     options = dict(models=["RotatE", "AdaMF"], seeds=2)
