@@ -1,12 +1,17 @@
 """Files that are either complete, or not there."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 __all__ = ["written_atomically"]
+
+#: What is raised where there is no space.
+FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -29,7 +34,7 @@ def written_atomically(path: str | Path, *, concurrently: bool = False) -> Itera
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
             # the system does not say which file is too large, or on a disk that is full
             raise OSError(error.errno, f"{error.strerror}. Free some space, and try again", str(path)) from error
         raise

@@ -106,7 +106,8 @@ class _Loader(yaml.SafeLoader):
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         # before anything is merged, which may have the same keys
-        _make_dictionary([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != MERGE]
+        _make_dictionary([(key.value, None) for key in keys])
         return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:

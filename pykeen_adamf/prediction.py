@@ -89,7 +89,7 @@ def predict(
         if entities is None:
             ids = scores.masked_fill(~allowed, float("-inf")).argsort(descending=True, stable=True)
             ids = ids[: min(int(allowed.sum()), len(ids) if top is None else top)]
-            columns["rank"] = range(1, len(ids) + 1)
+            columns["rank"] = _rank(scores, ids, allowed)
         else:
             ids = resolve(entities, triples_factory, "entity")
             columns |= {"rank": _rank(scores, ids, allowed), "of": int(allowed.sum()) + (~allowed[ids]).long().numpy()}
@@ -131,7 +131,7 @@ def _rank(scores: FloatTensor, ids: LongTensor, allowed: torch.Tensor) -> NumpyA
     # itself among them, if it is allowed
     others = len(ordered) - torch.searchsorted(ordered, found) - allowed[ids].long()
     result: NumpyArray = (1 + (better + others).double() / 2).numpy()
-    return result
+    return result if (result % 1).any() else result.astype(int)
 
 
 def _explain(

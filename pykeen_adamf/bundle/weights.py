@@ -27,14 +27,14 @@ EXTRA_TENSORS: Final = 10_000
 
 #: What allocates memory of any size, by the position of the size among its arguments.
 ALLOCATING: Final[Mapping[Any, int]] = {
-    **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.eye), 0),
+    **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn), 0),
     torch.randperm: 0,
     **dict.fromkeys((torch.Tensor.new_empty, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full), 1),
     torch.Tensor.repeat: 1,
 }
 
-#: What makes as many numbers as its arguments say together.
-RANGES: Final = frozenset({torch.arange, torch.linspace, torch.logspace})
+#: What makes as many numbers as its arguments say together, positions and names alike.
+RANGES: Final = frozenset({torch.arange, torch.linspace, torch.logspace, torch.eye})
 
 
 def read_shapes(path: Path) -> Shapes:
@@ -80,7 +80,7 @@ class _Limit(TorchFunctionMode):
         if func in ALLOCATING:
             sizes = list(args[ALLOCATING[func] :]) or [kwargs.get("size", kwargs.get("n", ()))]
             shape = list(sizes[0]) if isinstance(sizes[0], Sequence) else [x for x in sizes if isinstance(x, int)]
-            self._take([*shape, *shape] if func is torch.eye and len(shape) == 1 else shape)
+            self._take(shape)
         elif func in RANGES:
             # how many numbers there will be is known to PyTorch, which needs no memory for them there
             self._take(func(*args, **{**kwargs, "device": "meta"}).shape)

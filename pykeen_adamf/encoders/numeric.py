@@ -26,10 +26,10 @@ MIN_SHARE: Final = 0.95
 NORMAL_RANGE: Final = 1.349
 
 #: A number with one and the same sign between thousands, at least once: a comma, an apostrophe, or a space of any kind.
-GROUPED: Final = re.compile(r"[+-]?\d{1,3}([,' \u00a0\u2009\u202f\u2019])\d{3}(?:\1\d{3})*(?:\.\d+)?")
+GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}([,' \u00a0\u2009\u202f\u2019])\d{3}(?:\1\d{3})*(?:\.\d+)?")
 
-#: What was probably meant as a number: one with a decimal comma, or with a unit.
-MEASURE: Final = re.compile(r"[+-]?\d[\d.,]*\s*[^\d\s]{0,4}")
+#: What was probably meant as a number: one with a decimal comma, or with a unit; not 3D and 1st.
+MEASURE: Final = re.compile(r"[€$£]?[+-]?\d[\d.,' \u00a0\u2009\u202f\u2019]*(?:\s[^\d\s]{1,4}|\s?[%°€$£])?")
 
 DATE: Final = re.compile(r"([+-]?\d{1,6})-(\d{1,2})(?:-(\d{1,2}))?(?:[T ].*)?")
 
@@ -190,12 +190,14 @@ class NumericEncoder(Encoder):
 
 def _doubt(name: str, values: Sequence[str]) -> str:
     """Return what is to be said of categories, if most of them look like numbers, or nothing."""
-    alike = [x for x in values if MEASURE.fullmatch(x) and math.isnan(_parse(x))]
-    if len(alike) < len(values) / 2:
+    others = [x for x in values if math.isnan(_parse(x))]
+    alike = [x for x in others if MEASURE.fullmatch(x)]
+    if len(values) - len(others) + len(alike) < len(values) / 2:
         return ""
     return (
-        f"The attribute {name!r} is read as categories, though {len(alike):,} of its {len(values):,} values look like "
-        f"numbers, e.g., {alike[0]!r}. If they are, write them like 1234.5, without units."
+        f"The attribute {name!r} is read as categories, since {len(others):,} of its {len(values):,} values are no "
+        f"numbers, e.g., {(alike or others)[0]!r}. If it is to be a number, write values like 1234.5, without units, "
+        f"and leave out those that are not known."
     )
 
 

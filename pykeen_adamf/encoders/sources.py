@@ -8,7 +8,7 @@ import posixpath
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from ..constants import NUMERIC, TEXTUAL, VISUAL
@@ -89,9 +89,15 @@ def read_archive(path: str | Path, modality: str, entities: Collection[str] = ()
     def entries(folder: zipfile.Path) -> list[Any]:
         return list(inside[posixpath.normpath(folder.at).removeprefix(".")].values())
 
-    visible = _visible(root, entries)
-    has_top = len(visible) == 1 and visible[0].is_dir() and visible[0].name not in entities
-    return _read_entries(visible[0] if has_top else root, modality, entries)
+    # a license beside the folder is no entity
+    kept = [x for x in _visible(root, entries) if x.is_dir() or _suffix(x) in SUFFIXES[modality]]
+    has_top = len(kept) == 1 and kept[0].is_dir() and kept[0].name not in entities
+    return _read_entries(kept[0] if has_top else root, modality, entries)
+
+
+def _suffix(path: Any) -> str:
+    """Return the suffix in lower case; paths in archives have none in Python 3.10."""
+    return PurePosixPath(path.name).suffix.lower()
 
 
 def _read_entries(folder: Any, modality: str, entries: Callable[[Any], Sequence[Any]]) -> list[Item]:
@@ -126,12 +132,12 @@ def _read_entry(
     path: Any, folder: Any, modality: str, entries: Callable[[Any], Sequence[Any]]
 ) -> tuple[Item | None, list[Path]]:
     """Return the item that an entry of the folder is, if any, and the files in it, or itself, that are ignored."""
-    suffix, suffixes = path.suffix.lower(), SUFFIXES[modality]
+    suffix, suffixes = _suffix(path), SUFFIXES[modality]
     # whatever a link outside leads to is not looked at
     outside = leads_outside(path, folder)
     is_folder = not outside and path.is_dir()
     if suffix in suffixes and not is_folder:
-        return _make_item(path.stem, [path], folder), []
+        return _make_item(PurePosixPath(path.name).stem, [path], folder), []
     # folders may have dots in their names, too
     if modality == VISUAL and outside and suffix not in SUFFIXES[TEXTUAL]:
         return _make_item(path.name, [path], folder), []
@@ -142,7 +148,7 @@ def _read_entry(
     except OSError as error:
         problem = f"cannot be listed ({error.strerror or error})"
         return Item(path.name, [], [Problem(path.name, show(path), problem)]), []
-    images = [image for image in inner if image.suffix.lower() in suffixes and not image.is_dir()]
+    images = [image for image in inner if _suffix(image) in suffixes and not image.is_dir()]
     chosen = set(images)
     others = [other for other in inner if other not in chosen]
     if not images:
@@ -159,7 +165,7 @@ def _make_item(entity: str, paths: Sequence[Any], folder: Any) -> Item:
 
 def _nothing_found(folder: Any, modality: str, ignored: Sequence[Path]) -> str:
     """Explain what is in a folder instead of what has been looked for."""
-    kinds = Counter(path.suffix.lower() or "no suffix" for path in ignored if path.is_file())
+    kinds = Counter(_suffix(path) or "no suffix" for path in ignored if path.is_file())
     most_common = sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
     content = ", ".join(f"{count:,} of {suffix}" for suffix, count in most_common) or "none"
     expected = f"{folder}/ENTITY.txt" if modality == TEXTUAL else f"{folder}/ENTITY.png or {folder}/ENTITY/*.png"

@@ -13,6 +13,7 @@ from pykeen.triples.leakage import get_candidate_pairs, mapped_triples_to_sparse
 from pykeen.utils import isin_many_dim
 
 from ..encoders import NumericEncoder, read_attributes
+from ..encoders.problems import EncodingError
 from ..encoders.resolver import find_encoder
 from ..encoders.sources import read_source
 from ..suggestions import bare
@@ -176,9 +177,12 @@ def _check_numbers(project: Project, name: str) -> list[str]:
     given = project.features[name]
     if isinstance(given, Path) or find_encoder(given["encoder"]) is not NumericEncoder:
         return []
-    encoder = NumericEncoder()
-    encoder.fit([source for item in read_attributes(given["source"]) for source in item.sources])
-    return [f"{Path(given['source']).name}: {doubt}" for doubt in encoder.doubts]
+    encoder, place = NumericEncoder(), Path(given["source"]).name
+    try:
+        encoder.fit([source for item in read_attributes(given["source"]) for source in item.sources])
+    except EncodingError as error:
+        return [f"{place}: {error}"]
+    return [f"{place}: {doubt}" for doubt in encoder.doubts]
 
 
 def _group(labels: Iterable[str]) -> Mapping[str, list[str]]:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy
 import pandas
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..atomic import written_atomically
@@ -206,7 +206,10 @@ def write_features(
     with written_atomically(path, concurrently=True) as temporary:
         # where this cannot be written, safetensors would raise an error of its own
         temporary.touch()
-        save_file(tensors, temporary, metadata=header)
+        try:
+            save_file(tensors, temporary, metadata=header)
+        except SafetensorError as error:
+            raise OSError(f"{path} cannot be written: {error}. Free some space, and try again.") from error
         # a temporary file of safetensors is private
         temporary.chmod(0o644)
     return path

@@ -171,15 +171,17 @@ def test_thousands():
         assert not encoder.doubts
 
 
-@pytest.mark.parametrize("values", [["3,5", "12,25", "1.234,5"], ["12 km", "3.5 km", "far"], ["50%", "3%"]])
+@pytest.mark.parametrize(
+    "values", [["3,5", "0,125", "1.234,5"], ["12 km", "3.5", "far"], ["50%", "3%"], ["no", "1", "2"]]
+)
 def test_doubts(tmp_path, values, caplog):
     """What was probably meant as numbers, and is none, is told."""
     pandas.DataFrame({"entity": range(len(values)), "x": values}).to_csv(tmp_path / "x.csv", index=False)
     encode_source(tmp_path / "x.csv", tmp_path / "f.safetensors", "numeric", progress=False)
-    num = len(values) - values.count("far")
-    assert f"'x' is read as categories, though {num} of its {len(values)} values look like numbers" in caplog.text
+    num = len(values) - len({"3.5", "1", "2"} & set(values))
+    assert f"'x' is read as categories, since {num} of its {len(values)} values are no numbers" in caplog.text
     assert f"e.g., {values[0]!r}" in caplog.text
-    assert not fit(["a1", "b2", "4 wheels", "2-1"])[0].doubts
+    assert not fit(["a1", "b2", "4 wheels", "2-1", "3D", "1st"])[0].doubts
 
 
 def test_holes():

@@ -128,7 +128,7 @@ def test_endless_yaml(path, text, message):
 
 def test_merged_yaml(path):
     """Dictionaries can be merged into others, which may replace what is in them."""
-    text = "pipeline:\n  loss_kwargs: &a {margin: 1.0, reduction: sum}\n  model_kwargs: {<<: *a, margin: 2.0}"
+    text = "pipeline:\n  loss_kwargs: &a {margin: 1.0, reduction: sum}\n  model_kwargs: {<<: *a, <<: *a, margin: 2.0}"
     pipeline = read_sections(write_configuration(path.with_suffix(".yaml"), text))["pipeline"]
     assert pipeline["model_kwargs"] == {"margin": 2.0, "reduction": "sum"}
 

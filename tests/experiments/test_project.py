@@ -90,6 +90,8 @@ def test_numbers_that_are_none(directory):
     (directory / "numbers.csv").unlink(missing_ok=True)
     (warning,) = [x for x in check_project(read_project(directory)).warnings if "numbers" in x]
     assert warning.startswith("numbers.tsv: The attribute 'height' is read as categories")
+    write_rows(directory / "numbers.tsv", [("entity", "height"), *((name, "") for name in people())])
+    assert any("numbers.tsv: There are no attributes" in x for x in check_project(read_project(directory)).warnings)
 
 
 def test_without_validation(directory):

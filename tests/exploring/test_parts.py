@@ -38,6 +38,8 @@ def test_an_archive_is_like_its_folder(tmp_path, top):
     with zipfile.ZipFile(archive, "w") as file:
         for path in folder.rglob("*"):
             file.write(path, top + str(path.relative_to(folder)))
+        # beside the folder, if there is one
+        file.writestr("LICENSE", "no image")
     entities = ["berlin", "paris", "rome", "madrid"]
     one, two = Pictures.read(folder, entities), Pictures.read(archive, entities)
     assert {name: [x.name for x in given] for name, given in one.sources.items()} == {
