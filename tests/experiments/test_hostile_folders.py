@@ -8,7 +8,7 @@ import pytest
 
 from pykeen_adamf.bundle.trained import read_held_out
 from pykeen_adamf.constants import MAX_BYTES_ENVIRONMENT_VARIABLE
-from pykeen_adamf.evaluation import RankFileError, read_ranks
+from pykeen_adamf.evaluation import read_ranks
 from pykeen_adamf.experiments.folder import RunFolder, write_json
 
 TRIPLES = numpy.array([[0, 1, 2], [3, 0, 1]])
@@ -69,9 +69,12 @@ def test_bombs(folder, name, monkeypatch):
     assert read_ranks(folder.ranks).num_triples == 2
 
 
-def test_ranks_that_are_none(folder):
-    with zipfile.ZipFile(folder.ranks, "w") as file:
-        for name in ("triples", "head_rank", "tail_rank"):
-            file.writestr(name, "text")
-    with pytest.raises(RankFileError, match=r"ranks\.npz cannot be read"):
-        read_ranks(folder.ranks)
+@pytest.mark.parametrize("name", ["held_out", "ranks"])
+def test_members_that_are_no_arrays(folder, name):
+    path = getattr(folder, name)
+    with zipfile.ZipFile(path, "w") as file:
+        for member in ("triples", "head_rank", "tail_rank"):
+            file.writestr(member, "text")
+    with pytest.raises(ValueError, match="cannot be read") as info:
+        READERS[name](folder)
+    assert str(path.parent) in str(info.value)
