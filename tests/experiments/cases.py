@@ -9,7 +9,9 @@ from typing import Any
 import numpy
 import pandas
 import pytest
+from click.testing import CliRunner
 
+from pykeen_adamf.cli import main
 from pykeen_adamf.experiments.configuration import merge
 from pykeen_adamf.experiments.folder import RunFolder
 from pykeen_adamf.experiments.recording import Recorder
@@ -131,3 +133,8 @@ def wait_for_epochs(process: subprocess.Popen[Any], path: Path, number: int, sec
         assert time.monotonic() < deadline
         time.sleep(0.002)
     time.sleep(seconds)
+
+
+def invoke(*arguments):
+    """Return the result of the command for one run."""
+    return CliRunner().invoke(main, ["run", *map(str, arguments)])
