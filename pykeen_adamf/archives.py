@@ -99,9 +99,10 @@ def _find_content(path: Path, members: Sequence[ZipInfo]) -> list[int]:
     starts = []
     with path.open("rb") as file:
         for member in members:
-            file.seek(member.header_offset)
+            # in a file that is cut, it may be before the beginning
+            file.seek(max(0, member.header_offset))
             header = file.read(LOCAL.size)
-            if len(header) < LOCAL.size or not header.startswith(MAGIC):
+            if member.header_offset < 0 or len(header) < LOCAL.size or not header.startswith(MAGIC):
                 raise BadZipFile(f"{member.filename!r} is not where it should be")
             *_, len_name, len_extra = LOCAL.unpack(header)
             starts.append(member.header_offset + LOCAL.size + len_name + len_extra)

@@ -127,6 +127,9 @@ class SourceTarget(Target):
         else:
             from PIL import Image
 
+            # what is no image of a usual kind lets Pillow import all others
+            Image.init()
+
             pixels = numpy.random.default_rng(0).integers(0, 255, (9, 7, 3), dtype=numpy.uint8)
             Image.fromarray(pixels).save(folder / f"a{self.kind}")
         return folder
