@@ -89,3 +89,13 @@ def test_no_byte_is_of_two_members(tmp_path, padding):
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == ["a.npy", "b.npy"]
     assert "overlapping" in refuse(path)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "pt"])
+def test_a_part_is_missing(tmp_path, suffix):
+    """The directory says that the first member is before the beginning of the file."""
+    path = tmp_path / f"features.{suffix}"
+    numpy.savez(path, features=numpy.ones((99, 3))) if suffix == "npz" else torch.save(torch.ones(99, 3), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:10] + content[210:])
+    assert path.name in refuse(path)
