@@ -36,5 +36,5 @@ def written_atomically(path: str | Path, *, concurrently: bool = False) -> Itera
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
             # the system does not say which file is too large, or on a disk that is full
-            raise OSError(error.errno, f"{error.strerror}. Free some space, and try again", str(path)) from error
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise

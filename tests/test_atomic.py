@@ -23,6 +23,6 @@ def test_no_space(tmp_path):
     """The error names the file, which is as before."""
     path = tmp_path / "x.json"
     path.write_text("before")
-    with pytest.raises(OSError, match=r"Free some space.*x\.json"), written_atomically(path) as temporary:
+    with pytest.raises(OSError, match=r"File too large.*x\.json"), written_atomically(path) as temporary:
         temporary.write_text("x" * 1000)
     assert [x.read_text() for x in tmp_path.iterdir()] == ["before"]

@@ -65,6 +65,7 @@ def test_trained_model_predicts_the_same(tmp_path, cls, name):
     assert repr(bundle.model) == repr(model)
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("loop", "inverse"),
     [

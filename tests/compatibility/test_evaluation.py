@@ -126,6 +126,7 @@ EVALUATORS = {
 }
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("name", EVALUATORS)
 def test_evaluators(model, name, monkeypatch):
     """Every evaluator gets the same numbers from predictions of a table as from PyKEEN's own way to score."""

@@ -62,6 +62,7 @@ def test_evaluation_does_not_change_training(model_name, loop, cls):
     assert all(name in tracker.metrics[epoch] for epoch in (1, 2))
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("cls", callbacks_kwargs())
 @pytest.mark.parametrize(("model_name", "loop"), SAMPLING)
 def test_random_numbers_of_callbacks(model_name, loop, cls):

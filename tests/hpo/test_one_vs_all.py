@@ -80,6 +80,7 @@ def test_trials_use_what_they_report(seen, cls):
     assert len({str(trial.params) for trial in study.trials}) == 2
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("cls", "kwargs", "name", "value"),
     [

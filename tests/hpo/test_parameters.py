@@ -118,6 +118,7 @@ def test_pykeen_s_own_loop_has_the_paper_s_margins_too():
     assert record["training.num_negs_per_pos"] == {params["negative_sampler.num_negs_per_pos"]}
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("kwargs", "name", "value"),
     [

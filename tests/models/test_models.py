@@ -124,6 +124,7 @@ def test_scores_agree(model):
         )
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize("training_loop", ["slcwa", "lcwa", "symmetriclcwa", "MAT"])
 def test_every_training_loop(model, training_loop):
     """One epoch changes all parameters that require gradients, and no others."""

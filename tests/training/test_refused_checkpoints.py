@@ -88,6 +88,7 @@ def test_other_configuration(checkpoint, kwargs, train_kwargs, reason):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow_but_the_first
 @pytest.mark.parametrize(
     ("model_kwargs", "loop_kwargs", "train_kwargs", "reason"),
     [
