@@ -186,8 +186,7 @@ class RunTarget(TemplateTarget):
         folder = RunFolder(path)
         configuration, result, error = folder.read_configuration(), folder.read_result(), folder.read_error()
         folder.check_configuration(configuration)
-        effective = json.loads(json.dumps(result)) if result else {}
-        folder.check_data(str(effective.get("data_digest")))
+        folder.check_data(str((result or {}).get("data_digest")))
         ranks = read_ranks(folder.ranks)
         answers = answer(path, head="usa", relation="embassy", device="cpu")
         return answers.shape, ranks.num_triples, error
