@@ -4,6 +4,7 @@ from .attributes import read_attributes
 from .base import Encoder, TextualEncoder, VisualEncoder
 from .descriptor import DescriptorEncoder
 from .encoding import encode, encode_source
+from .folders import read_folder
 from .hugging_face import HuggingFaceEncoder
 from .images import load_image
 from .items import Item
@@ -11,7 +12,7 @@ from .numeric import NumericEncoder
 from .problems import EncodingError, EncodingReport, Problem, UnusableInputError
 from .resolver import encoder_resolver
 from .sentence_transformer import SentenceTransformerEncoder
-from .sources import read_folder, read_table
+from .sources import read_table
 from .timm_model import TimmEncoder
 
 __all__ = [

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeAlias
 
 from ..constants import TEXTUAL, VISUAL
 from ..encoders import UnusableInputError, load_image
+from ..encoders.folders import read_archive
 from ..encoders.images import pillow_version
-from ..encoders.sources import read_archive, read_source
+from ..encoders.sources import read_source
 from ..encoders.texts import load_text
 
 __all__ = ["Picture", "Pictures", "read_texts"]

@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pykeen_adamf.encoders import EncodingError, TimmEncoder, UnusableInputError, encode
-from pykeen_adamf.encoders.sources import read_folder
+from pykeen_adamf.encoders.folders import read_folder
 from pykeen_adamf.features import read_features
 
 from .cases import make_folder, save_image, skip_without_timm

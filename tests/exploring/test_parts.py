@@ -88,6 +88,20 @@ def test_nothing_of_the_graph(tmp_path):
         Pictures.read(tmp_path / "empty.zip")
 
 
+def test_archives_of_other_kinds(tmp_path):
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("\xa0.png", b"")
+    with pytest.raises(ValueError, match="There are no images in"):
+        Pictures.read(path)
+    content = bytearray(path.read_bytes())
+    # the version that is needed to extract the file
+    content[content.index(b"PK\x01\x02") + 6] = 148
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"images\.zip is a damaged archive, or of another kind .*14\.8"):
+        Pictures.read(path)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 20), st.integers(1, 9), st.integers(0, 9), st.booleans(), st.integers(1, 50))
 def test_neighbors(num_entities, dim, seed, half, k):

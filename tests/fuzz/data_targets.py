@@ -1,5 +1,6 @@
 """Targets that are data: features, triples, images and texts."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ import numpy
 import pandas
 import torch
 
-from pykeen_adamf.constants import TEXTUAL, VISUAL
+from pykeen_adamf.constants import TEXTUAL
 from pykeen_adamf.datasets.openke import read_mapping, read_triples
 from pykeen_adamf.datasets.path import read_labeled_triples
 from pykeen_adamf.encoders.base import Source, TextualEncoder
+from pykeen_adamf.encoders.folders import read_archive, read_folder
 from pykeen_adamf.encoders.images import load_image
 from pykeen_adamf.encoders.problems import UnusableInputError
-from pykeen_adamf.encoders.sources import read_folder, read_table
+from pykeen_adamf.encoders.sources import read_table
 from pykeen_adamf.features import read_features
 
 from ..features.cases import LABELS, make_features, save, suffix_of
@@ -108,7 +110,7 @@ class _Length(TextualEncoder):
 
 
 class SourceTarget(Target):
-    """A folder or a table of images or texts; single ones that cannot be used are named, and do not stop anything."""
+    """A folder, table or archive of images or texts; those that cannot be used are named, and do not stop anything."""
 
     def __init__(self, modality: str, kind: str) -> None:
         super().__init__(f"{modality} {kind}")
@@ -131,16 +133,20 @@ class SourceTarget(Target):
             Image.init()
 
             pixels = numpy.random.default_rng(0).integers(0, 255, (9, 7, 3), dtype=numpy.uint8)
-            Image.fromarray(pixels).save(folder / f"a{self.kind}")
+            Image.fromarray(pixels).save(folder / f"a{'.png' if self.kind == '.zip' else self.kind}")
+        if self.kind == ".zip":
+            archive = shutil.make_archive(str(directory / "pictures"), "zip", folder)
+            shutil.rmtree(folder)
+            return Path(archive)
         return folder
 
     def read(self, path: Path) -> Any:
-        items = read_table(path, self.modality) if path.is_file() else read_folder(path, self.modality)
-        return [(item.entity, self._load(source)) for item in items for source in item.sources]
+        read = {".tsv": read_table, ".zip": read_archive}.get(self.kind, read_folder)
+        return [(x.entity, self._load(source)) for x in read(path, self.modality) for source in x.sources]
 
     def _load(self, source: Source) -> Any:
         try:
-            return load_image(Path(source)) if self.modality == VISUAL else _Length().load(source)
+            return _Length().load(source) if isinstance(source, str) else load_image(source)
         except UnusableInputError:
             return None
 

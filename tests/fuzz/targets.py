@@ -19,7 +19,10 @@ TARGETS: dict[str, Target] = {
         *map(OpenKETarget, [True, False]),
         SourceTarget(TEXTUAL, ".tsv"),
         SourceTarget(TEXTUAL, "folder"),
-        *(SourceTarget(VISUAL, suffix) for suffix in (".png", ".jpg", ".gif", ".bmp", ".webp", ".tiff", ".ppm")),
+        *(
+            SourceTarget(VISUAL, suffix)
+            for suffix in (".png", ".jpg", ".gif", ".bmp", ".webp", ".tiff", ".ppm", ".zip")
+        ),
         *map(BundleTarget, ["copy", "reference"]),
         *map(CheckpointTarget, LOOPS),
         *map(ConfigurationTarget, [".json", ".yaml"]),
