@@ -20,8 +20,11 @@ MAX_DEPTH: Final = 64
 MAX_BITS: Final = 63
 
 #: How many bytes files may have; YAML takes microseconds for each of them.
-MAX_JSON: Final = 2**26
+MAX_JSON: Final = 2**24
 MAX_YAML: Final = 2**20
+
+#: How many values there may be, unless less is asked for.
+MAX_VALUES: Final = 1_000_000
 
 #: How long anything in YAML may be that is no text.
 MAX_LENGTH: Final = 1_000
@@ -31,13 +34,16 @@ TEXT: Final = "tag:yaml.org,2002:str"
 MERGE: Final = "tag:yaml.org,2002:merge"
 
 
-def read_json(path: Path, *, numbers: Numbers = "finite", max_values: int | None = None) -> Any:
+def read_json(path: Path, *, numbers: Numbers = "finite", max_values: int = MAX_VALUES) -> Any:
     """Read a file of JSON, cf. :func:`check_plain`.
 
     :raises OSError: if it cannot be read
     :raises ValueError: if it is no regular file, no JSON, too large, or has a key twice; the message may not name it
     """
     text = _read_text(path, MAX_JSON)
+    # each of these may become hundreds of bytes, and they are there at once
+    if text.count("[") + text.count("{") > max_values:
+        raise ValueError(f"it has more than {max_values:,} values")
     try:
         content = json.loads(text, object_pairs_hook=_make_dictionary)
     except RecursionError:
@@ -119,7 +125,7 @@ class _Loader(yaml.SafeLoader):
         super().flatten_mapping(node)
 
 
-def check_plain(content: Any, *, numbers: Numbers = "finite", max_values: int | None = None) -> None:
+def check_plain(content: Any, *, numbers: Numbers = "finite", max_values: int = MAX_VALUES) -> None:
     """Check that nested containers can be gone through, and that their numbers are usual ones.
 
     :param content: What was read.
@@ -127,13 +133,14 @@ def check_plain(content: Any, *, numbers: Numbers = "finite", max_values: int | 
     :param max_values: How many values there may be, each as often as it is referred to.
     :raises ValueError: if there are more or others than JSON has, or they are nested too deeply
     """
-    waiting, num_values = [(content, 0)], 0
+    waiting, num_values = [(content, 0)], 1
     while waiting:
         value, depth = waiting.pop()
-        num_values += 1
+        # before they are looked at, or they would take more than the content
+        num_values += len(value) if isinstance(value, dict | list) else 0
         if depth > MAX_DEPTH:
             raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
-        if max_values is not None and num_values > max_values:
+        if num_values > max_values:
             raise ValueError(f"it has more than {max_values:,} values")
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             raise ValueError(f"it has a whole number of {value.bit_length():,} bits")

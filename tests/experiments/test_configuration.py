@@ -81,6 +81,9 @@ def small(**pipeline):
         ("[" * 100_000, "nested deeper than 64 levels"),
         ('{"pipeline": {}, "pipeline": {}}', "has 'pipeline' twice"),
         ('{"pipeline": {"random_seed": NaN}}', "has nan"),
+        ("[" + 100_000 * "[]," + "0]", "more than 100,000 values"),
+        ("[" + 100_000 * "0," + "0]", "more than 100,000 values"),
+        (" " * 2**24 + "0", "more than 16,777,216 bytes"),
     ],
 )
 def test_refusals(path, content, message):
