@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 from class_resolver import HintOrType, OptionalKwargs
 from pykeen.losses import Loss, NSSALoss
 from pykeen.regularizers import Regularizer
@@ -12,9 +11,7 @@ from pykeen.typing import Hint, Initializer
 from torch import nn
 
 from ..constants import MISSING, STRUCTURAL
-from ..nn.dual_fusion import DualFusionInteraction
-from ..nn.fusion import SideBySide
-from ..typing import FloatTensor, LongTensor
+from ..nn.dual_fusion import DualFusionInteraction, WeighedModalities
 from .geometry import DEFAULT_MARGIN, EPSILON
 from .multimodal import MultimodalModel, fused_entities, select_features
 
@@ -29,7 +26,8 @@ class NativE(MultimodalModel):
             \mathbf{e}_m, \qquad
         f(h, r, t) = -\|\mathbf{h}(r) \circ \mathbf{r} - \mathbf{t}(r)\|_1
 
-    where $\mathbf{e}_m$ is a structural embedding, or comes out of two layers on an entity's features.
+    where $\mathbf{e}_m$ is a structural embedding, or comes out of two layers on an entity's features. The weights that
+    ``modality_weights`` returns are those of $\sigma(g_r) = 1$.
 
     For the paper's collaborative modality adversarial training, train it with ``training_loop="MAT"`` and
     ``joint_generator=True``, ``adversarial_weighting="wasserstein"``, ``gradient_penalty=0.1`` and
@@ -103,8 +101,8 @@ class NativE(MultimodalModel):
                 features,
                 dict.fromkeys(names, 2 * embedding_dim),
                 structural=initial if entity_initializer is None else chosen,
-                fusion=SideBySide,
-                fusion_kwargs=dict(with_mask=True),
+                fusion=WeighedModalities,
+                fusion_kwargs=None,
                 projection=dict(
                     missing=missing,
                     trainable=trainable_features,
@@ -118,15 +116,3 @@ class NativE(MultimodalModel):
             relation_representations_kwargs=dict(shape=embedding_dim + 1, **initial),
             **kwargs,
         )
-
-    @torch.no_grad()
-    def modality_weights(self, indices: LongTensor | None = None) -> FloatTensor:
-        """Return the weights of modalities at a temperature of one, as the authors show them.
-
-        :param indices: shape: ``s``, the entities, or ``None`` for all.
-        :returns: shape: ``(*s, num_modalities)``, the weights, which sum to one for each entity.
-        """
-        interaction: Any = self.interaction
-        entities = self.fused.fuse(self.fused.embed(indices), self.fused.participation(indices))
-        weights: FloatTensor = interaction.weigh(*interaction.split(entities))
-        return weights

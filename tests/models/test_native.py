@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pykeen_adamf.models import AdaMFRotatE, NativE
-from pykeen_adamf.nn.dual_fusion import DualFusionInteraction
+from pykeen_adamf.nn.dual_fusion import DualFusionInteraction, WeighedModalities
 from pykeen_adamf.training import MATTrainingLoop
 from pykeen_adamf.training.objectives import adversarial_loss, generator_loss
 
@@ -27,7 +27,7 @@ ADVERSARIAL = dict(
 def make(**kwargs):
     model = NativE(triples_factory=make_factory(), embedding_dim=3, random_seed=0, **kwargs).double()
     with torch.no_grad():
-        model.interaction.attention.weight.copy_(torch.tensor([[1.0, -2.0, 3.0, 0.5, -1.0, 2.0]]))
+        model.fused.fusion.attention.weight.copy_(torch.tensor([[1.0, -2.0, 3.0, 0.5, -1.0, 2.0]]))
         # temperatures that differ
         model.relation_representations[0]._embeddings.weight[:, -1] = torch.tensor([-2.0, -1.0, 0.0, 1.0])
     return model
@@ -56,7 +56,7 @@ def score(model, h, r, t):
     fused = []
     for parts in (h, t):
         there = [x for x in parts if x is not None]
-        logits = numpy.array([numpify(model.interaction.attention.weight)[0] @ numpy.tanh(x) for x in there])
+        logits = numpy.array([numpify(model.fused.fusion.attention.weight)[0] @ numpy.tanh(x) for x in there])
         weights = numpy.exp(logits * (1 + numpy.exp(-relation[-1])))
         e = sum(w * x for w, x in zip(weights / weights.sum(), there, strict=True))
         fused.append(e[::2] + 1j * e[1::2])
@@ -82,26 +82,27 @@ def test_scores(missing):
     numpy.testing.assert_allclose(numpify(model.predict_h(triples[:1, 1:]))[0], heads)
 
 
-def test_gradients():
-    interaction = DualFusionInteraction(2, 1).double()
+@pytest.mark.parametrize("with_missing", [False, True])
+def test_gradients(with_missing):
+    """Also of gradients, for the gradient penalty."""
+    fusion, interaction = WeighedModalities({"a": 2, "b": 2}).double(), DualFusionInteraction(2, 1).double()
     rng = torch.Generator().manual_seed(0)
-    h, t = (torch.randn(1, 4, dtype=torch.double, generator=rng).requires_grad_() for _ in range(2))
+    parts = [torch.randn(1, 2, dtype=torch.double, generator=rng).requires_grad_() for _ in range(4)]
     r = torch.randn(1, 2, dtype=torch.double, generator=rng).requires_grad_()
-    present = torch.ones(1, 2)
+    mask = torch.tensor([[True, False]]) if with_missing else None
 
-    def function(h, r, t):
-        return interaction(torch.cat([h, present], dim=-1), r, torch.cat([t, present], dim=-1))
+    def function(r, *parts):
+        return interaction(fusion(parts[:2], mask), r, fusion(parts[2:]))
 
-    assert torch.autograd.gradcheck(function, (h, r, t))
-    # for the gradient penalty
-    assert torch.autograd.gradgradcheck(function, (h, r, t))
+    assert torch.autograd.gradcheck(function, (r, *parts))
+    assert torch.autograd.gradgradcheck(function, (r, *parts))
 
 
 def test_weights():
     """They are those at a temperature of one."""
     model = make(missing="mask")
     embeddings, present = embed(model)
-    attention = numpify(model.interaction.attention.weight)[0]
+    attention = numpify(model.fused.fusion.attention.weight)[0]
     logits = numpy.stack([numpy.tanh(x) @ attention for x in embeddings], axis=1)
     weights = numpy.exp(logits) * numpy.stack(present, axis=1)
     numpy.testing.assert_allclose(numpify(model.modality_weights()), weights / weights.sum(axis=1, keepdims=True))
@@ -175,7 +176,7 @@ def test_gradient_penalty():
     penalty = loop.penalize_gradients(positives, batch)
     assert penalty.item() == pytest.approx(total / 10, rel=1e-6)
     penalty.backward()
-    assert model.interaction.attention.weight.grad.abs().max() > 0
+    assert model.fused.fusion.attention.weight.grad.abs().max() > 0
     assert model.relation_representations[0]._embeddings.weight.grad.abs().max() > 0
     assert model.fused.bases["visual"].projection.weight.grad is None
 
