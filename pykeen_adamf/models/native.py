@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 from class_resolver import HintOrType, OptionalKwargs
 from pykeen.losses import Loss, NSSALoss
 from pykeen.regularizers import Regularizer
@@ -12,6 +13,9 @@ from torch import nn
 
 from ..constants import MISSING, STRUCTURAL
 from ..nn.dual_fusion import DualFusionInteraction, WeighedModalities
+from ..nn.query import get_query_form, unique_with_inverse
+from ..nn.relational import temperature
+from ..typing import FloatTensor, LongTensor
 from .geometry import DEFAULT_MARGIN, EPSILON
 from .multimodal import MultimodalModel, fused_entities, select_features
 
@@ -36,7 +40,7 @@ class NativE(MultimodalModel):
 
     What entities are depends on the relation, so that there is no table of all entities that queries are compared with:
     evaluation takes longer than that of :class:`AdaMFRotatE`, and a step of training needs the embeddings of all
-    modalities for each negative: use ``sub_batch_size`` if this is too much memory.
+    modalities for each pair of an entity and a relation: use ``sub_batch_size`` if this is too much memory.
 
     ---
     citation:
@@ -116,3 +120,34 @@ class NativE(MultimodalModel):
             relation_representations_kwargs=dict(shape=embedding_dim + 1, **initial),
             **kwargs,
         )
+
+    def score_corrupted(self, positives: LongTensor, negatives: LongTensor) -> FloatTensor:
+        """Score negatives, cf. :meth:`QueryScoringModel.score_corrupted`.
+
+        Each entity is fused once for each relation that it is seen with, rather than for each triple; the rest is
+        RotatE on what comes out.
+        """
+        interaction: Any = self.interaction
+        form = get_query_form(interaction.rotation)
+        if form is None or not self._can_share():
+            return super().score_corrupted(positives, negatives)
+        positives, negatives = positives.to(self.device), negatives.to(self.device)
+        h, r, t = positives.unbind(dim=-1)
+        head_is_corrupted = negatives[..., 0] != h.unsqueeze(dim=-1)
+        corrupted = torch.where(head_is_corrupted, negatives[..., 0], negatives[..., 2])
+        entities = torch.cat([h, t, corrupted.flatten()])
+        shared = self._shared or self._represent(entities)
+        # the relations, and the pairs of an entity and a relation, without repetitions
+        distinct, r = unique_with_inverse(r)
+        relations = self.relation_representations[0](distinct)
+        of_entities = torch.cat([r, r, r.repeat_interleave(negatives.shape[1])])
+        pairs, place = unique_with_inverse(shared.rows(entities) * len(distinct) + of_entities)
+        temperatures = temperature(relations)[pairs % len(distinct)]
+        fused = interaction.fuse(shared.get_rows(pairs // len(distinct)), temperatures)
+        heads, tails, candidates = place.split([len(h), len(t), corrupted.numel()])
+        rotations = interaction.rotations(relations)[r]
+        queries = [form.real_query(fused[x], rotations, x is heads) for x in (heads, tails)]
+        position = torch.arange(len(h), device=h.device).unsqueeze(dim=-1)
+        index = torch.where(head_is_corrupted, position + len(h), position).flatten()
+        scores = form.comparison.score_pairs(torch.cat(queries), form.comparison.to_real(fused), index, candidates)
+        return scores.view(negatives.shape[:-1])

@@ -84,8 +84,12 @@ class DualFusionInteraction(RelationalInteraction):
         self.bound = bound
         self.rotation = LpRotatEInteraction(p=p)
 
-    def _fuse(self, x: FloatTensor, temperatures: FloatTensor) -> FloatTensor:
-        """Return what entities are for relations, shape: ``(*batch_dims, dim / 2)``, as complex numbers."""
+    def fuse(self, x: FloatTensor, temperatures: FloatTensor) -> FloatTensor:
+        """Return what entities are for relations, shape: ``(*batch_dims, dim)``, as complex numbers.
+
+        :param x: shape: ``(*s, width)``, the entities.
+        :param temperatures: shape: ``(*t, 1)``, those of the relations, such that both can be broadcast.
+        """
         *embeddings, logits = x.split([*self.num_modalities * [self.dim], self.num_modalities], dim=-1)
         weights = (logits / temperatures).softmax(dim=-1).split(1, dim=-1)
         # there are so few of them that matrix products take longer
@@ -94,9 +98,12 @@ class DualFusionInteraction(RelationalInteraction):
             fused = torch.addcmul(fused, weight, embedding)
         return torch.view_as_complex(fused.unflatten(-1, (-1, 2)).contiguous())
 
-    def compare(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:  # noqa: D102
+    def rotations(self, r: FloatTensor) -> FloatTensor:
+        """Return the rotations of relations, shapes: ``(*s, dim + 1)`` to ``(*s, dim)``, as complex numbers."""
         angles = r[..., :-1] * (torch.pi / self.bound)
-        rotation = torch.complex(angles.cos(), angles.sin())
-        head, tail = (self._fuse(x, temperature(r)) for x in (h, t))
-        scores: FloatTensor = self.rotation(head, rotation, tail)
+        return torch.complex(angles.cos(), angles.sin())
+
+    def compare(self, h: FloatTensor, r: FloatTensor, t: FloatTensor) -> FloatTensor:  # noqa: D102
+        head, tail = (self.fuse(x, temperature(r)) for x in (h, t))
+        scores: FloatTensor = self.rotation(head, self.rotations(r), tail)
         return scores

@@ -98,6 +98,25 @@ def test_gradients(with_missing):
     assert torch.autograd.gradgradcheck(function, (r, *parts))
 
 
+def test_negatives():
+    """Those of a batch are scored as each is by itself, with the same gradients."""
+    model, triples = make(missing="mask"), make_factory().mapped_triples[:9]
+    negatives = triples.unsqueeze(dim=1).repeat(1, 6, 1)
+    rng = torch.Generator().manual_seed(0)
+    for i, column in enumerate((0, 2)):
+        negatives[:, 3 * i : 3 * i + 3, column] = torch.randint(20, (9, 3), generator=rng)
+    results = []
+    for score in (
+        lambda: model.score_hrt(negatives.view(-1, 3)).view(9, 6),
+        lambda: model.score_corrupted(triples, negatives),
+    ):
+        model.zero_grad()
+        scores = score()
+        (scores**2).sum().backward()
+        results.append([scores, *(p.grad for p in model.parameters() if p.grad is not None)])
+    torch.testing.assert_close(*results)
+
+
 def test_weights():
     """They are those at a temperature of one."""
     model = make(missing="mask")
