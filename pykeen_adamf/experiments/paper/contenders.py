@@ -78,7 +78,11 @@ def load_configuration(contender: str, dataset: str, directory: str | Path | Non
         pipeline["dataset_kwargs"] = {"create_inverse_triples": True}
     configuration = {"metadata": metadata, "pipeline": pipeline}
     check_configuration(configuration, path)
-    for name, resolver in (("model", model_resolver), ("training_loop", training_loop_resolver)):
+    names: dict[str, Any] = {"model": model_resolver}
+    if contender.removesuffix("-MAT") in MULTIMODAL:
+        # others are trained as is best for them
+        names["training_loop"] = training_loop_resolver
+    for name, resolver in names.items():
         found, wanted = (resolver.lookup(x["pipeline"].get(name)) for x in (content, expected))
         if found is not wanted:
             raise ValueError(
