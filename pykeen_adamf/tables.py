@@ -99,8 +99,9 @@ def read_table(
             f"{name} is not in UTF-8. Convert it, e.g.: iconv -f LATIN1 -t UTF-8; or, if it is no text, save it as "
             f"{', '.join(TABLE_SUFFIXES)}."
         ) from error
-    # those of pandas and PyArrow are ValueErrors or OSErrors, and damaged archives raise EOFError
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+    # those of pandas and PyArrow are ValueErrors or OSErrors, damaged archives raise EOFError, and damaged metadata of
+    # pandas in a Parquet file anything
+    except (OSError, ValueError, EOFError, MemoryError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{name} cannot be read as a table, or is damaged: {error}") from error
     return frame if quoting == csv.QUOTE_MINIMAL or (is_path and b'"' not in content) else frame.apply(_unquote)
 
