@@ -13,7 +13,7 @@ from torch import nn
 
 from ..constants import MISSING, STRUCTURAL
 from ..nn.dual_fusion import DualFusionInteraction, WeighedModalities
-from ..nn.query import get_query_form, unique_with_inverse
+from ..nn.query import get_query_form, match_negatives, unique_with_inverse
 from ..nn.relational import temperature
 from ..typing import FloatTensor, LongTensor
 from .geometry import DEFAULT_MARGIN, EPSILON
@@ -133,9 +133,8 @@ class NativE(MultimodalModel):
             return super().score_corrupted(positives, negatives)
         positives, negatives = positives.to(self.device), negatives.to(self.device)
         h, r, t = positives.unbind(dim=-1)
-        head_is_corrupted = negatives[..., 0] != h.unsqueeze(dim=-1)
-        corrupted = torch.where(head_is_corrupted, negatives[..., 0], negatives[..., 2])
-        entities = torch.cat([h, t, corrupted.flatten()])
+        query, corrupted = match_negatives(positives, negatives)
+        entities = torch.cat([h, t, corrupted])
         shared = self._shared or self._represent(entities)
         # the relations, and the pairs of an entity and a relation, without repetitions
         distinct, r = unique_with_inverse(r)
@@ -144,10 +143,8 @@ class NativE(MultimodalModel):
         pairs, place = unique_with_inverse(shared.rows(entities) * len(distinct) + of_entities)
         temperatures = temperature(relations)[pairs % len(distinct)]
         fused = interaction.fuse(shared.get_rows(pairs // len(distinct)), temperatures)
-        heads, tails, candidates = place.split([len(h), len(t), corrupted.numel()])
+        heads, tails, candidates = place.split([len(h), len(t), len(corrupted)])
         rotations = interaction.rotations(relations)[r]
-        queries = [form.real_query(fused[x], rotations, x is heads) for x in (heads, tails)]
-        position = torch.arange(len(h), device=h.device).unsqueeze(dim=-1)
-        index = torch.where(head_is_corrupted, position + len(h), position).flatten()
-        scores = form.comparison.score_pairs(torch.cat(queries), form.comparison.to_real(fused), index, candidates)
+        queries = [form.real_query(fused[heads], rotations, True), form.real_query(fused[tails], rotations, False)]
+        scores = form.comparison.score_pairs(torch.cat(queries), form.comparison.to_real(fused), query, candidates)
         return scores.view(negatives.shape[:-1])

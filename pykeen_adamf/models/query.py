@@ -13,7 +13,7 @@ from pykeen.typing import InductiveMode
 from typing_extensions import Self
 
 from ..nn.comparison import Comparison, Dot
-from ..nn.query import QueryForm, find_queries, get_query_form, unique_with_inverse
+from ..nn.query import QueryForm, find_queries, get_query_form, match_negatives, unique_with_inverse
 from ..typing import FloatTensor, LongTensor
 from .entity_table import EntityTable
 from .shared_entities import SharedEntities
@@ -154,16 +154,12 @@ class QueryScoringModel(ERModel[Any, Any, Any]):
         if shared is None:
             shared = self._represent(torch.cat([positives[:, [0, 2]].flatten(), negatives[..., [0, 2]].flatten()]))
         h, r, t = positives.unbind(dim=-1)
-        # a query made of each head, and one made of each tail
         relation = self.relation_representations[0](r)
         heads, tails = shared.get(torch.cat([h, t])).split(len(h))
         queries = torch.cat([form.real_query(heads, relation, True), form.real_query(tails, relation, False)])
-        head_is_corrupted = negatives[..., 0] != h.unsqueeze(dim=-1)
-        position = torch.arange(len(h), device=h.device).unsqueeze(dim=-1)
-        index = torch.where(head_is_corrupted, position + len(h), position)
-        rows = shared.rows(torch.where(head_is_corrupted, negatives[..., 0], negatives[..., 2]))
-        candidates, row = form.select_candidates(shared.table, rows.flatten(), ~head_is_corrupted.flatten())
-        scores = form.comparison.score_pairs(queries, candidates, index.flatten(), row)
+        query, corrupted = match_negatives(positives, negatives)
+        candidates, row = form.select_candidates(shared.table, shared.rows(corrupted), query < len(h))
+        scores = form.comparison.score_pairs(queries, candidates, query, row)
         return scores.view(negatives.shape[:-1])
 
     def score_t(  # noqa: D102

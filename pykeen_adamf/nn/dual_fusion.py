@@ -9,7 +9,6 @@ from torch import nn
 
 from ..typing import BoolTensor, FloatTensor
 from .fusion import SideBySide
-from .fusion.base import select
 from .interaction import LpRotatEInteraction
 from .relational import RelationalInteraction, temperature
 
@@ -39,17 +38,14 @@ class WeighedModalities(SideBySide):
     def reset_parameters(self) -> None:  # noqa: D102
         self.attention.reset_parameters()
 
-    def _logits(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None) -> FloatTensor:
+    def numbers(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None) -> FloatTensor:
+        """Return the logits, shape: ``(*batch_dims, num_modalities)``."""
         logits = torch.cat([self.attention(x.tanh()) for x in embeddings], dim=-1)
         return logits if mask is None else logits.masked_fill(~mask, NEVER)
 
-    def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
-        parts = [select(x, mask, i) for i, x in enumerate(embeddings)]
-        return torch.cat([*parts, self._logits(embeddings, mask)], dim=-1)
-
     def weights(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:
         """Return the weights at a temperature of one."""
-        return self._logits(embeddings, mask).softmax(dim=-1)
+        return self.numbers(embeddings, mask).softmax(dim=-1)
 
 
 @parse_docdata

@@ -17,7 +17,14 @@ from pykeen.nn.modules import Interaction
 from ..typing import BoolTensor, FloatTensor, LongTensor
 from .comparison import Comparison
 
-__all__ = ["QueryForm", "find_queries", "get_query_form", "query_form_of", "unique_with_inverse"]
+__all__ = [
+    "QueryForm",
+    "find_queries",
+    "get_query_form",
+    "match_negatives",
+    "query_form_of",
+    "unique_with_inverse",
+]
 
 
 class QueryForm(ABC):
@@ -135,3 +142,17 @@ def find_queries(
     used, query = unique_with_inverse(torch.where(from_head, tail_row, head_row + len(tail_keys)))
     keys = torch.cat([tail_keys, head_keys])[used]
     return keys // num_relations, keys % num_relations, used < len(tail_keys), query, torch.where(from_head, t, h)
+
+
+def match_negatives(positives: LongTensor, negatives: LongTensor) -> tuple[LongTensor, LongTensor]:
+    """Return what to compare for negatives, of each of which the head or the tail was corrupted.
+
+    :param positives: shape: ``(batch_size, 3)``, the positive triples.
+    :param negatives: shape: ``(batch_size, num_negatives, 3)``, the negatives of each.
+    :returns: shape of each: ``(batch_size * num_negatives,)``, the number of the query, if there is one made of each
+        positive triple's head and then one made of each tail, and the entity to compare it with.
+    """
+    head_is_corrupted = negatives[..., 0] != positives[:, :1]
+    position = torch.arange(len(positives), device=positives.device).unsqueeze(dim=-1)
+    query = torch.where(head_is_corrupted, position + len(positives), position)
+    return query.flatten(), torch.where(head_is_corrupted, negatives[..., 0], negatives[..., 2]).flatten()

@@ -18,7 +18,7 @@ MAX_NUMEL: Final = 2**24
 class RelationalInteraction(Interaction[FloatTensor, FloatTensor, FloatTensor]):
     """An interaction that makes one embedding of an entity's modalities, in a way that depends on the relation.
 
-    Entities are the embeddings of all modalities, side by side, and which of them take part, cf.
+    Entities are the embeddings of all modalities, side by side, and a number of each, e.g., whether it takes part, cf.
     :class:`pykeen_adamf.nn.fusion.SideBySide`. Relations end with a number whose sigmoid is the temperature of weights.
     Predictions that need much memory are made in pieces.
     """

@@ -28,8 +28,9 @@ class SideBySide(Fusion):
 
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         parts = [select(x, mask, i) for i, x in enumerate(embeddings)]
-        if self.with_mask:
-            first = parts[0]
-            shape = (*first.shape[:-1], len(parts))
-            parts.append(first.new_ones(shape) if mask is None else mask.to(first.dtype))
-        return torch.cat(parts, dim=-1)
+        return torch.cat([*parts, self.numbers(embeddings, mask)] if self.with_mask else parts, dim=-1)
+
+    def numbers(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None) -> FloatTensor:
+        """Return the number of each modality, shape: ``(*batch_dims, num_modalities)``, cf. :meth:`forward`."""
+        first = embeddings[0]
+        return first.new_ones((*first.shape[:-1], len(embeddings))) if mask is None else mask.to(first.dtype)
