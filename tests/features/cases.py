@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy
 import pandas
+import pytest
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from pykeen_adamf.features import ModalityFeatures, write_features
+from pykeen_adamf.features import FeatureError, ModalityFeatures, read_features, write_features
 
 #: Labels that something on the way may take for a path, for a number, or for nothing.
 LABELS = (
@@ -155,3 +156,11 @@ def save(way: str, directory: Path, features: ModalityFeatures) -> Path:
     path = directory / f"features{suffix_of(way)}"
     {**BY_ROW, **BY_LABEL}[way](path, features)
     return path
+
+
+def refuse(path: Path, labels=("a", "b"), **kwargs) -> str:
+    """Return the message with which a file is refused."""
+    with pytest.raises(FeatureError) as info:
+        read_features(path, labels=labels, **kwargs)
+    assert str(path) in str(info.value)
+    return str(info.value)

@@ -13,6 +13,9 @@ from pykeen_adamf.experiments.run import run as run_in_folder
 
 from ...datasets.cases import ENTITIES, write_benchmark
 
+#: Models that are trained in a moment.
+MODELS = ["RotatE", "AdaMF"]
+
 #: The same as options of the command, but for the epochs.
 SMALL = ("--embedding-dim", "4", "--batch-size", "16", "--negatives", "4", "--device", "cpu")
 
@@ -80,3 +83,13 @@ def list_files(output: Path) -> dict[str, tuple[int, int]]:
 def read_tables(output: Path) -> str:
     """Return the report without times and machines."""
     return (output / "report.md").read_text(encoding="utf-8").partition("## Times and machines")[0]
+
+
+class Nobody:
+    """An engine that does nothing, such that there is only the plan."""
+
+    def __init__(self, num_at_a_time=1):
+        self.num_at_a_time = num_at_a_time
+
+    def execute(self, folders, report):
+        """Do nothing."""
