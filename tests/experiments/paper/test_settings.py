@@ -191,7 +191,13 @@ def test_where_configurations_are_from(tmp_path):
 @pytest.mark.slow
 def test_tuned_differently(tmp_path):
     """A sentence about each two that are compared, once for all points of a line."""
-    change = reconfigure(["AdaMF-MAT"], optimizer_kwargs={"lr": 0.5}, loss_kwargs={"margin": 7.0})
+    tuned = reconfigure(["AdaMF-MAT"], optimizer_kwargs={"lr": 0.5}, loss_kwargs={"margin": 7.0})
+    alike = reconfigure(["IKRL", "IKRL-MAT"], optimizer_kwargs={"lr": 0.1}, loss_kwargs={"margin": 3.0})
+
+    def change(run, result):
+        tuned(run, result)
+        alike(run, result)
+
     write_experiment(tmp_path, "figure3", models=["AdaMF", "AdaMF-MAT", "IKRL", "IKRL-MAT"], seeds=1, change=change)
     text = section(report(tmp_path), "Comparisons")
     assert text.count("have different") == 1
