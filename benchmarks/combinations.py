@@ -39,7 +39,10 @@ from pykeen_adamf.triples import MultimodalTriplesFactory
 
 RESULTS = Path(__file__).parent / "results" / "combinations"
 
-#: what differs from the preset, by the name of the combination: dictionaries are merged, None removes
+#: the value of a key that the preset has and a combination has not
+REMOVED = object()
+
+#: what differs from the preset, by the name of the combination: dictionaries are merged, REMOVED removes
 COMBINATIONS: Mapping[str, Mapping[str, Any]] = {
     "best": {},
     "best with MAT": {
@@ -49,24 +52,25 @@ COMBINATIONS: Mapping[str, Mapping[str, Any]] = {
     "structure only": {
         "model": "Structural",
         "model_kwargs": dict.fromkeys(
-            ["fusion", "fusion_kwargs", "center_features", "scale_features", "feature_dropout", "modalities"]
+            ["fusion", "fusion_kwargs", "center_features", "scale_features", "feature_dropout", "modalities"],
+            REMOVED,
         ),
     },
     "shuffled features": {"shuffle": True},
-    "learned scales": {"model_kwargs": {"fusion_kwargs": {"trainable": None}}},
-    "mean": {"model_kwargs": {"fusion": "mean", "fusion_kwargs": None}},
-    "gated": {"model_kwargs": {"fusion": "gated", "fusion_kwargs": None}},
-    "concatenation": {"model_kwargs": {"fusion": "concatenation", "fusion_kwargs": None}},
+    "learned scales": {"model_kwargs": {"fusion_kwargs": {"trainable": REMOVED}}},
+    "mean": {"model_kwargs": {"fusion": "mean", "fusion_kwargs": REMOVED}},
+    "gated": {"model_kwargs": {"fusion": "gated", "fusion_kwargs": REMOVED}},
+    "concatenation": {"model_kwargs": {"fusion": "concatenation", "fusion_kwargs": REMOVED}},
     "complementarity": {
         "model_kwargs": {
             "fusion": "complementarity",
-            "fusion_kwargs": {"as_sum": True, "trainable": None, "initial_scale": None},
+            "fusion_kwargs": {"as_sum": True, "trainable": REMOVED, "initial_scale": REMOVED},
         }
     },
     "adaptive": {
         "model_kwargs": {
             "fusion": "adaptive",
-            "fusion_kwargs": {"attention": "per-modality", "trainable": None, "initial_scale": None},
+            "fusion_kwargs": {"attention": "per-modality", "trainable": REMOVED, "initial_scale": REMOVED},
         }
     },
 }
@@ -80,7 +84,7 @@ MOCME: Mapping[str, Mapping[str, Any]] = {
     "without entropy guidance": {"loss_kwargs": {"focus": 0.0}},
     "self-adversarial weights instead": {
         "loss": "NSSA",
-        "loss_kwargs": {"focus": None, "adversarial_temperature": 1.0},
+        "loss_kwargs": {"focus": REMOVED, "adversarial_temperature": 1.0},
     },
 }
 
@@ -117,9 +121,9 @@ def list_combinations(name: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def merge(config: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge dictionaries; None removes a key."""
+    """Merge dictionaries; ``REMOVED`` removes a key, and None is a value like others."""
     for key, value in changes.items():
-        if value is None:
+        if value is REMOVED:
             config.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(config.get(key), dict):
             config[key] = merge(config[key], value)
