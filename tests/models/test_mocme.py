@@ -5,6 +5,7 @@ import torch
 
 from pykeen_adamf.losses import EntropyGuidedLoss
 from pykeen_adamf.models import AdaMF, MoCME
+from pykeen_adamf.nn.fusion.complementarity import complementarity
 
 from ..cases import make_factory
 
@@ -44,6 +45,25 @@ def test_any_number_of_modalities(modalities):
     # who has one modality alone gives all weight to it
     alone = ~torch.stack([model.fused.bases[name].presence for name in modalities]).any(dim=0)
     assert (weights[alone, 0] == 1).all()
+
+
+def test_weights_of_views():
+    """They are what a modality's views are united by."""
+    model = make().double()
+    fusion, parts = model.fused.fusion, list(model.fused.embed().values())
+    weights = fusion.view_weights(parts)
+    assert weights.shape == (20, 3, 3)
+    views = torch.einsum("mnd,mked->nmke", torch.stack(parts), fusion.experts)
+    united = torch.einsum("nmk,nmke->nme", weights, views)
+    mask = model.fused.participation(None)
+    torch.testing.assert_close(fusion.weights(parts, mask), make_weights(united, mask))
+    assert weights.std(dim=-1).max() > 0.01
+    assert make(num_views=None).fused.fusion.view_weights(parts) is None
+
+
+def make_weights(x, mask):
+    """Return the default weights of vectors, shape: ``(num, num_modalities, dim)``."""
+    return (complementarity(x, mask) / 0.1).masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
 def test_one_view():

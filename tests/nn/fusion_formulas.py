@@ -32,8 +32,10 @@ def find_complementarity(vectors, measure):
             total = sum((y / numpy.linalg.norm(y) for y in others), numpy.zeros_like(x))
             result.append(1 - (x / numpy.linalg.norm(x)) @ total / max(numpy.linalg.norm(total), 1e-8))
         elif others:
-            p, *rest = (softmax(y, 1) for y in (x, *others))
-            result.append((p * numpy.log(p / numpy.mean(rest, axis=0))).sum())
+            p, *rest = (softmax(len(y) ** 0.5 * y / numpy.linalg.norm(y), 1) for y in (x, *others))
+            q = numpy.mean(rest, axis=0)
+            middle = (p + q) / 2
+            result.append((p * numpy.log(p / middle)).sum() / 2 + (q * numpy.log(q / middle)).sum() / 2)
         else:
             result.append(0.0)
     return numpy.array(result)

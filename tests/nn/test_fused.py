@@ -174,7 +174,7 @@ def test_extreme_vectors(measure, dtype):
     x = torch.tensor([[20.0, 0.0], [0.0, 0.0], [0.0, 20.0]], dtype=dtype, requires_grad=True)
     values = complementarity(x, None, measure)
     assert (values >= 0).all()
-    assert values.detach()[0] > 0.5
+    assert values.detach()[0] > 0.1
     (gradient,) = torch.autograd.grad(values.sum(), x)
     assert gradient.abs().max() < 1e5
 

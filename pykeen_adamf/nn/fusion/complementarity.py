@@ -1,6 +1,6 @@
 """Fusion by complementarity, our reading of MoCME."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias, get_args
 
 import torch
@@ -30,12 +30,14 @@ def complementarity(x: FloatTensor, mask: BoolTensor | None = None, measure: Mea
       .. math ::
           c_i = 1 - \cos(\mathbf{x}_i, \sum_{j \neq i} \mathbf{x}_j / \|\mathbf{x}_j\|)
 
-    - ``"information"``, the information gained by it, in nats: the divergence from the others' mixture, where each
-      vector stands for a distribution over coordinates.
+    - ``"information"``, between 0 and log 2: the Jensen-Shannon divergence between it and the others' mixture, where
+      each vector stands for a distribution over coordinates. That is what a coordinate tells about whether it was drawn
+      from this one or from the others, in nats. The length of vectors does not matter, as with ``"cosine"``: short ones
+      would all be nearly uniform.
 
       .. math ::
-          c_i = \mathrm{KL}\left(\mathbf{p}_i \,\Big\|\, \tfrac{1}{n - 1} \sum_{j \neq i} \mathbf{p}_j\right),
-          \qquad \mathbf{p}_i = \mathrm{softmax}(\mathbf{x}_i)
+          c_i = \mathrm{JS}\left(\mathbf{p}_i \,\Big\|\, \tfrac{1}{n - 1} \sum_{j \neq i} \mathbf{p}_j\right),
+          \qquad \mathbf{p}_i = \mathrm{softmax}\left(\sqrt{d}\, \mathbf{x}_i / \|\mathbf{x}_i\|\right)
 
     :param x: shape: ``(*batch_dims, n, dim)``, the vectors.
     :param mask: shape: ``(*batch_dims, n)``, which of them are there.
@@ -43,7 +45,9 @@ def complementarity(x: FloatTensor, mask: BoolTensor | None = None, measure: Mea
     :returns: shape: ``(*batch_dims, n)``, finite also where there are no others, which is the same for all then.
     """
     there = x.new_ones(x.shape[:-1]) if mask is None else mask.to(x.dtype)
-    y = F.normalize(x, dim=-1, eps=EPSILON) if measure == "cosine" else x.softmax(dim=-1)
+    y = F.normalize(x, dim=-1, eps=EPSILON)
+    if measure == "information":
+        y = (x.shape[-1] ** 0.5 * y).softmax(dim=-1)
     # which others each is compared with; the difference of all and one would lose digits
     pairs = there.unsqueeze(dim=-2) * (1 - torch.eye(x.shape[-2], dtype=x.dtype, device=x.device))
     others = pairs @ y
@@ -52,8 +56,12 @@ def complementarity(x: FloatTensor, mask: BoolTensor | None = None, measure: Mea
     count = pairs.sum(dim=-1, keepdim=True)
     # where there are no others, each is compared with itself
     others = torch.where(count > 0, others / count.clamp(min=1), y)
-    smallest = torch.finfo(x.dtype).tiny
-    return (y * (y.clamp(min=smallest).log() - others.clamp(min=smallest).log())).sum(dim=-1)
+    return (_entropy((y + others) / 2) - (_entropy(y) + _entropy(others)) / 2).clamp(min=0)
+
+
+def _entropy(p: FloatTensor) -> FloatTensor:
+    """Return the entropy of distributions along the last dimension, in nats."""
+    return -(p * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum(dim=-1)
 
 
 @parse_docdata
@@ -109,7 +117,7 @@ class ComplementarityFusion(Fusion):
         :raises ValueError: if an option is out of range
         """
         super().__init__(dims)
-        if num_views is not None and num_views < 2:
+        if num_views is not None and (not isinstance(num_views, int) or num_views < 2):
             raise ValueError(
                 f"A view can only add something to others, but num_views is {num_views}. Use at least 2, or None to do "
                 f"without experts."
@@ -137,15 +145,28 @@ class ComplementarityFusion(Fusion):
         logits = complementarity(x, mask, self.measure) / self.temperature
         return (logits if mask is None else logits.masked_fill(~mask, float("-inf"))).softmax(dim=-1)
 
-    def _unite_views(self, embeddings: Sequence[FloatTensor]) -> FloatTensor:
-        """Return one vector for each modality, shape: ``(*batch_dims, num_modalities, dim)``."""
-        if self.num_views is None:
-            return torch.stack(list(embeddings), dim=-2)
-        united = []
+    def _view(self, embeddings: Sequence[FloatTensor]) -> Iterator[tuple[FloatTensor, FloatTensor]]:
+        """Yield the views of each modality and their weights.
+
+        Shapes: ``(*batch_dims, num_views, dim)``, ``(*batch_dims, num_views)``.
+        """
         for x, experts in zip(embeddings, self.experts, strict=True):
             views = (x @ experts.flatten(end_dim=1).t()).unflatten(-1, experts.shape[:2])
-            united.append(fuse(views, self._weigh(views, None, self.intra_modal)))
-        return torch.stack(united, dim=-2)
+            yield views, self._weigh(views, None, self.intra_modal)
+
+    def view_weights(self, embeddings: Sequence[FloatTensor]) -> FloatTensor | None:
+        """Return the weights of views, cf. :meth:`pykeen_adamf.nn.FusedRepresentation.embed`.
+
+        :param embeddings: shape of each: ``(*batch_dims, dim)``, the embeddings of each modality.
+        :returns: shape: ``(*batch_dims, num_modalities, num_views)``, non-negative, with the sum of one for each
+            modality; or None if there are no views.
+        """
+        return None if self.num_views is None else torch.stack([w for _, w in self._view(embeddings)], dim=-2)
+
+    def _unite_views(self, embeddings: Sequence[FloatTensor]) -> FloatTensor:
+        """Return one vector for each modality, shape: ``(*batch_dims, num_modalities, dim)``."""
+        united = embeddings if self.num_views is None else [fuse(*x) for x in self._view(embeddings)]
+        return torch.stack(list(united), dim=-2)
 
     def forward(self, embeddings: Sequence[FloatTensor], mask: BoolTensor | None = None) -> FloatTensor:  # noqa: D102
         x = self._unite_views(embeddings)
