@@ -33,7 +33,8 @@ class AutoencodedRepresentation(FusedRepresentation):
 
     where $\mathbf{e}_m$ is the projection of the features $\mathbf{f}_m$ of modality $m$, and the decoder mirrors the
     encoder. In training, the mean squared error of each modality is a regularization term, averaged over the entities
-    that have the modality, each of which counts once in a step.
+    that have the modality: those that are represented first in a step, i.e., of the positive triples where negatives
+    are sampled.
 
     ---
     name: Autoencoder
@@ -56,14 +57,17 @@ class AutoencodedRepresentation(FusedRepresentation):
         self.decoders = nn.ModuleDict(
             {name: nn.Linear(dims[name], int(base.features.dim)) for name, base in self.bases.items()}  # type: ignore[arg-type]
         )
-        # PyKEEN's models collect the terms of all regularizers that they have
-        self.reconstruction = PowerSumRegularizer(weight=reconstruction_weight, p=2.0, normalize=True)
+        # PyKEEN's models collect the terms of all regularizers that they have; a step with sampled negatives represents
+        # entities twice, which must not double the weight
+        self.reconstruction = PowerSumRegularizer(
+            weight=reconstruction_weight, p=2.0, normalize=True, apply_only_once=True
+        )
 
     def embed(self, indices: LongTensor | None = None) -> dict[str, FloatTensor]:  # noqa: D102
         parts = super().embed(indices)
-        if self.training and torch.is_grad_enabled():
+        if self.training and torch.is_grad_enabled() and not self.reconstruction.updated:
             hidden = self.decoder(self._join(parts, self.participation(indices))).sigmoid()
-            sizes = list(self.fusion.dims.values())
+            sizes, errors = list(self.fusion.dims.values()), []
             for (name, base), x in zip(self.bases.items(), hidden.split(sizes, dim=-1), strict=True):
                 assert isinstance(base, ProjectedFeatureRepresentation)
                 there = base.presence if indices is None else base.presence[indices]
@@ -72,5 +76,6 @@ class AutoencodedRepresentation(FusedRepresentation):
                 error = self.decoders[name](x) - features.to(x.dtype)
                 # the mean over entities that have the modality
                 share = there.to(x.dtype).mean().clamp(min=1 / max(1, there.numel()))
-                self.reconstruction.update(error * (there.unsqueeze(dim=-1) / share.sqrt()))
+                errors.append(error * (there.unsqueeze(dim=-1) / share.sqrt()))
+            self.reconstruction.update(*errors)
         return parts

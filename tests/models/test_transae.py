@@ -66,6 +66,15 @@ def test_formula():
     assert model.collect_regularization_term().item() == 0
 
 
+def test_reconstructed_once():
+    """A step that scores negatives apart from positives does not have twice the weight."""
+    model, triples = make().train(), make_factory().mapped_triples
+    model.score_hrt(triples[:7])
+    model.score_hrt(triples[7:])
+    _, expected = calculate(model, triples[:7, [0, 2]].unique().tolist())
+    assert model.collect_regularization_term().item() == pytest.approx(WEIGHT * expected, rel=1e-6)
+
+
 def test_gradients():
     """All parameters but the features are trained, and the error of reconstruction is differentiated."""
     model = make().train()
