@@ -68,14 +68,10 @@ class KBGANTrainingLoop(LearnedNegativesTrainingLoop):
         :param negative_sampler_kwargs: Keyword-based parameters of the negative sampler; ``num_negs_per_pos`` is the
             number of candidates for the one negative, by default 20.
         :param kwargs: Additional keyword-based parameters passed to :class:`.slcwa.SamplingTrainingLoop`.
-        :raises ValueError: if there are less than two candidates, or the generator is of other entities or relations
+        :raises ValueError: if the generator is of other entities or relations, or, in the first step, if there are
+            less than two candidates
         """
         sampler_kwargs = {"num_negs_per_pos": NUM_CANDIDATES, **(negative_sampler_kwargs or {})}
-        if sampler_kwargs["num_negs_per_pos"] < 2:
-            raise ValueError(
-                f"There is nothing to choose from with num_negs_per_pos={sampler_kwargs['num_negs_per_pos']} "
-                f"candidates. Use at least 2."
-            )
         super().__init__(triples_factory=triples_factory, negative_sampler_kwargs=sampler_kwargs, **kwargs)
         if not isinstance(generator, Model):
             generator_kwargs = {"random_seed": self.model._random_seed, **(generator_kwargs or {})}
@@ -107,6 +103,8 @@ class KBGANTrainingLoop(LearnedNegativesTrainingLoop):
         self, batch: SLCWABatch, start: int, stop: int, label_smoothing: float = 0.0, slice_size: int | None = None
     ) -> FloatTensor:
         positives, candidates = (batch[name][start:stop].to(self.device) for name in ("positives", "negatives"))
+        if candidates.shape[1] < 2:
+            raise ValueError("There is nothing to choose from with num_negs_per_pos=1. Use at least 2 candidates.")
         self.generator.train(self.model.training)
         scores = self.generator.score_hrt(candidates.reshape(-1, 3)).view(candidates.shape[:-1])
         masks, valid = batch.get("masks"), None

@@ -6,12 +6,12 @@ from typing import Any, Literal, cast, get_args
 import torch
 from pykeen.triples.instances import SLCWABatch
 
+from ..checks import check_choice
 from ..constants import STRUCTURAL, VISUAL
 from ..models import MultimodalModel
 from ..nn import ProjectedFeatureRepresentation
 from ..nn.cross_modal import CrossModalInteraction
 from ..typing import FloatTensor, LongTensor
-from .options import check_choice
 from .slcwa import SamplingTrainingLoop, score_negatives
 
 __all__ = ["MANSTrainingLoop", "TwinsTrainingLoop"]
@@ -91,16 +91,14 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
         :param share: The share of strategies ``"H"`` and ``"T"``, between 0 and 1.
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`, and
             ``modalities``: the replaced ones, by default the visual one if there is one, and else all.
-        :raises ValueError: if an option is invalid, or the model does not have the parts
+        :raises ValueError: if an option is invalid, or the model does not have the parts, or, in the first step, if the
+            share of negatives is none
         """
         super().__init__(**kwargs)
         self.strategy = check_choice("strategy", strategy, get_args(Strategy))
         if not 0 <= share <= 1:
             raise ValueError(f"share must be between 0 and 1, but is {share}.")
         self.share = share
-        num = (self.negative_sampler_kwargs or {}).get("num_negs_per_pos", 128)
-        if strategy == "H" and share and not round(share * num):
-            raise ValueError(f"A share of {share} of {num} negatives is none. Use a larger one, or more negatives.")
         if strategy == "A" and not isinstance(self.multimodal.interaction, CrossModalInteraction):
             raise ValueError(
                 f"The adaptive strategy compares energies between modalities, which {type(self.model).__name__} does "
@@ -132,16 +130,23 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
         positives, negatives = (batch[name][start:stop].to(self.device) for name in ("positives", "negatives"))
         # of the batch, of which this may be a part
         share = self._get_share(batch["positives"].to(self.device))
-        first, rest = negatives.split([num := round(share * negatives.shape[1]), negatives.shape[1] - num], dim=1)
+        num_all = negatives.shape[1]
+        num = round(share * num_all)
+        if self.strategy == "H" and share and not num:
+            raise ValueError(
+                f"A share of {share} of {num_all} negatives is none. Use a larger one, or a larger num_negs_per_pos."
+            )
+        first, rest = negatives.split([num, num_all - num], dim=1)
         originals = positives.unsqueeze(dim=1)
         donors = torch.where(first[..., 0] != originals[..., 0], first[..., 0], first[..., 2])
         bases = [self.multimodal.fused.bases[name] for name in self.modalities]
         is_seen = torch.stack([cast(ProjectedFeatureRepresentation, x).presence[donors] for x in bases]).any(dim=0)
         structure = torch.where(is_seen.unsqueeze(dim=-1), originals, first)
         mixed = self.multimodal.score_mixed(structure, first, self.modalities)
-        others = cast(SLCWABatch, {**batch, "positives": positives, "negatives": rest, "masks": None})
-        scores = torch.cat([mixed, score_negatives(self.model, others, 0, len(positives))], dim=1)
-        return _select(scores, batch, start, stop)
+        if num < num_all:
+            others = cast(SLCWABatch, {**batch, "positives": positives, "negatives": rest, "masks": None})
+            mixed = torch.cat([mixed, score_negatives(self.model, others, 0, len(positives))], dim=1)
+        return _select(mixed, batch, start, stop)
 
 
 class TwinsTrainingLoop(ModalityNegativesTrainingLoop):
@@ -163,14 +168,14 @@ class TwinsTrainingLoop(ModalityNegativesTrainingLoop):
 
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.training.SLCWATrainingLoop`, and
             ``modalities``: those that are drawn apart from the structural embedding, by default all.
-        :raises ValueError: if there is only one negative, or the model does not have the parts
+        :raises ValueError: if the model does not have the parts, or, in the first step, if there is only one negative
         """
         super().__init__(**kwargs)
-        if (self.negative_sampler_kwargs or {}).get("num_negs_per_pos", 128) < 2:
-            raise ValueError("A negative has features of the next one, but num_negs_per_pos is 1. Use at least 2.")
 
     def score_negatives(self, batch: SLCWABatch, start: int, stop: int) -> FloatTensor:  # noqa: D102
         negatives, positives = (batch[name][start:stop].to(self.device) for name in ("negatives", "positives"))
+        if negatives.shape[1] < 2:
+            raise ValueError("A negative has features of the next one, but num_negs_per_pos is 1. Use at least 2.")
         is_tail = negatives[..., 2] != positives[:, None, 2]
         # heads first, and within each the order in which they were drawn
         order = is_tail.to(torch.int8).argsort(dim=1, stable=True)

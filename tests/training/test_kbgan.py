@@ -212,7 +212,7 @@ def test_tuned():
 
 def test_bad_input():
     with pytest.raises(ValueError, match=r"nothing to choose from with num_negs_per_pos=1"):
-        make(negative_sampler_kwargs=dict(num_negs_per_pos=1))
+        make(negative_sampler_kwargs=dict(num_negs_per_pos=1)).train(make_factory(), num_epochs=1, use_tqdm=False)
     other = ComplEx(triples_factory=make_factory(num_entities=21), embedding_dim=3)
     with pytest.raises(ValueError, match="The generator has 21 entities and 4 relations, but the model has 20 and 4"):
         make(generator=other, generator_kwargs=None)

@@ -199,11 +199,30 @@ def test_default_sampler(cls):
         (MANSTrainingLoop, dict(model_cls=AdaMFRotatE), "AdaMFRotatE does not have. Use IKRL, TBKGC, VBKGC or MMKRL"),
         (MANSTrainingLoop, dict(strategy="X"), "strategy must be one of"),
         (MANSTrainingLoop, dict(share=1.5), r"share must be between 0 and 1, but is 1\.5"),
-        (TwinsTrainingLoop, dict(negative_sampler_kwargs=dict(num_negs_per_pos=1)), "Use at least 2"),
-        (MANSTrainingLoop, dict(strategy="H", share=0.01), r"A share of 0\.01 of 8 negatives is none"),
         (TwinsTrainingLoop, dict(modalities=["audio"]), r"modalities must be some of \['visual', 'textual'\]"),
     ],
 )
 def test_bad_input(cls, kwargs, message):
     with pytest.raises(ValueError, match=message):
         make(cls, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("cls", "kwargs", "message"),
+    [
+        (TwinsTrainingLoop, dict(negative_sampler_kwargs=dict(num_negs_per_pos=1)), "Use at least 2"),
+        # PyKEEN's samplers draw one negative, if they are not told
+        (TwinsTrainingLoop, dict(negative_sampler="basic", negative_sampler_kwargs=None), "Use at least 2"),
+        (MANSTrainingLoop, dict(strategy="H", share=0.01), r"A share of 0\.01 of 8 negatives is none"),
+    ],
+)
+def test_too_few_negatives(cls, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        make(cls, **kwargs).train(make_factory(), num_epochs=1, use_tqdm=False)
+
+
+@pytest.mark.parametrize("kwargs", [dict(strategy="V"), dict(strategy="T", share=1.0), dict(strategy="H", share=1.0)])
+def test_no_ordinary_negatives(kwargs):
+    """Batch normalization does not see the negatives that there are not."""
+    loop = make(model_cls=AdaMF, model_kwargs=dict(batch_norm=True), **kwargs)
+    assert loop.train(make_factory(), num_epochs=1, batch_size=20, use_tqdm=False)
