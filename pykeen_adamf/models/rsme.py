@@ -1,6 +1,6 @@
 """RSME."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, cast
 
 import torch
@@ -99,17 +99,16 @@ class RSME(AdaMF):
         gates = self.gates[relations.to(self.gates.device)]
         return self.score_weight * scores + (1 - self.score_weight) * gates * similarity
 
-    def _look(self, entities: LongTensor | None) -> FloatTensor:
-        """Return what entities look like: features of length one, of all modalities; zeros for who has none."""
-        parts = []
+    def _look(self, entities: LongTensor | None) -> Iterator[tuple[FloatTensor, FloatTensor]]:
+        """Yield what entities look like in each modality: features, and what makes them one long, or zero if missing.
+
+        They are kept apart, so that the table of all entities is not copied.
+        """
         for name, base in self.fused.bases.items():
             if isinstance(base, ProjectedFeatureRepresentation) and name not in self.fused.excluded:
                 index = slice(None) if entities is None else entities.to(base.table.device)
-                rows = F.normalize(base.table[index].to(self.gates.dtype), dim=-1)
-                parts.append(rows * base.presence[index].unsqueeze(dim=-1))
-        # without any, all are equally similar
-        shape = (self.num_entities,) if entities is None else entities.shape
-        return torch.cat(parts, dim=-1) / len(parts) ** 0.5 if parts else self.gates.new_zeros(*shape, 1)
+                rows = base.table[index].to(self.gates.dtype)
+                yield rows, base.presence[index] / torch.linalg.vector_norm(rows, dim=-1).clamp(min=1e-12)
 
     def predict_hrt(self, hrt_batch: LongTensor, **kwargs: Any) -> FloatTensor:  # noqa: D102
         scores = super().predict_hrt(hrt_batch, **kwargs)
@@ -137,13 +136,17 @@ class RSME(AdaMF):
         return self._add_similarity(scores, self._compare_pairs(ht_batch), real)
 
     def _compare(self, known: LongTensor, others: LongTensor | None) -> FloatTensor:
-        """Return the similarity of each known entity with all others, shape: ``(batch_size, num_others)``."""
-        looks = self._look(others)
-        return torch.einsum("bd,nd->bn" if looks.ndim == 2 else "bd,bnd->bn", self._look(known), looks)
+        """Return the similarity of each known entity with others, shape: ``(batch_size, num_others)``."""
+        similarities = []
+        for (x, x_scale), (y, y_scale) in zip(self._look(known), self._look(others), strict=True):
+            x = x_scale.unsqueeze(dim=-1) * x
+            similarities.append(y_scale * (x @ y.t() if y.ndim == 2 else torch.einsum("bd,bnd->bn", x, y)))
+        # without any, all are equally similar
+        return torch.stack(similarities).mean(dim=0) if similarities else self.gates.new_zeros(1, 1)
 
     def _compare_pairs(self, pairs: LongTensor) -> FloatTensor:
         """Return the similarity of the entities of each pair, shape: ``(batch_size, 1)``."""
-        return self._look(pairs).prod(dim=1).sum(dim=-1, keepdim=True)
+        return self._compare(pairs[:, 0], pairs[:, 1:])
 
 
 def measure_gates(triples: LongTensor, num_relations: int, features: Iterable[ModalityFeatures]) -> FloatTensor:
