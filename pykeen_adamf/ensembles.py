@@ -8,9 +8,9 @@ import torch
 from pykeen.typing import MappedTriples
 from torch.nn import functional as F
 
+from .checks import check_choice
 from .evaluation.measuring import RankKeepingEvaluator
 from .models import MoSE
-from .training.options import check_choice
 from .typing import FloatTensor, LongTensor
 
 __all__ = ["fit_ensemble"]

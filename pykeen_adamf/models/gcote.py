@@ -126,10 +126,18 @@ class GCOTE(QueryScoringModel):
         :param model: The trained model.
         :param triples_factory: Its training triples.
         :param kwargs: Keyword-based parameters of the model which are not those of the trained one.
+        :raises ValueError: if the model is another one, or of other entities or relations
         """
+        interaction = getattr(model, "interaction", None)
+        if not isinstance(interaction, OTEInteraction):
+            raise ValueError(f"GCOTE starts from a trained OTE, but this is {type(model).__name__}.")
+        sizes = [(x.num_entities, x.num_relations) for x in (model, triples_factory)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"The trained OTE has {sizes[0][0]:,} entities and {sizes[0][1]:,} relations (with inverse ones, if "
+                f"any), but the triples have {sizes[1][0]:,} and {sizes[1][1]:,}. Use those of its training."
+            )
         entities, relations = model.entity_representations[0], model.relation_representations[0]
-        interaction = model.interaction
-        assert isinstance(interaction, OTEInteraction)
         return cls(
             triples_factory=triples_factory,
             embedding_dim=entities.shape[0],

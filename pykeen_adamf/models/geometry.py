@@ -17,6 +17,7 @@ from pykeen.typing import Hint, Initializer
 from pykeen.utils import complex_normalize
 from torch import nn
 
+from ..checks import check_positive
 from ..nn.interaction import LpRotatEInteraction
 from ..nn.orthogonal import OTEInteraction, init_orthonormal, orthonormalize
 from ..nn.phase import PhaseRepresentation
@@ -104,8 +105,7 @@ class Geometry:
         :returns: The geometry.
         :raises ValueError: if the interaction is unknown or cannot be used, or a dimension is invalid
         """
-        if not isinstance(embedding_dim, int) or isinstance(embedding_dim, bool) or embedding_dim < 1:
-            raise ValueError(f"embedding_dim must be a positive integer, but is {embedding_dim!r}")
+        embedding_dim = check_positive("embedding_dim", embedding_dim)
         relation_dim = embedding_dim if relation_dim is None else relation_dim
         if isinstance(interaction, Interaction):
             given, instance = type(interaction), interaction

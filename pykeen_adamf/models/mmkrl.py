@@ -11,6 +11,7 @@ from pykeen.typing import Hint, Initializer
 from torch import nn
 from torch.nn import functional as F
 
+from ..checks import check_not_negative, check_positive
 from ..constants import MISSING, STRUCTURAL
 from ..nn.cross_modal import MMKRLInteraction
 from ..nn.fusion.base import Fusion, select
@@ -150,11 +151,10 @@ class MMKRL(MultimodalModel):
         :param kwargs: Additional keyword-based parameters passed to :class:`pykeen.models.ERModel`.
         :raises ValueError: if the triples factory has no features, or not the requested ones, or an option is invalid
         """
-        if alignment_weight < 0:
-            raise ValueError(f"alignment_weight must be at least 0, but is {alignment_weight}.")
+        embedding_dim = check_positive("embedding_dim", embedding_dim)
         features = select_features(triples_factory, modalities, type(self).__name__)
         dims = dict.fromkeys([STRUCTURAL, *features], embedding_dim)
-        fusion = AligningFusion(dims, alignment_weight)
+        fusion = AligningFusion(dims, check_not_negative("alignment_weight", alignment_weight))
         super().__init__(
             triples_factory=triples_factory,
             loss=self.make_loss(kwargs),

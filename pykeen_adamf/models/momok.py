@@ -10,6 +10,7 @@ from pykeen.triples import KGInfo
 from pykeen.typing import Hint, Initializer
 from torch import nn
 
+from ..checks import check_not_negative, check_positive
 from ..constants import MISSING, STRUCTURAL
 from ..nn.fusion import SideBySide
 from ..nn.joint_experts import JointExpertsInteraction
@@ -107,13 +108,12 @@ class MoMoK(MultimodalModel):
         for name, value, least in (
             ("embedding_dim", embedding_dim, 2),
             ("relation_dim", relation_dim, 1),
+            # one expert would have a weight of one, whatever the relation
             ("num_experts", num_experts, 2),
             ("num_heads", num_heads, 1),
         ):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, but is {value}.")
-        if not information_weight >= 0:
-            raise ValueError(f"information_weight must be 0, for none, or positive, but is {information_weight}.")
+            check_positive(name, value, least)
+        check_not_negative("information_weight", information_weight)
         names = [STRUCTURAL, *features]
         super().__init__(
             triples_factory=triples_factory,

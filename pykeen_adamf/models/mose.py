@@ -12,6 +12,7 @@ from pykeen.triples import KGInfo
 from pykeen.typing import Hint, Initializer
 from torch import nn
 
+from ..checks import check_positive
 from ..constants import MISSING, STRUCTURAL
 from ..nn.fusion import SideBySide
 from ..typing import FloatTensor, LongTensor
@@ -104,6 +105,7 @@ class MoSE(MultimodalModel):
         :raises ValueError: if the triples factory has no features, or not the requested ones, or an option is unknown
         """
         features = select_features(triples_factory, modalities, type(self).__name__)
+        embedding_dim = check_positive("embedding_dim", embedding_dim)
         names = [STRUCTURAL, *features]
         default = dict(initializer=nn.init.normal_, initializer_kwargs=dict(std=DEFAULT_DEVIATION))
         entity = dict(initializer=entity_initializer, initializer_kwargs=entity_initializer_kwargs)

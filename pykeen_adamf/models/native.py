@@ -11,6 +11,7 @@ from pykeen.triples import KGInfo
 from pykeen.typing import Hint, Initializer
 from torch import nn
 
+from ..checks import check_positive
 from ..constants import MISSING, STRUCTURAL
 from ..nn.dual_fusion import DualFusionInteraction, WeighedModalities
 from ..nn.query import get_query_form, match_negatives, unique_with_inverse
@@ -90,8 +91,7 @@ class NativE(MultimodalModel):
         :raises ValueError: if the triples factory has no features, or not the requested ones, or an option is invalid
         """
         features = select_features(triples_factory, modalities, type(self).__name__)
-        if embedding_dim < 1:
-            raise ValueError(f"embedding_dim must be a positive integer, but is {embedding_dim!r}")
+        embedding_dim = check_positive("embedding_dim", embedding_dim)
         loss = self.make_loss(kwargs)
         bound = float((getattr(loss, "margin", None) or DEFAULT_MARGIN) + EPSILON) / embedding_dim
         initial = dict(initializer=nn.init.uniform_, initializer_kwargs=dict(a=-bound, b=bound))

@@ -7,6 +7,7 @@ import torch
 from pykeen.triples import KGInfo
 from typing_extensions import Self
 
+from ..checks import check_positive
 from ..constants import MISSING, STRUCTURAL, TEXTUAL, VISUAL
 from ..nn import ProjectedFeatureRepresentation
 from ..nn.transport import average_plan
@@ -23,15 +24,17 @@ class OTKGE(AdaMF):
     r"""OTKGE (Cao et al., 2022): features are moved to the space of structural embeddings by optimal transport.
 
     .. math ::
-        \mathbf{e} = \left(1 - \sum_m w_m\right) \mathbf{s} + \sum_m w_m (\mathbf{T}_m + \mathbf{W}_m) \mathbf{f}_m
+        \mathbf{e} = \left(1 - \sum_m w_m\right) \mathbf{s}
+        + \sum_m w_m \left((\mathbf{T}_m + \mathbf{W}_m) \mathbf{f}_m + \mathbf{b}_m\right)
 
-    with fixed weights $w_m$ and learned $\mathbf{W}_m$. Triples are scored as in ComplEx. The plan $\mathbf{T}_m$ is
-    the mean of plans for single entities, between the coordinates of their features and those of their structural
-    embeddings before training, cf. :func:`pykeen_adamf.nn.transport.average_plan`. It is what the projection
-    begins with, which is the same as to add $\mathbf{W}_m$ to it. Needs POT, i.e., the extra ``ot``.
+    with fixed weights $w_m$, and learned $\mathbf{W}_m$ and $\mathbf{b}_m$. Triples are scored as in ComplEx. The plan
+    $\mathbf{T}_m$ is the mean of plans for single entities, between the coordinates of their features and those of
+    their structural embeddings before training, cf. :func:`pykeen_adamf.nn.transport.average_plan`. It is what the
+    projection begins with, which is the same as to add $\mathbf{W}_m$ to it. Needs POT, i.e., the extra ``ot``.
 
     Train it with ``training_loop="OneVsAll"``, ``n3_weight``, the cross-entropy and Adagrad, as in the paper. The
-    authors' code averages the plans of ten entities; so does the default here.
+    authors' code averages the plans of ten entities; so does the default here: each plan is an optimal transport
+    problem of its own, and their mean is only what training begins with.
 
     ---
     citation:
@@ -82,10 +85,8 @@ class OTKGE(AdaMF):
             )
         if kwargs.get("hidden_dims"):
             raise ValueError("Transport plans lead from features to embeddings at once: leave hidden_dims out.")
-        if num_plans < 1:
-            raise ValueError(f"num_plans must be at least 1, but is {num_plans}.")
         # parameters are reset at the end of it
-        self.num_plans, self.entropy = num_plans, entropy
+        self.num_plans, self.entropy = check_positive("num_plans", num_plans), entropy
         super().__init__(
             triples_factory=triples_factory,
             embedding_dim=embedding_dim,

@@ -9,6 +9,7 @@ from pykeen.triples import KGInfo
 from torch import nn
 from torch.nn import functional as F
 
+from ..checks import check_not_negative, check_positive
 from ..constants import MISSING
 from ..nn.autoencoder import AutoencodedRepresentation, EncodingFusion
 from .multimodal import MultimodalModel, fused_entities, select_features
@@ -69,6 +70,8 @@ class TransAE(MultimodalModel):
             known = [x for x in MISSING if x != "mask"]
             raise ValueError(f"TransAE has nothing else to leave a modality out for: choose missing from {known}.")
         features = select_features(triples_factory, modalities, type(self).__name__)
+        embedding_dim = check_positive("embedding_dim", embedding_dim)
+        hidden_dim = check_positive("hidden_dim", hidden_dim)
         super().__init__(
             triples_factory=triples_factory,
             loss=self.make_loss(kwargs),
@@ -82,7 +85,7 @@ class TransAE(MultimodalModel):
                 projection=dict(missing=missing, trainable=False, compute_dtype=compute_dtype),
                 sparse=False,
                 representation=AutoencodedRepresentation,
-                reconstruction_weight=reconstruction_weight,
+                reconstruction_weight=check_not_negative("reconstruction_weight", reconstruction_weight),
                 # the length of embeddings does not matter
                 normalizer=F.normalize,
                 normalizer_kwargs=dict(dim=-1),

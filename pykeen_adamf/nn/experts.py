@@ -20,8 +20,10 @@ class ExpertMixture(nn.Module):
 
     .. math ::
         \sum_k g_k(\mathbf{x}) \left(\mathbf{W}_k \mathbf{x} + \mathbf{b}_k\right), \qquad
-        g(\mathbf{x}) = \mathrm{softmax}\left(\frac{\mathbf{U} \mathbf{x} + \boldsymbol{\delta}}{\tau}\right), \qquad
-        \boldsymbol{\delta} \sim \mathcal{N}\left(0, \mathrm{softplus}(\mathbf{V} \mathbf{x}) + 0.01\right)
+        g(\mathbf{x}) = \mathrm{softmax}\left(\frac{\mathbf{U} \mathbf{x} + \boldsymbol{\delta}}{\tau}\right)
+
+    with normal noise $\boldsymbol{\delta}$, whose standard deviation is
+    $\mathrm{softplus}(\mathbf{V} \mathbf{x}) + 0.01$.
 
     There is noise in training only.
     """

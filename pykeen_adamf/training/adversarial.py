@@ -10,6 +10,7 @@ from pykeen.training import SLCWATrainingLoop
 from pykeen.triples import CoreTriplesFactory
 from torch.optim import Optimizer
 
+from ..checks import check_choice, check_not_negative, check_positive
 from ..constants import SYNTHETIC_KINDS
 from ..models import supports_synthetic_scoring
 from ..optimizers import prefer_fused
@@ -21,7 +22,7 @@ from .generators import Synthesizer, TrainableGenerators
 from .monitoring import GeneratorMonitor, LossMeter
 from .objectives import ADVERSARIAL_WEIGHTINGS, GENERATOR_OBJECTIVES, AdversarialWeighting, GeneratorObjective
 from .one_vs_all import OneVsAllTrainingLoop
-from .options import HPO_RANGES, check_choice, check_kinds, check_not_negative, check_positive, from_loss
+from .options import HPO_RANGES, check_kinds, from_loss
 from .slcwa import SamplingTrainingLoop
 
 __all__ = ["AdversarialTrainingLoop", "MATTrainingLoop", "OneVsAllMATTrainingLoop"]

@@ -12,6 +12,7 @@ from pykeen.triples.instances import SLCWABatch
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from ..checks import check_not_negative, check_positive
 from ..constants import STRUCTURAL
 from ..models import MultimodalModel, QueryScoringModel
 from ..models.multimodal import select_features
@@ -21,7 +22,6 @@ from ..nn.relation_views import RelationViews, contrast
 from ..sampling.known import KnownTriples
 from ..typing import BoolTensor, FloatTensor, LongTensor
 from .learned_negatives import LearnedNegativesTrainingLoop
-from .options import check_not_negative, check_positive
 from .slcwa import negative_sampling_loss, score_positives
 
 __all__ = ["MMRNSTrainingLoop"]

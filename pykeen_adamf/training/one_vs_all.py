@@ -12,11 +12,11 @@ from pykeen.triples import CoreTriplesFactory
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
+from ..checks import check_not_negative, check_positive
 from ..models import QueryScoringModel
 from ..nn.softmax import MAX_BLOCK_NUMEL, softmax_loss
 from ..optimizers import prefer_fused
 from ..typing import FloatTensor, LongTensor
-from .options import check_not_negative, check_positive
 from .resumable import ResumableTrainingLoop
 
 __all__ = ["OneVsAllTrainingLoop"]

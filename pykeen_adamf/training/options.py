@@ -1,28 +1,23 @@
 """Checks of the training loop's options."""
 
-import math
 from collections.abc import Collection, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from class_resolver import HintOrType
 from pykeen.losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss, NSSALoss
 from pykeen.sampling import NegativeSampler, negative_sampler_resolver
 
+from ..checks import is_finite
 from ..constants import SYNTHETIC_KINDS
 from ..signatures import constructor_parameters
 from ..typing import SyntheticKind
 
 __all__ = [
     "HPO_RANGES",
-    "check_choice",
     "check_kinds",
-    "check_not_negative",
-    "check_positive",
     "from_loss",
     "split_sampler_options",
 ]
-
-X = TypeVar("X", bound=str)
 
 #: The ranges of the options of :meth:`MATTrainingLoop.train`: the paper's grid (section 4.1), and the numbers of groups
 #: of its figure 4. The paper's batch size is always 1,024. PyKEEN's range is from 16, which takes long, to 4,096, which
@@ -36,37 +31,11 @@ HPO_RANGES: Final[dict[str, dict[str, object]]] = {
 }
 
 
-def _is_finite(value: object) -> bool:
-    """Return whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def check_choice(name: str, value: X, choices: Collection[X]) -> X:
-    """Check that an option has one of the allowed values."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {choices}, but is {value!r}")
-    return value
-
-
 def check_kinds(kinds: Collection[SyntheticKind]) -> tuple[SyntheticKind, ...]:
     """Check kinds of synthetic triples, and return them in a fixed order without duplicates."""
     if isinstance(kinds, str) or not kinds or not set(kinds).issubset(SYNTHETIC_KINDS):
         raise ValueError(f"synthetic_kinds must be some of {SYNTHETIC_KINDS}, but is {kinds!r}")
     return tuple(kind for kind in SYNTHETIC_KINDS if kind in kinds)
-
-
-def check_positive(name: str, value: int) -> int:
-    """Check that a number is a positive integer."""
-    if not _is_finite(value) or int(value) != value or value < 1:
-        raise ValueError(f"{name} must be a positive integer, but is {value!r}")
-    return int(value)
-
-
-def check_not_negative(name: str, value: float) -> float:
-    """Check that a weight is finite and not negative."""
-    if not _is_finite(value) or value < 0:
-        raise ValueError(f"{name} must be finite and not negative, but is {value!r}. Use 0 to do without.")
-    return float(value)
 
 
 def from_loss(name: str, value: float | None, loss: Loss, attribute: str, of_logits: float) -> float:
@@ -85,7 +54,7 @@ def from_loss(name: str, value: float | None, loss: Loss, attribute: str, of_log
                 f"Modality adversarial training takes its {name} from the model's loss, but {loss.__class__.__name__} "
                 f"has no such {name}. Use loss='NSSA', or pass {name} to the training loop."
             )
-    if not _is_finite(value):
+    if not is_finite(value):
         raise ValueError(f"{name} must be finite, but is {value!r}")
     return float(value)
 

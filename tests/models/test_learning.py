@@ -116,6 +116,12 @@ def test_links_that_follow_from_features(name, structural):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("loop", ["MANS", "Twins"])
+def test_negatives_with_features_of_others(loop, structural):
+    assert find_classes("VBKGC", training_loop=loop, **SYSTEMS["VBKGC"]) > structural + 0.2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MoSE", "TransAE", "AdaMFRotatE", "IKRL"])
 def test_features_of_others(name, structural):
     """What is gained by features is not gained by features that tell nothing."""

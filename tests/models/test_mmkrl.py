@@ -231,7 +231,7 @@ def test_relations_follow_the_matrix():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="alignment_weight must be at least 0"):
+    with pytest.raises(ValueError, match="alignment_weight must be finite and not negative"):
         make(alignment_weight=-1.0)
     with pytest.raises(ValueError, match="modalities must be some of"):
         make(modalities=["audio"])

@@ -260,10 +260,10 @@ def test_missing_modality():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        (dict(embedding_dim=1), "embedding_dim must be at least 2"),
-        (dict(num_experts=1), "num_experts must be at least 2"),
-        (dict(num_heads=0), "num_heads must be at least 1"),
-        (dict(information_weight=-1.0), "information_weight must be 0"),
+        (dict(embedding_dim=1), "embedding_dim must be an integer, and at least 2"),
+        (dict(num_experts=1), "num_experts must be an integer, and at least 2"),
+        (dict(num_heads=0), "num_heads must be a positive integer"),
+        (dict(information_weight=-1.0), "information_weight must be finite and not negative"),
         (dict(modalities=["audio"]), "modalities must be some of"),
     ],
 )

@@ -8,7 +8,7 @@ from pykeen.pipeline import pipeline
 from pykeen.training import training_loop_resolver
 from pykeen.triples import CoreTriplesFactory, KGInfo
 
-from pykeen_adamf.models import GCOTE, OTE, AdaMF
+from pykeen_adamf.models import GCOTE, OTE, AdaMF, Structural
 
 from ..cases import make_factory
 
@@ -176,6 +176,15 @@ def test_from_trained():
         model.reset_parameters_()
     assert model.interaction.group_size == SIZE
     assert model.contexts.attention
+
+
+def test_from_another_model():
+    factory, inverse = make_factory(), make_factory(create_inverse_triples=True)
+    with pytest.raises(ValueError, match="GCOTE starts from a trained OTE, but this is Structural"):
+        GCOTE.from_trained(Structural(triples_factory=factory, embedding_dim=4), triples_factory=factory)
+    message = r"20 entities and 4 relations \(with inverse ones, if any\), but the triples have 20 and 8"
+    with pytest.raises(ValueError, match=message):
+        GCOTE.from_trained(make(OTE, factory).float(), triples_factory=inverse)
 
 
 @pytest.mark.parametrize("name", ["KBGAN", "MMRNS", "sLCWA", "LCWA", "OneVsAll"])

@@ -60,6 +60,19 @@ def test_formula():
     plain.load_state_dict(model.state_dict())
     triples = make_factory().mapped_triples
     assert torch.equal(model.predict_hrt(triples), plain.predict_hrt(triples))
+    # and in NumPy, in double precision, with who misses a modality without it
+    bases = {name: base.double() for name, base in model.fused.bases.items()}
+    entities = 0.3 * bases["structural"]().detach().numpy()
+    for name, weight in dict(visual=0.2, textual=0.5).items():
+        layer, there = bases[name].projection, bases[name].presence.numpy()
+        projected = bases[name].table.detach().numpy() @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+        entities = entities + weight * projected * there[:, None]
+    relations = model.relation_representations[0]().detach().numpy()
+    h, r, t = triples.T.numpy()
+    entities = entities.reshape(20, 3, 2) @ [1, 1j]
+    expected = (entities[h] * relations[r] * entities[t].conj()).real.sum(axis=-1)
+    # weights were rounded to single precision
+    numpy.testing.assert_allclose(model.double().predict_hrt(triples).flatten().detach(), expected, rtol=1e-6)
 
 
 def assert_planned(model, num_plans):
@@ -93,7 +106,7 @@ def test_plans_are_those_of_training():
         (dict(feature_weights=dict(visual=0.9, textual=0.2)), "not add up to more than one"),
         (dict(feature_weights=dict(visual=0.9)), "must be positive for each of"),
         (dict(feature_weights=dict(visual=0.1, textual=0.2, audio=0.3)), r"There are feature_weights of \['audio'\]"),
-        (dict(num_plans=0), "num_plans must be at least 1"),
+        (dict(num_plans=0), "num_plans must be a positive integer"),
         (dict(entropy=0.0), r"entropy must be at least 0\.002, but is 0\.0"),
         (dict(hidden_dims=[5]), "leave hidden_dims out"),
     ],

@@ -1,0 +1,36 @@
+"""Checks of options, for models and training loops."""
+
+import math
+from collections.abc import Collection
+from typing import TypeVar
+
+__all__ = ["check_choice", "check_not_negative", "check_positive", "is_finite"]
+
+X = TypeVar("X", bound=str)
+
+
+def is_finite(value: object) -> bool:
+    """Return whether a value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def check_choice(name: str, value: X, choices: Collection[X]) -> X:
+    """Check that an option has one of the allowed values."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, but is {value!r}")
+    return value
+
+
+def check_positive(name: str, value: int, least: int = 1) -> int:
+    """Check that a number is an integer, and at least one, or another number."""
+    if not is_finite(value) or int(value) != value or value < least:
+        what = "a positive integer" if least == 1 else f"an integer, and at least {least}"
+        raise ValueError(f"{name} must be {what}, but is {value!r}")
+    return int(value)
+
+
+def check_not_negative(name: str, value: float) -> float:
+    """Check that a weight is finite and not negative."""
+    if not is_finite(value) or value < 0:
+        raise ValueError(f"{name} must be finite and not negative, but is {value!r}. Use 0 to do without.")
+    return float(value)
