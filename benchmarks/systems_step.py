@@ -83,7 +83,7 @@ def main(
         click.echo(json.dumps(peak_gb()))
         return
     names = [name for name in SYSTEMS if not only or name in only or name == REFERENCE]
-    seconds, peaks = {}, {}
+    seconds, peaks, relative = {}, {}, {}
     for name in names:
         # one beside the reference at a time: all of them would not fit
         steps = {x: make(x, factory, batch_size) for x in dict.fromkeys((REFERENCE, name))}
@@ -94,11 +94,9 @@ def main(
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
         peaks[name] = float(json.loads(output.splitlines()[-1]))
         click.echo(summarize(turns, REFERENCE) + f"\n{name}: {peaks[name]:.2f} GB")
-    relative = {
-        name: statistics.median(a / b for a, b in zip(x["seconds"], x[REFERENCE], strict=True))
-        for name, x in seconds.items()
-    }
-    report(path, {"ratios": relative, "peaks_gb": peaks, "seconds": seconds})
+        relative[name] = statistics.median(a / b for a, b in zip(turns[name], turns[REFERENCE], strict=True))
+        # now: it takes long, and the next one may need more memory than there is
+        report(path, {"ratios": relative, "peaks_gb": peaks, "seconds": seconds})
 
 
 if __name__ == "__main__":

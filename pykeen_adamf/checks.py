@@ -23,10 +23,10 @@ def check_choice(name: str, value: X, choices: Collection[X]) -> X:
 
 def check_positive(name: str, value: int, least: int = 1) -> int:
     """Check that a number is an integer, and at least one, or another number."""
-    if not is_finite(value) or int(value) != value or value < least:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         what = "a positive integer" if least == 1 else f"an integer, and at least {least}"
         raise ValueError(f"{name} must be {what}, but is {value!r}")
-    return int(value)
+    return value
 
 
 def check_not_negative(name: str, value: float) -> float:
