@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Collection
-from typing import TypeVar
+from numbers import Integral, Real
+from typing import Any, TypeVar
 
 __all__ = ["check_choice", "check_not_negative", "check_positive", "is_finite"]
 
 X = TypeVar("X", bound=str)
 
 
-def is_finite(value: object) -> bool:
+def is_finite(value: Any) -> bool:
     """Return whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def check_choice(name: str, value: X, choices: Collection[X]) -> X:
@@ -21,15 +22,15 @@ def check_choice(name: str, value: X, choices: Collection[X]) -> X:
     return value
 
 
-def check_positive(name: str, value: int, least: int = 1) -> int:
+def check_positive(name: str, value: Any, least: int = 1) -> int:
     """Check that a number is an integer, and at least one, or another number."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         what = "a positive integer" if least == 1 else f"an integer, and at least {least}"
         raise ValueError(f"{name} must be {what}, but is {value!r}")
-    return value
+    return int(value)
 
 
-def check_not_negative(name: str, value: float) -> float:
+def check_not_negative(name: str, value: Any) -> float:
     """Check that a weight is finite and not negative."""
     if not is_finite(value) or value < 0:
         raise ValueError(f"{name} must be finite and not negative, but is {value!r}. Use 0 to do without.")

@@ -102,13 +102,14 @@ class RSME(AdaMF):
     def _look(self, entities: LongTensor | None) -> Iterator[tuple[FloatTensor, FloatTensor]]:
         """Yield what entities look like in each modality: features, and what makes them one long, or zero if missing.
 
-        They are kept apart, so that the table of all entities is not copied.
+        They are kept apart, so that the table of all entities is not copied, unless it is in another precision.
         """
         for name, base in self.fused.bases.items():
             if isinstance(base, ProjectedFeatureRepresentation) and name not in self.fused.excluded:
                 index = slice(None) if entities is None else entities.to(base.table.device)
                 rows = base.table[index].to(self.gates.dtype)
-                yield rows, base.presence[index] / torch.linalg.vector_norm(rows, dim=-1).clamp(min=1e-12)
+                length = torch.linalg.vector_norm(rows, dim=-1).clamp(min=torch.finfo(rows.dtype).tiny)
+                yield rows, base.presence[index] / length
 
     def predict_hrt(self, hrt_batch: LongTensor, **kwargs: Any) -> FloatTensor:  # noqa: D102
         scores = super().predict_hrt(hrt_batch, **kwargs)

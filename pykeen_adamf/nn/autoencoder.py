@@ -33,8 +33,8 @@ class AutoencodedRepresentation(FusedRepresentation):
 
     where $\mathbf{e}_m$ is the projection of the features $\mathbf{f}_m$ of modality $m$, and the decoder mirrors the
     encoder. In training, the mean squared error of each modality is a regularization term, averaged over the entities
-    that have the modality: those that are represented first in a step, i.e., of the positive triples where negatives
-    are sampled.
+    that have the modality: those that are represented first in a step. Where negatives are sampled, these are the
+    entities of positive triples, unless the training loop represents all entities of a step at once.
 
     ---
     name: Autoencoder

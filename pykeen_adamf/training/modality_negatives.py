@@ -136,6 +136,8 @@ class MANSTrainingLoop(ModalityNegativesTrainingLoop):
             raise ValueError(
                 f"A share of {share} of {num_all} negatives is none. Use a larger one, or a larger num_negs_per_pos."
             )
+        if not num:
+            return super().score_negatives(batch, start, stop)
         first, rest = negatives.split([num, num_all - num], dim=1)
         originals = positives.unsqueeze(dim=1)
         donors = torch.where(first[..., 0] != originals[..., 0], first[..., 0], first[..., 2])

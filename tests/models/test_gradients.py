@@ -1,4 +1,4 @@
-"""The gradients of scores, of every model, against differences."""
+"""The gradients of scores, of every model, against differences; as in evaluation, without random numbers."""
 
 import pytest
 import torch
@@ -11,6 +11,9 @@ from ..cases import make_factory
 
 NAMES = [
     "AdaMF",
+    "AdaMFRotatE",
+    "LpRotatE",
+    "Structural",
     "IKRL",
     "TBKGC",
     "VBKGC",

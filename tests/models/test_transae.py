@@ -73,6 +73,10 @@ def test_reconstructed_once():
     model.score_hrt(triples[7:])
     _, expected = calculate(model, triples[:7, [0, 2]].unique().tolist())
     assert model.collect_regularization_term().item() == pytest.approx(WEIGHT * expected, rel=1e-6)
+    # the next step has one of its own
+    model.score_hrt(triples[7:])
+    _, expected = calculate(model, triples[7:, [0, 2]].unique().tolist())
+    assert model.collect_regularization_term().item() == pytest.approx(WEIGHT * expected, rel=1e-6)
 
 
 def test_gradients():

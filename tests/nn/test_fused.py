@@ -177,6 +177,10 @@ def test_extreme_vectors(measure, dtype):
     assert values.detach()[0] > 0.1
     (gradient,) = torch.autograd.grad(values.sum(), x)
     assert gradient.abs().max() < 1e5
+    # and what differs little adds little, but not nothing
+    x = torch.randn(5, 1, 200, dtype=torch.double) + 0.2 * torch.randn(5, 3, 200, dtype=torch.double)
+    expected = complementarity(x.to(dtype).double(), None, measure)
+    torch.testing.assert_close(complementarity(x.to(dtype), None, measure).double(), expected, rtol=0.02, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", ["sum", "gated", "concatenation", "cross-modal"])

@@ -221,8 +221,10 @@ def test_too_few_negatives(cls, kwargs, message):
         make(cls, **kwargs).train(make_factory(), num_epochs=1, use_tqdm=False)
 
 
-@pytest.mark.parametrize("kwargs", [dict(strategy="V"), dict(strategy="T", share=1.0), dict(strategy="H", share=1.0)])
-def test_no_ordinary_negatives(kwargs):
+@pytest.mark.parametrize(
+    "kwargs", [dict(strategy="V"), *(dict(strategy=x, share=share) for x in "TH" for share in (0.0, 0.5, 1.0))]
+)
+def test_negatives_of_one_kind(kwargs):
     """Batch normalization does not see the negatives that there are not."""
     loop = make(model_cls=AdaMF, model_kwargs=dict(batch_norm=True), **kwargs)
-    assert loop.train(make_factory(), num_epochs=1, batch_size=20, use_tqdm=False)
+    assert loop.train(make_factory(), num_epochs=2, batch_size=20, use_tqdm=False)

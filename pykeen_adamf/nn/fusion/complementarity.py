@@ -44,6 +44,9 @@ def complementarity(x: FloatTensor, mask: BoolTensor | None = None, measure: Mea
     :param measure: The measure.
     :returns: shape: ``(*batch_dims, n)``, finite also where there are no others, which is the same for all then.
     """
+    dtype = x.dtype
+    # the difference of entropies would lose all digits of half precision
+    x = x.to(torch.promote_types(dtype, torch.float32))
     there = x.new_ones(x.shape[:-1]) if mask is None else mask.to(x.dtype)
     y = F.normalize(x, dim=-1, eps=EPSILON)
     if measure == "information":
@@ -52,11 +55,11 @@ def complementarity(x: FloatTensor, mask: BoolTensor | None = None, measure: Mea
     pairs = there.unsqueeze(dim=-2) * (1 - torch.eye(x.shape[-2], dtype=x.dtype, device=x.device))
     others = pairs @ y
     if measure == "cosine":
-        return 1 - (y * F.normalize(others, dim=-1, eps=EPSILON)).sum(dim=-1)
+        return (1 - (y * F.normalize(others, dim=-1, eps=EPSILON)).sum(dim=-1)).to(dtype)
     count = pairs.sum(dim=-1, keepdim=True)
     # where there are no others, each is compared with itself
     others = torch.where(count > 0, others / count.clamp(min=1), y)
-    return (_entropy((y + others) / 2) - (_entropy(y) + _entropy(others)) / 2).clamp(min=0)
+    return (_entropy((y + others) / 2) - (_entropy(y) + _entropy(others)) / 2).clamp(min=0).to(dtype)
 
 
 def _entropy(p: FloatTensor) -> FloatTensor:
