@@ -1,10 +1,13 @@
 """Short runs of the fuzzer, and that it notices what it is for."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from .__main__ import main
 from .running import FINE, fuzz, to_table
 from .target import Target
 from .targets import TARGETS
@@ -24,6 +27,21 @@ def test_changed_files(tmp_path):
 @pytest.mark.slow
 def test_more_changed_files(tmp_path):
     _run(40 * len(TARGETS), seed=1, failures=tmp_path)
+
+
+def test_record(tmp_path):
+    """What is recorded is not read again, and counts."""
+    options = ["--target", "configuration .json", "--seed", "5", "--record", str(tmp_path / "x.jsonl")]
+    options += ["--failures", str(tmp_path / "failures")]
+    first = CliRunner().invoke(main, [*options, "--files", "3"], catch_exceptions=False)
+    (line,) = (tmp_path / "x.jsonl").read_text().splitlines()
+    content = json.loads(line)
+    assert sum(content["counts"].values()) == 3
+    content["counts"] = {"configuration .json: read": 1000}
+    (tmp_path / "x.jsonl").write_text(json.dumps(content) + "\n")
+    second = CliRunner().invoke(main, [*options, "--files", "3"], catch_exceptions=False)
+    assert "1000" not in first.stdout
+    assert "1000" in second.stdout
 
 
 class _Text(Target):
