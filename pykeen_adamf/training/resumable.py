@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import torch
 from class_resolver import HintOrType
@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
-from .checkpoint_checks import PerEpoch, check_state, compare_random_states
+from .checkpoint_checks import PerEpoch, Same, check_state, compare_random_states
 from .checkpoint_file import (
     get_random_state,
     is_checkpoint,
@@ -37,6 +37,9 @@ from .labels import check_labels
 from .step import StepTrainingLoop
 
 __all__ = ["ResumableTrainingLoop", "check_checkpoint", "refuse_checkpoint"]
+
+#: What an early stopper is made with, and a checkpoint would set without a look at it.
+STOPPER_OPTIONS: Final = ("frequency", "patience", "relative_delta", "metric", "larger_is_better")
 
 
 def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwargs: Mapping[str, Any]) -> None:
@@ -271,7 +274,8 @@ class ResumableTrainingLoop(StepTrainingLoop):
         check_configuration(path, state.get("configuration"), self._describe())
         present = self._state()
         if isinstance(self._stopper, EarlyStopper):
-            present["stopper_dict"]["results"] = PerEpoch()
+            options = {name: Same(present["stopper_dict"][name]) for name in STOPPER_OPTIONS}
+            present["stopper_dict"] |= {**options, "results": PerEpoch()}
         best = None if state.get("best") is None else self._best_state()
         # the configuration has been compared already
         present |= {"configuration": state["configuration"], "random": compare_random_states, "best": best}

@@ -115,6 +115,17 @@ def assert_equal(a, b):
         assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
+@pytest.mark.parametrize(("name", "value"), [("metric", "0"), ("patience", 0), ("larger_is_better", False)])
+def test_options_of_stopper(name, value, tmp_path):
+    """They are those that it has here, and not what a file says."""
+    make_stopped(MATTrainingLoop, tmp_path, 1)[1]()
+    good = torch.load(tmp_path / "c.pt")
+    _, continue_training = make_stopped(MATTrainingLoop, tmp_path, 2)
+    torch.save(replace(good, ("stopper_dict", name), value), tmp_path / "c.pt")
+    with pytest.raises(CheckpointMismatchError, match=rf"stopper_dict\.{name} is {value!r} rather than"):
+        continue_training()
+
+
 @pytest.mark.parametrize("value", [{}, None, 3, {"model": 1}, "x"])
 def test_configuration(checkpoint, value):
     train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
