@@ -1,6 +1,5 @@
 """What is in a checkpoint, compared with what it is about to be loaded into."""
 
-import dataclasses
 import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ from torch.optim import Optimizer
 
 from .checkpoint_file import get_random_state
 
-__all__ = ["PerEpoch", "Same", "check_state", "compare_random_states"]
+__all__ = ["PerEpoch", "check_state", "compare_random_states", "same_as"]
 
 #: How many differences a message names.
 MAX_DIFFERENCES: Final = 3
@@ -27,13 +26,6 @@ NUMPY_POSITIONS: Final = 625
 
 class PerEpoch(list[Any]):
     """Numbers, or numbers by name, of each epoch, of which a checkpoint may have more than there are here."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Same:
-    """An option, which is the same in a checkpoint."""
-
-    value: Any
 
 
 #: Sizes that are all different, such that it is known which is which.
@@ -48,8 +40,7 @@ def check_state(path: Path, stored: Any, present: Mapping[str, Any]) -> None:
     :param path: The file that the state is from.
     :param stored: The state.
     :param present: What the state is to be loaded into, as it is written into a checkpoint: nested dictionaries and
-        sequences of tensors, numbers, optimizers, random number generators and options that must be the
-        :class:`Same`; or functions that say differences.
+        sequences of tensors, numbers, optimizers and random number generators; or functions that say differences.
     :raises CheckpointMismatchError: if anything is missing, or is another thing; the message says what
     """
     if differences := list(islice(_compare(stored, present, ""), MAX_DIFFERENCES + 1)):
@@ -64,9 +55,6 @@ def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
     """Say what is different in a part of a state."""
     if inspect.isroutine(present):
         yield from present(stored, name)
-    elif isinstance(present, Same):
-        if not _is_alike(stored, present.value) or stored != present.value:
-            yield f"{name} is {stored!r:.50} rather than {present.value!r}"
     elif isinstance(present, Optimizer):
         yield from _compare_optimizers(stored, present, name)
     elif isinstance(present, torch.Generator):
@@ -188,6 +176,16 @@ def _compare_generators(stored: Any, present: torch.Generator, name: str) -> Ite
         yield f"{name} is no state of a random number generator"
     elif len(stored) == len(here):
         yield from _try(torch.Generator(present.device).set_state, stored, name)
+
+
+def same_as(value: Any) -> Callable[[Any, str], Iterator[str]]:
+    """Return a comparison with an option, which must be the same in a checkpoint."""
+
+    def compare(stored: Any, name: str) -> Iterator[str]:
+        if not _is_alike(stored, value) or stored != value:
+            yield f"{name} is {stored!r:.50} rather than {value!r}"
+
+    return compare
 
 
 def compare_random_states(stored: Any, name: str) -> Iterator[str]:

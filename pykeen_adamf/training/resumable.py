@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
-from .checkpoint_checks import PerEpoch, Same, check_state, compare_random_states
+from .checkpoint_checks import PerEpoch, check_state, compare_random_states, same_as
 from .checkpoint_file import (
     get_random_state,
     is_checkpoint,
@@ -274,7 +274,7 @@ class ResumableTrainingLoop(StepTrainingLoop):
         check_configuration(path, state.get("configuration"), self._describe())
         present = self._state()
         if isinstance(self._stopper, EarlyStopper):
-            options = {name: Same(present["stopper_dict"][name]) for name in STOPPER_OPTIONS}
+            options = {name: same_as(present["stopper_dict"][name]) for name in STOPPER_OPTIONS}
             present["stopper_dict"] |= {**options, "results": PerEpoch()}
         best = None if state.get("best") is None else self._best_state()
         # the configuration has been compared already
