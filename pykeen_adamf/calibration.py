@@ -12,6 +12,7 @@ from pykeen.utils import isin_many_dim
 from typing_extensions import Self
 
 from .bundle import TrainedModel
+from .checks import check_scores
 from .explaining.candidates import Side
 from .explaining.labels import Triples, resolve_triples
 from .explaining.model import predicting
@@ -125,7 +126,7 @@ def calibrate(
     :param what: :data:`VALIDATION`, or the path of a file with true triples that the model was not trained on.
     :param known_triples: shape: ``(num_known, 3)``, others that are true, beside those that the run has held out.
     :param side: What is asked for.
-    :raises ValueError: if the run has no validation triples, or there are too few
+    :raises ValueError: if the run has no validation triples, there are too few, or the model's scores are no numbers
     """
     if str(what) != VALIDATION or Path(what).is_file():
         true: Triples = read_labeled_triples(what)
@@ -134,7 +135,8 @@ def calibrate(
     else:
         raise ValueError(f"{trained.path} is no folder of a run with validation triples. Pass a file of true ones.")
     known = torch.cat([trained.known(), resolve_triples(known_triples, trained.training)])
-    return Calibrator.fit(trained.model, trained.training, true, known, side=side)
+    with trained.blaming():
+        return Calibrator.fit(trained.model, trained.training, true, known, side=side)
 
 
 def _corrupt(true: LongTensor, known: LongTensor, side: Side, seed: int) -> LongTensor:
@@ -158,7 +160,7 @@ def _score(model: Model, triples: LongTensor, side: Side) -> Any:
     with predicting(model):
         for start in range(0, len(questions), BATCH_SIZE):
             batch = questions[start : start + BATCH_SIZE].to(model.device)
-            table = (model.predict_t(batch) if side == "tail" else model.predict_h(batch)).double().cpu()
+            table = check_scores(model.predict_t(batch) if side == "tail" else model.predict_h(batch)).double().cpu()
             is_asked = (row >= start) & (row < start + BATCH_SIZE)
             scores[is_asked] = table[row[is_asked] - start, answers[is_asked]]
     return scores.numpy()

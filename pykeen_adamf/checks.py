@@ -1,13 +1,19 @@
-"""Checks of options, for models and training loops."""
+"""Checks of options, for models and training loops, and of scores."""
 
 import math
 from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-__all__ = ["check_choice", "check_not_negative", "check_positive", "is_finite"]
+import torch
+
+__all__ = ["ScoreError", "check_choice", "check_not_negative", "check_positive", "check_scores", "is_finite"]
 
 X = TypeVar("X", bound=str)
+
+
+class ScoreError(ValueError):
+    """A model's scores are no numbers."""
 
 
 def is_finite(value: Any) -> bool:
@@ -35,3 +41,13 @@ def check_not_negative(name: str, value: Any) -> float:
     if not is_finite(value) or value < 0:
         raise ValueError(f"{name} must be finite and not negative, but is {value!r}. Use 0 to do without.")
     return float(value)
+
+
+def check_scores(scores: torch.Tensor) -> torch.Tensor:
+    """Check that scores are numbers, which they are not if training has diverged.
+
+    :raises ScoreError: if they are not
+    """
+    if bool(scores.isnan().any()):
+        raise ScoreError("Some of the model's scores are no numbers, hence there are no ranks. Train it anew.")
+    return scores

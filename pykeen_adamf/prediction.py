@@ -8,6 +8,7 @@ import torch
 from pykeen.models import Model
 from pykeen.triples import TriplesFactory
 
+from .checks import check_scores
 from .explaining.candidates import Allowed, Candidates
 from .explaining.labels import Triples, resolve, resolve_triples
 from .explaining.model import ModalityModel, get_weights, predicting
@@ -108,9 +109,7 @@ def predict(
 def _score(model: Model, query: LongTensor, is_tail: bool) -> FloatTensor:
     """Score all entities, shape: ``(num_entities,)``, in main memory."""
     pair = query.unsqueeze(dim=0).to(model.device)
-    scores = model.predict_t(pair) if is_tail else model.predict_h(pair.flip(-1))
-    if bool(scores.isnan().any()):
-        raise ValueError("Some of the model's scores are no numbers. Train it anew.")
+    scores = check_scores(model.predict_t(pair) if is_tail else model.predict_h(pair.flip(-1)))
     return scores[0].float().cpu()
 
 

@@ -7,8 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pykeen.predict import predict_target
 
-from pykeen_adamf.calibration import Calibrator
+from pykeen_adamf.bundle import TrainedModel, save
+from pykeen_adamf.calibration import Calibrator, calibrate
+from pykeen_adamf.checks import ScoreError
+from pykeen_adamf.experiments.answering import answer
 from pykeen_adamf.explaining import Candidates, explain_entities, explain_triples
+from pykeen_adamf.explaining.directory import explain_directory
 from pykeen_adamf.models import AdaMF, Structural
 from pykeen_adamf.prediction import predict
 
@@ -186,3 +190,24 @@ def test_few_triples(oracle):
         Calibrator.fit(model, factory, true[:3])
     with pytest.raises(ValueError, match="but there are 0"):
         Calibrator.fit(model, factory, factory.mapped_triples)
+
+
+def test_scores_that_are_no_numbers(tmp_path):
+    """Numbers of a file that are too large to be multiplied: whoever is asked says which model it is."""
+    factory = make_factory()
+    model = AdaMF(triples_factory=factory, embedding_dim=4)
+    with torch.no_grad():
+        for representation in model.relation_representations:
+            for parameter in representation.parameters():
+                parameter.fill_(3e38)
+    save(model, factory, tmp_path / "model")
+    message = f"{tmp_path / 'model'} cannot be used.*no numbers"
+    with pytest.raises(ScoreError, match=message):
+        answer(tmp_path / "model", head="e1", relation="r1", device="cpu")
+    with pytest.raises(ScoreError, match=message):
+        explain_directory(tmp_path / "model", device="cpu", progress=False)
+    pytest.importorskip("sklearn")
+    true = tmp_path / "true.tsv"
+    true.write_text("".join(f"e{i}\tr1\te{i + 1}\n" for i in range(15)))
+    with pytest.raises(ScoreError, match=message):
+        calibrate(TrainedModel(tmp_path / "model", model, factory, {}), true)

@@ -1,6 +1,7 @@
 """A trained model by one path: the folder of a run, or a bundle."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 from pykeen.triples import TriplesFactory
 from pykeen.typing import DeviceHint
 
+from ..checks import ScoreError
 from ..features.numpy_files import read_arrays
 from ..limits import SizeLimit, check_regular
 from ..models import QueryScoringModel
@@ -41,6 +43,14 @@ class TrainedModel(NamedTuple):
     def known(self) -> LongTensor:
         """Return all triples that were held out, shape: ``(n, 3)``."""
         return torch.cat([torch.zeros(0, 3, dtype=torch.long), *map(torch.as_tensor, self.held_out.values())])
+
+    @contextmanager
+    def blaming(self) -> Iterator[None]:
+        """Let errors of scores that are no numbers say which model it is."""
+        try:
+            yield
+        except ScoreError as error:
+            raise ScoreError(f"{self.path} cannot be used. {error}") from error
 
 
 def open_trained(directory: str | Path, device: DeviceHint = None) -> TrainedModel:

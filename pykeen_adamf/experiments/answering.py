@@ -42,23 +42,25 @@ def answer(
     :param calibrate: A file with true triples that the model was not trained on, or ``"validation"``.
     :param device: The device. Defaults to a GPU, if there is one.
     :param kwargs: Further parameters of :func:`pykeen_adamf.prediction.predict`.
-    :raises ValueError: if the directory or a file cannot be used, or there are no such labels
+    :raises ValueError: if the directory or a file cannot be used, there are no such labels, or scores are no numbers
     """
     trained, side = open_trained(directory, device), asked_for(tail)
-    model, training = trained.model, trained.training
+    training = trained.training
     others = [resolve_triples(read_labeled_triples(path), training) for path in known_paths]
     known_triples = torch.cat([trained.known(), *others])
-    return predict(
-        model,
-        training,
-        head=head,
-        relation=relation,
-        tail=tail,
-        candidates=candidates,
-        known_triples=known_triples,
-        calibration=None if calibrate is None else fit(trained, calibrate, known_triples, side=side),
-        **kwargs,
-    )
+    calibration = None if calibrate is None else fit(trained, calibrate, known_triples, side=side)
+    with trained.blaming():
+        return predict(
+            trained.model,
+            training,
+            head=head,
+            relation=relation,
+            tail=tail,
+            candidates=candidates,
+            known_triples=known_triples,
+            calibration=calibration,
+            **kwargs,
+        )
 
 
 def asked_for(tail: str | None) -> Side:

@@ -65,14 +65,15 @@ def explain_directory(
     explanations = {}
     # before anything is calculated, since they may not be readable
     chosen = choose_triples(trained, path, dataset) if triples or relations or not entities else None
-    if entities:
-        explanations["Weights of modalities"] = explain_entities(model, training, entities)
-    if chosen and triples:
-        title = "Scores and filtered ranks with and without each modality"
-        explanations[title] = explain_triples(model, training, triples, chosen.known, **kwargs)
-    if chosen and (relations or not explanations):
-        averages = explain_relations(model, training, *chosen[:2], relations=relations or None, **kwargs)
-        explanations[f"Averages over {chosen.description}"] = averages
+    with trained.blaming():
+        if entities:
+            explanations["Weights of modalities"] = explain_entities(model, training, entities)
+        if chosen and triples:
+            title = "Scores and filtered ranks with and without each modality"
+            explanations[title] = explain_triples(model, training, triples, chosen.known, **kwargs)
+        if chosen and (relations or not explanations):
+            averages = explain_relations(model, training, *chosen[:2], relations=relations or None, **kwargs)
+            explanations[f"Averages over {chosen.description}"] = averages
     return explanations
 
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import torch
 from pykeen.models import ERModel, Model
 
+from ..checks import check_scores
 from ..chunking import row_chunks
 from ..models import QueryScoringModel
 from ..typing import FloatTensor, LongTensor
@@ -65,7 +66,7 @@ class Ranker:
 
         :param advance: Called with a number of triples as soon as their heads, or tails, are ranked.
         :param side: The side to rank and to score. Defaults to both, and scores of tails.
-        :raises ValueError: if a score is no number
+        :raises ScoreError: if a score is no number
         """
         nothing = torch.full((len(self.triples),), float("nan"), dtype=torch.float64)
         scores, head_ranks = (nothing, nothing) if side == "tail" else self._rank(0, advance)
@@ -95,8 +96,7 @@ class Ranker:
             triples = self.triples[chosen]
             batch = triples[count.cumsum(dim=0) - 1]
             table = self.model.predict_t(batch[:, :2]) if column == 2 else self.model.predict_h(batch[:, 1:])
-            if bool(table.isnan().any()):
-                raise ValueError("Some of the model's scores are no numbers, hence there are no ranks. Train it anew.")
+            check_scores(table)
             found = table[row, triples[:, column]]
             # known entities are hidden
             first, last = torch.searchsorted(known, torch.stack([distinct[0], distinct[-1] + 1])).tolist()

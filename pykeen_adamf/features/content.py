@@ -73,6 +73,9 @@ def _as_vector(value: Any) -> torch.Tensor | None:
         return None
     if not isinstance(value, torch.Tensor | numpy.ndarray | list | tuple):
         return None
+    if isinstance(value, torch.Tensor) and value.is_meta:
+        # PyTorch imports its compiler to put these together with others
+        return None
     return torch.as_tensor(value).reshape(-1)
 
 

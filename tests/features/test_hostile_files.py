@@ -122,6 +122,10 @@ UNUSABLE = {
     "half a character as a key": (lambda: {"a": torch.ones(3), "\ud83d": torch.ones(3)}, "half a character"),
     "ragged presence": (lambda: {"features": torch.ones(2, 3), "presence": [[True], [True, False]]}, "must be boolean"),
     "nothing but a shape": (lambda: torch.ones(2, 3, device="meta"), "without numbers"),
+    "nothing but the shape of a vector": (
+        lambda: {"a": torch.ones(3), "b": torch.ones(3, device="meta")},
+        "nor one vector",
+    ),
     "nested": (lambda: torch.nested.nested_tensor([torch.ones(3), torch.ones(2)]), "nested"),
     "eight bits": (lambda: torch.ones(2, 3).to(torch.float8_e4m3fn), "plain tensor"),
     "quantized": (lambda: torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.qint8), "qint8"),
