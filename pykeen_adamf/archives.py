@@ -31,8 +31,9 @@ LOCATOR_MAGIC: Final = b"PK\x06\x07"
 #: of what else there is.
 LOCAL: Final = struct.Struct("<4s5H3L2H")
 
-#: The flag of encrypted members.
+#: The flags of encrypted members, and of names in UTF-8.
 ENCRYPTED: Final = 1
+IS_UTF8: Final = 0x800
 
 
 def is_archive(path: Path) -> bool:
@@ -95,7 +96,7 @@ def _find_directory(path: Path) -> tuple[int, int]:
 
 
 def _find_content(path: Path, members: Sequence[ZipInfo]) -> list[int]:
-    """Return where the content of each member begins: behind a header of its own, of any length."""
+    """Return where the content of each member begins: behind a header of its own, of any length, with the same name."""
     starts = []
     with path.open("rb") as file:
         for member in members:
@@ -105,6 +106,10 @@ def _find_content(path: Path, members: Sequence[ZipInfo]) -> list[int]:
             if member.header_offset < 0 or len(header) < LOCAL.size or not header.startswith(MAGIC):
                 raise BadZipFile(f"{member.filename!r} is not where it should be")
             *_, len_name, len_extra = LOCAL.unpack(header)
+            # as in the directory, which no checksum protects: what is called otherwise would be taken for missing
+            encoding = "utf-8" if member.flag_bits & IS_UTF8 else "cp437"
+            if file.read(len_name) != member.orig_filename.encode(encoding):
+                raise BadZipFile(f"{member.filename!r} has another name in the directory")
             starts.append(member.header_offset + LOCAL.size + len_name + len_extra)
     return starts
 

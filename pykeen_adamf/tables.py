@@ -1,6 +1,7 @@
 """Tables in files, as they come: separated by tabs, commas or spaces, compressed, or Parquet."""
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -101,7 +102,7 @@ def read_table(
         ) from error
     # those of pandas and PyArrow are ValueErrors or OSErrors, damaged archives raise EOFError, and damaged metadata of
     # pandas in a Parquet file anything
-    except (OSError, ValueError, EOFError, MemoryError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, LookupError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(f"{name} cannot be read as a table, or is damaged: {error}") from error
     return frame if quoting == csv.QUOTE_MINIMAL or (is_path and b'"' not in content) else frame.apply(_unquote)
 
@@ -148,7 +149,8 @@ def _split(line: str, separator: str) -> list[str]:
         return line.split()
     if separator == "\t":
         return line.split("\t")
-    return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    # pandas takes a carriage return for the end of a line, too
+    return next(csv.reader(re.split(r"(?<=\r)", line), delimiter=separator, skipinitialspace=True), [])
 
 
 def _unquote(column: "pandas.Series[str]") -> "pandas.Series[str]":

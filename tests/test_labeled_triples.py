@@ -43,6 +43,7 @@ def join(rows, separator, *header):
         ("x.tsv", '"berlin"\t"capital of"\t"germany"\n"12"" pizza"\tkind of\tfood\n1\tnext\t2\n', ROWS),
         ("x.csv", '"berlin","capital of","germany"\n"12"" pizza",kind of,food\n1,next,2\n', ROWS),
         ("x.csv", join([(*row, "0.5") for row in ROWS], ",", ["head", "relation", "tail", "weight"]), ROWS),
+        ("x.csv", '"berlin","capital of","germany"\r"12"" pizza",kind of,food\r1,next,2\r', ROWS),
         ("x.tsv", "\ufeff\r\n" + join(ROWS, "\t").replace("\n", "\r\n"), ROWS),
     ],
 )
@@ -123,6 +124,7 @@ def test_bad_objects(source, message):
         ("x.nt", b"<http://x/a> <http://x/r> nonsense\n", r"x\.nt cannot be read as N-Triples"),
         ("x.nt.gz", b"<a> <b> <c> .\n", r"x\.nt\.gz cannot be read; it may be truncated"),
         ("x.tsv", b"two words\tr\n", r"x\.tsv has 2 columns"),
+        ("x.csv", b"a" * 2**18 + b",r,b\n", r"x\.csv cannot be read as a table"),
         ("x.parquet", b"PAR1", r"x\.parquet cannot be read as a table"),
         ("x.xlsx", b"PK\x03\x04\xff\xfe", r"x\.xlsx is not in UTF-8.* if it is no text, save it as \.tsv"),
     ],

@@ -105,7 +105,7 @@ def load(
             model = _create(configuration, training)
         _set_weights(model, weights, configuration)
         model.eval()
-        _check_probes(model, configuration, directory)
+        _check_probes(model, training, configuration, directory)
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Bundle(model=model.to(resolve_device(device)), training=training, configuration=configuration)
@@ -200,10 +200,14 @@ def _set_weights(model: QueryScoringModel, path: Path, configuration: Mapping[st
         parameter.requires_grad_(name not in configuration["frozen"])
 
 
-def _check_probes(model: QueryScoringModel, configuration: Mapping[str, Any], directory: Path) -> None:
+def _check_probes(
+    model: QueryScoringModel, training: CoreTriplesFactory, configuration: Mapping[str, Any], directory: Path
+) -> None:
     """Check that the model scores as it did when the bundle was written."""
     probes = configuration["probes"]
     if not probes["triples"]:
+        # training has diverged; but nothing else goes wrong
+        model.predict_hrt(training.mapped_triples[:1])
         return
     before, triples = torch.tensor(probes["scores"]), torch.tensor(probes["triples"])
     if triples.shape != (len(before), 3) or not are_ids(triples, model.num_entities, model.num_relations):

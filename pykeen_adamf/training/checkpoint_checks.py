@@ -1,6 +1,7 @@
 """What is in a checkpoint, compared with what it is about to be loaded into."""
 
 import inspect
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -135,7 +136,17 @@ def _compare_optimizers(stored: Any, present: Optimizer, name: str) -> Iterator[
     parameters = [x for group in present.param_groups for x in group["params"]]
     full = {i: _state_after_step(present, x) for i, x in enumerate(parameters)}
     unused = [i for i, x in states.items() if isinstance(x, Mapping) and not x]
-    yield from _compare_mappings(states, {i: {} if i in unused else x for i, x in full.items()}, f"{name}.state")
+    differences = list(
+        _compare_mappings(states, {i: {} if i in unused else x for i, x in full.items()}, f"{name}.state")
+    )
+    yield from differences or _check_steps(states, f"{name}.state")
+
+
+def _check_steps(states: Mapping[Any, Any], name: str) -> Iterator[str]:
+    """Check numbers of steps, of which some optimizers take powers."""
+    for i, x in states.items():
+        if not 0 <= float(x.get("step", 0)) < math.inf:
+            yield f"{name}.{i}.step is {float(x['step'])}, which is no number of steps"
 
 
 def _make_like(optimizer: Optimizer, options: Mapping[str, Any], parameter: torch.Tensor | None = None) -> Optimizer:

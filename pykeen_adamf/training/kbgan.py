@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from class_resolver import HintOrType, OptionalKwargs
 from pykeen.models import Model, model_resolver
+from pykeen.training import NonFiniteLossError
 from pykeen.triples import CoreTriplesFactory
 from pykeen.triples.instances import SLCWABatch
 from torch.optim import Optimizer
@@ -114,6 +115,9 @@ class KBGANTrainingLoop(LearnedNegativesTrainingLoop):
             # where no candidate is valid, the loss does not look at the negative
             scores = scores.masked_fill(~masks & valid, -torch.inf)
         log_probabilities = scores.log_softmax(dim=-1)
+        # on other devices, it would be waited for
+        if not self.asynchronous and bool(log_probabilities.isnan().any()):
+            raise NonFiniteLossError("The generator's scores are no numbers. Lower its learning rate.")
         chosen = log_probabilities.detach().exp().multinomial(1)
         negatives = candidates.gather(1, chosen.unsqueeze(dim=-1).expand(-1, -1, 3))
         if self._is_learning:

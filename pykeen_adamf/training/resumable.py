@@ -281,10 +281,12 @@ class ResumableTrainingLoop(StepTrainingLoop):
         present |= {"configuration": state["configuration"], "random": compare_random_states, "best": best}
         check_state(path, state, present)
         epoch, losses, size = state["epoch"], len(state["losses"]), state["sub_batch_size"]
-        if epoch != losses or not (size is None or (isinstance(size, int) and size > 0)):
+        best_epoch = state["stopper_dict"].get("best_epoch") or 0
+        if epoch != losses or not (size is None or (isinstance(size, int) and size > 0)) or not best_epoch <= epoch:
             raise CheckpointMismatchError(
                 f"The checkpoint {path} is damaged: it has {losses:,} losses of {epoch:,} epochs, with sub-batches of "
-                f"{size}. Choose another checkpoint_name, or remove the file to start anew."
+                f"{size}, and {best_epoch:,} as the best epoch. Choose another checkpoint_name, or remove the file to "
+                f"start anew."
             )
 
     def _load_checked(self, state: Mapping[str, Any]) -> tuple[Path | None, int | None]:

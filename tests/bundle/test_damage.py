@@ -102,6 +102,7 @@ def test_json(bundle, content, message):
         lambda x: x["probes"].update(triples=[[0, 0]] * 8),
         lambda x: x["probes"].update(scores=[1.0]),
         lambda x: x["probes"].update(scores="text"),
+        lambda x: (x["probes"].update(triples=[], scores=[]), x["model_kwargs"].update(regularizer=1)),
         lambda x: x["triples"].update(num_entities=10**12),
         lambda x: x["triples"].update(num_triples=3),
         lambda x: x["triples"].update(num_relations=-1),

@@ -52,6 +52,16 @@ def test_no_member_is_lost_in_a_comment(tmp_path):
     assert "2 members, but 1" in refuse(path)
 
 
+@pytest.mark.parametrize("name", [b"prezence.npy", b"\0\0\0\0\0\0\0\0.npy"])
+def test_no_member_is_lost_by_its_name(tmp_path, name):
+    """Those in the directory have no checksum; without the mask, what is missing would count as present."""
+    path = tmp_path / "features.npz"
+    numpy.savez(path, features=numpy.ones((2, 3)), presence=numpy.array([True, False]))
+    before, _, after = path.read_bytes().rpartition(b"presence.npy")
+    path.write_bytes(before + name + after)
+    assert "has another name" in refuse(path)
+
+
 @pytest.mark.parametrize("where", ["before", "behind"])
 @pytest.mark.parametrize("suffix", ["npz", "pt"])
 def test_nothing_hides_around_an_archive(tmp_path, suffix, where):

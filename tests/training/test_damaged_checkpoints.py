@@ -126,6 +126,17 @@ def test_options_of_stopper(name, value, tmp_path):
         continue_training()
 
 
+@pytest.mark.parametrize("value", [2, float("nan")])
+def test_best_epoch(value, tmp_path):
+    """It is over."""
+    make_stopped(MATTrainingLoop, tmp_path, 1)[1]()
+    good = torch.load(tmp_path / "c.pt")
+    _, continue_training = make_stopped(MATTrainingLoop, tmp_path, 2)
+    torch.save(replace(good, ("stopper_dict", "best_epoch"), value), tmp_path / "c.pt")
+    with pytest.raises(CheckpointMismatchError, match=f"{value} as the best epoch"):
+        continue_training()
+
+
 @pytest.mark.parametrize("value", [{}, None, 3, {"model": 1}, "x"])
 def test_configuration(checkpoint, value):
     train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
@@ -141,6 +152,8 @@ def test_configuration(checkpoint, value):
         (("optimizer", "param_groups", 0, "betas"), (0.9, 1e9), "Invalid beta"),
         (("optimizer", "param_groups", 0, "lr"), -1.0, "Invalid learning rate"),
         (("optimizer", "param_groups", 0, "params"), None, "of other parameters"),
+        (("optimizer", "state", 0, "step"), torch.tensor(-5.0), r"optimizer\.state\.0\.step is -5\.0"),
+        (("optimizer", "state", 0, "step"), torch.tensor(float("inf")), r"optimizer\.state\.0\.step is inf"),
         (("sub_batch_size",), -1, "sub-batches of -1"),
         (("epoch",), 10**9, "1 losses of 1,000,000,000 epochs"),
         (("losses",), [float("nan"), 1.0], "2 losses of 1 epochs"),

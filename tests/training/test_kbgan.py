@@ -5,6 +5,7 @@ import pytest
 import torch
 from pykeen.hpo import hpo_pipeline
 from pykeen.models import ComplEx, DistMult, TransE
+from pykeen.training import NonFiniteLossError
 from pykeen.training.callbacks import TrainingCallback
 from pykeen.training.training_loop import CheckpointMismatchError
 
@@ -216,3 +217,13 @@ def test_bad_input():
     other = ComplEx(triples_factory=make_factory(num_entities=21), embedding_dim=3)
     with pytest.raises(ValueError, match="The generator has 21 entities and 4 relations, but the model has 20 and 4"):
         make(generator=other, generator_kwargs=None)
+
+
+def test_a_generator_that_diverged():
+    """Training says so, as it does of losses."""
+    loop = make()
+    with torch.no_grad():
+        for parameter in loop.generator.parameters():
+            parameter.fill_(float("nan"))
+    with pytest.raises(NonFiniteLossError, match="generator"):
+        loop._process_batch(make_batch(loop), 0, 5)
