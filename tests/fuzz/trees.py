@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import islice
 from typing import Any
 
 import torch
@@ -10,15 +11,18 @@ from .mutations import NUMBERS, TEXTS
 
 __all__ = ["change_part", "write_json"]
 
+#: How many places are chosen from: what has been copied into itself has no end.
+MAX_PLACES = 10**6
+
 
 def change_part(tree: Any, rng: random.Random) -> None:
     """Change one part at its place: it is removed, copied from elsewhere, nested, repeated, or something else."""
-    container, key = rng.choice(list(_places(tree)))
+    container, key = rng.choice(list(islice(_places(tree), MAX_PLACES)))
     what = rng.randrange(8)
     if what == 0:
         del container[key]
     elif what == 1:
-        other, there = rng.choice(list(_places(tree)))
+        other, there = rng.choice(list(islice(_places(tree), MAX_PLACES)))
         container[key] = other[there]
     elif what == 2:
         container[key] = _nest(container[key], rng.choice([1, 2, 70, 300]))
