@@ -130,6 +130,8 @@ def _read_parquet(path: Path, limit: SizeLimit) -> pandas.DataFrame:
     for batch in file.iter_batches(batch_size=BATCH_SIZE):
         num_bytes += batch.nbytes
         limit.check_content(num_bytes)
+        # texts are said to be in UTF-8, and are not looked at
+        batch.validate(full=True)
         batches.append(batch)
     result: pandas.DataFrame = pyarrow.Table.from_batches(batches, schema=file.schema_arrow).to_pandas()
     return result

@@ -135,6 +135,17 @@ def test_bad_files(tmp_path, name, content, message):
         MultimodalTriplesFactory.from_path(tmp_path / name, features={})
 
 
+def test_texts_that_are_none(tmp_path):
+    """Parquet says that its texts are in UTF-8, which nothing looks at."""
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "x.parquet"
+    columns = [pyarrow.array([x], pyarrow.binary()).view(pyarrow.string()) for x in (b"a", b"r", b"\xff\xfe")]
+    pyarrow.parquet.write_table(pyarrow.table(columns, names=["head", "relation", "tail"]), path)
+    with pytest.raises(ValueError, match=r"x\.parquet cannot be read as a table.*UTF8"):
+        read_labeled_triples(path)
+
+
 def test_a_header_with_other_names(tmp_path, caplog):
     """It cannot be told from a triple, but it is suspicious."""
     rows = [(f"e{i}", "next", f"e{i + 1}") for i in range(10)]

@@ -17,8 +17,12 @@ from .checkpoint_file import get_random_state
 
 __all__ = ["PerEpoch", "check_state", "compare_random_states", "same_as"]
 
-#: How many differences a message names.
+#: How many differences a message names, and how many characters of a value.
 MAX_DIFFERENCES: Final = 3
+MAX_SHOWN: Final = 50
+
+#: How many bits whole numbers have at most.
+MAX_BITS: Final = 64
 
 #: How many bytes the states of generators have on devices, and how many positions NumPy's has.
 GENERATOR_SIZES: Final = frozenset({16, 5056})
@@ -72,6 +76,8 @@ def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
 
 def _is_alike(stored: Any, present: Any) -> bool:
     """Return whether one simple value may take the place of another."""
+    if isinstance(stored, int) and not _is_short(stored):
+        return False
     if present is None:
         # what is not known yet
         return stored is None or isinstance(stored, int | float)
@@ -92,7 +98,7 @@ def _compare_mappings(stored: Any, present: Mapping[Any, Any], name: str) -> Ite
             yield from _compare(stored[key], x, full)
         else:
             yield f"{full} is missing"
-    yield from (f"{name or 'it'} has an unknown {key!r}" for key in stored if key not in present)
+    yield from (f"{name or 'it'} has an unknown key, {_show(key)}" for key in stored if key not in present)
 
 
 def _compare_sequences(stored: Any, present: list[Any] | tuple[Any, ...], name: str) -> Iterator[str]:
@@ -194,7 +200,7 @@ def same_as(value: Any) -> Callable[[Any, str], Iterator[str]]:
 
     def compare(stored: Any, name: str) -> Iterator[str]:
         if not _is_alike(stored, value) or stored != value:
-            yield f"{name} is {stored!r:.50} rather than {value!r}"
+            yield f"{name} is {_show(stored)} rather than {value!r}"
 
     return compare
 
@@ -233,5 +239,17 @@ def _try(function: Callable[[Any], object], value: Any, name: str) -> Iterator[s
         yield f"{name} cannot be used: {error}"
 
 
+def _show(value: Any) -> str:
+    """Return what a message says of a value: PyTorch imports modules to show a tensor."""
+    return repr(value)[:MAX_SHOWN] if isinstance(value, float | str) or _is_short(value) else _kind(value)
+
+
 def _kind(value: Any) -> str:
+    if isinstance(value, int) and not _is_short(value):
+        return f"a whole number of {value.bit_length():,} bits"
     return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _is_short(value: Any) -> bool:
+    """Return whether this is a whole number that PyTorch can store, and Python can write, in a short time."""
+    return isinstance(value, int) and value.bit_length() < MAX_BITS

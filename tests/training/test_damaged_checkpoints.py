@@ -115,14 +115,17 @@ def assert_equal(a, b):
         assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
-@pytest.mark.parametrize(("name", "value"), [("metric", "0"), ("patience", 0), ("larger_is_better", False)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("metric", "0"), ("patience", 0), ("larger_is_better", False), ("patience", torch.ones(1))]
+)
 def test_options_of_stopper(name, value, tmp_path):
     """They are those that it has here, and not what a file says."""
     make_stopped(MATTrainingLoop, tmp_path, 1)[1]()
     good = torch.load(tmp_path / "c.pt")
     _, continue_training = make_stopped(MATTrainingLoop, tmp_path, 2)
     torch.save(replace(good, ("stopper_dict", name), value), tmp_path / "c.pt")
-    with pytest.raises(CheckpointMismatchError, match=rf"stopper_dict\.{name} is {value!r} rather than"):
+    shown = "a Tensor" if isinstance(value, torch.Tensor) else repr(value)
+    with pytest.raises(CheckpointMismatchError, match=rf"stopper_dict\.{name} is {shown} rather than"):
         continue_training()
 
 
@@ -156,6 +159,8 @@ def test_configuration(checkpoint, value):
         (("optimizer", "state", 0, "step"), torch.tensor(float("inf")), r"optimizer\.state\.0\.step is inf"),
         (("sub_batch_size",), -1, "sub-batches of -1"),
         (("epoch",), 10**9, "1 losses of 1,000,000,000 epochs"),
+        (("epoch",), 2**70, "epoch is a whole number of 71 bits"),
+        (("optimizer", 2**70), 1, "unknown key, a whole number of 71 bits"),
         (("losses",), [float("nan"), 1.0], "2 losses of 1 epochs"),
         (("random", "numpy"), 10**6, "random.numpy is no state"),
     ],
