@@ -16,7 +16,7 @@ from pykeen.training.training_loop import CheckpointMismatchError
 
 from .scenarios import SCENARIOS, Scenario
 
-#: How long a process may take, in seconds, and how much later the files of a clock that jumps are.
+#: How long a process may take, in seconds, and how far a clock jumps.
 PATIENCE = 600
 JUMP = 10 * 365 * 24 * 3600
 
@@ -24,8 +24,22 @@ JUMP = 10 * 365 * 24 * 3600
 CLEAR = (OSError, ValueError, CheckpointMismatchError)
 
 
-def fork(scenario: Scenario, directory: Path, errors: Path, max_bytes: int | None = None) -> int:
-    """Work in another process, which writes its error, if any, to a file."""
+def fork(
+    scenario: Scenario,
+    directory: Path,
+    errors: Path,
+    max_bytes: int | None = None,
+    jump: tuple[float, float] | None = None,
+) -> int:
+    """Work in another process, which writes its error, if any, to a file.
+
+    :param scenario: The work.
+    :param directory: Where it is done.
+    :param errors: The file for its error.
+    :param max_bytes: The size of the largest file that there is space for.
+    :param jump: After how many seconds the time of day is another one, and by how many.
+    :returns: The ID of the process.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -35,6 +49,8 @@ def fork(scenario: Scenario, directory: Path, errors: Path, max_bytes: int | Non
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         if max_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, resource.RLIM_INFINITY))
+        if jump is not None:
+            let_clock_jump(*jump)
         scenario.work(directory)
         status = 0
     except BaseException as error:
@@ -44,6 +60,12 @@ def fork(scenario: Scenario, directory: Path, errors: Path, max_bytes: int | Non
     finally:
         sys.stdout.flush()
         os._exit(status)
+
+
+def let_clock_jump(after: float, by: float) -> None:
+    """Let the time of day be another one after a while, in this process."""
+    now, start = time.time, time.monotonic()
+    time.time = lambda: now() + (by if time.monotonic() - start > after else 0)
 
 
 def is_clear(error: BaseException, directory: Path) -> bool:
@@ -143,12 +165,13 @@ class Disturber:
         return f"{max_bytes} bytes, ended with {status}"
 
     def clock(self, directory: Path, moment: float, rng: random.Random) -> str:
-        """Kill a process, and let all files be of the future, or of long ago."""
-        details = self.kill(directory, moment, rng)
-        when = time.time() + rng.choice([-1, 1]) * JUMP
+        """Kill a process, let all files be of the future, or of long ago, and let the next one get there, too."""
+        details, by = self.kill(directory, moment, rng), rng.choice([-1, 1]) * JUMP
         for path in directory.rglob("*"):
-            os.utime(path, (when, when))
-        return details
+            os.utime(path, (time.time() + by, time.time() + by))
+        status = self._run(directory, jump=(moment, by))
+        assert status == 0, self.errors.read_text()
+        return f"{details}, then with {status}"
 
     def two(self, directory: Path, moment: float, rng: random.Random) -> str:
         """Let two processes do the same in one folder; at least one of them does it, or both say why not."""
