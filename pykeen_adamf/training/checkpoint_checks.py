@@ -252,4 +252,4 @@ def _kind(value: Any) -> str:
 
 def _is_short(value: Any) -> bool:
     """Return whether this is a whole number that PyTorch can store, and Python can write, in a short time."""
-    return isinstance(value, int) and value.bit_length() < MAX_BITS
+    return isinstance(value, int) and value.bit_length() <= MAX_BITS
