@@ -35,6 +35,9 @@ LOCAL: Final = struct.Struct("<4s5H3L2H")
 ENCRYPTED: Final = 1
 IS_UTF8: Final = 0x800
 
+#: The attribute of folders. PyTorch reads nothing of them, and takes what has been in memory before for numbers.
+IS_FOLDER: Final = 0x10
+
 
 def is_archive(path: Path) -> bool:
     """Return whether a file begins as archives do."""
@@ -64,6 +67,8 @@ def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
     for member, start in zip(members, starts, strict=True):
         if member.compress_type not in {ZIP_STORED, ZIP_DEFLATED} or member.flag_bits & ENCRYPTED:
             raise FileError(f"{path} has {member.filename!r} in a format that is not read. Save the file again.")
+        if member.external_attr & IS_FOLDER or member.filename.endswith("/"):
+            raise FileError(f"{path} has {member.filename!r} as a folder, or is damaged. Save the file again.")
         if member.header_offset < stop or (stop == 0 and member.header_offset):
             raise BadZipFile("overlapping members")
         stop = start + member.compress_size

@@ -4,12 +4,14 @@ import io
 import struct
 import zipfile
 import zlib
+from contextlib import suppress
 
 import numpy
 import pytest
 import torch
 
 from pykeen_adamf.archives import LOCAL, MAGIC
+from pykeen_adamf.features import FeatureError, read_features
 
 from .test_hostile_files import refuse
 
@@ -109,3 +111,22 @@ def test_a_part_is_missing(tmp_path, suffix):
     content = path.read_bytes()
     path.write_bytes(content[:10] + content[210:])
     assert path.name in refuse(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["npz", "pt"])
+def test_every_flipped_bit_is_noticed(tmp_path, suffix):
+    """In headers and in the directory, too: either it changes nothing, or it is refused."""
+    path, matrix, labels = tmp_path / f"features.{suffix}", numpy.arange(6, dtype="f4").reshape(2, 3), ["a", "b"]
+    presence = numpy.array([True, False])
+    if suffix == "npz":
+        numpy.savez(path, features=matrix, presence=presence)
+    else:
+        torch.save({"features": torch.from_numpy(matrix), "presence": torch.from_numpy(presence)}, path)
+    good, expected = path.read_bytes(), read_features(path, labels=labels)
+    for position in range(8 * len(good)):
+        damaged = bytearray(good)
+        damaged[position // 8] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        with suppress(FeatureError):
+            assert read_features(path, labels=labels) == expected, position

@@ -149,6 +149,12 @@ def test_configuration(checkpoint, value):
         train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
 
 
+#: A list in a list, and so on.
+NESTED = []
+for _ in range(300):
+    NESTED = [NESTED]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -157,6 +163,7 @@ def test_configuration(checkpoint, value):
         (("optimizer", "param_groups", 0, "params"), None, "of other parameters"),
         (("optimizer", "state", 0, "step"), torch.tensor(-5.0), r"optimizer\.state\.0\.step is -5\.0"),
         (("optimizer", "state", 0, "step"), torch.tensor(float("inf")), r"optimizer\.state\.0\.step is inf"),
+        (("optimizer", "state", 0), NESTED, r"optimizer\.state\.0 is a list rather than a dictionary"),
         (("sub_batch_size",), -1, "sub-batches of -1"),
         (("epoch",), 10**9, "1 losses of 1,000,000,000 epochs"),
         (("epoch",), 2**70, "epoch is a whole number of 71 bits"),
