@@ -48,7 +48,12 @@ def check_state(path: Path, stored: Any, present: Mapping[str, Any]) -> None:
         sequences of tensors, numbers, optimizers and random number generators; or functions that say differences.
     :raises CheckpointMismatchError: if anything is missing, or is another thing; the message says what
     """
-    if differences := list(islice(_compare(stored, present, ""), MAX_DIFFERENCES + 1)):
+    try:
+        differences = list(islice(_compare(stored, present, ""), MAX_DIFFERENCES + 1))
+    except Exception as error:
+        # what nobody has thought of; nothing is loaded yet
+        differences = [repr(error)]
+    if differences:
         more = "; and more" if len(differences) > MAX_DIFFERENCES else ""
         raise CheckpointMismatchError(
             f"The checkpoint {path} is damaged: {'; '.join(differences[:MAX_DIFFERENCES])}{more}. Choose another "
@@ -105,7 +110,7 @@ def _compare_sequences(stored: Any, present: list[Any] | tuple[Any, ...], name: 
     if not isinstance(stored, list | tuple):
         yield f"{name} is {_kind(stored)} rather than a list"
     elif isinstance(present, PerEpoch):
-        values = [x for epoch in stored for x in (epoch.values() if epoch and isinstance(epoch, Mapping) else [epoch])]
+        values = [x for epoch in stored for x in (epoch.values() if isinstance(epoch, Mapping) and epoch else [epoch])]
         if not all(_is_alike(x, 0.0) for x in values):
             yield f"{name} has something else than numbers"
     elif len(stored) != len(present):
@@ -208,8 +213,8 @@ def same_as(value: Any) -> Callable[[Any, str], Iterator[str]]:
 def compare_random_states(stored: Any, name: str) -> Iterator[str]:
     """Compare with the state of all global random number generators, cf. :func:`.checkpoint_file.get_random_state`."""
     here = get_random_state()
-    # the first keeps a number only sometimes, and devices may be others
-    parts = dict.fromkeys(("python", "cuda"), _anything)
+    # Python's keeps a number only sometimes, and devices may be others
+    parts = {"python": (*here["python"][:-1], None), "cuda": _anything}
     differences = list(_compare(stored, {**here, **parts}, name))
     yield from differences
     if differences:

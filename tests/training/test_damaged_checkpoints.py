@@ -169,7 +169,10 @@ for _ in range(300):
         (("epoch",), 2**70, "epoch is a whole number of 71 bits"),
         (("optimizer", 2**70), 1, "unknown key, a whole number of 71 bits"),
         (("losses",), [float("nan"), 1.0], "2 losses of 1 epochs"),
+        (("losses",), [torch.ones(2)], "losses has something else than numbers"),
         (("random", "numpy"), 10**6, "random.numpy is no state"),
+        (("random", "python"), {1: 2}, "random.python is a dict rather than a list"),
+        (("random", "python", 0), torch.ones(1), "random.python.0 is a Tensor rather than a int"),
     ],
 )
 def test_values(checkpoint, path, value, message):
