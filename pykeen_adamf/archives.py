@@ -21,11 +21,14 @@ END: Final = struct.Struct("<4s4H2LH")
 END_MAGIC: Final = b"PK\x05\x06"
 
 #: What is before that where 32 bits may be too few: signature, ..., number of members, size and offset of the
-#: directory; and where it is.
+#: directory; and where it is: signature, number of the disk, offset, number of disks.
 END_64: Final = struct.Struct("<4s28x3Q")
 END_64_MAGIC: Final = b"PK\x06\x06"
-LOCATOR_SIZE: Final = 20
+LOCATOR: Final = struct.Struct("<4sLQL")
 LOCATOR_MAGIC: Final = b"PK\x06\x07"
+
+#: What is in the place of numbers that 16 and 32 bits are too few for.
+ELSEWHERE: Final = (2**16 - 1, 2**32 - 1)
 
 #: What comes before each member: signature, version, flags, method, time, checksum, sizes, and lengths of the name and
 #: of what else there is.
@@ -83,21 +86,30 @@ def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
 
 
 def _find_directory(path: Path) -> tuple[int, int]:
-    """Return the number of an archive's members, and the size of its directory, in bytes, before it is read."""
+    """Return the number of an archive's members, and the size of its directory, in bytes, before it is read.
+
+    Some programs look where they are told to, and others right before: both have to be the same.
+    """
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(0, size - END.size - LOCATOR_SIZE - END_64.size))
+        file.seek(max(0, size - END.size - LOCATOR.size - END_64.size))
         content = file.read()
     if len(content) < END.size or not content[-END.size :].startswith(END_MAGIC):
         raise BadZipFile("it is truncated, or there is something behind it")
-    locator = len(content) - END.size - LOCATOR_SIZE
-    if content[max(0, locator) :].startswith(LOCATOR_MAGIC):
-        magic, num_members, num_bytes, _ = END_64.unpack_from(content)
-        if magic != END_64_MAGIC:
+    # number of members, size and offset of the directory, which ends at the stop
+    stop, found = size - END.size, END.unpack(content[-END.size :])[4:7]
+    if content[: -END.size][-LOCATOR.size :].startswith(LOCATOR_MAGIC):
+        stop -= LOCATOR.size + END_64.size
+        locator = LOCATOR.unpack(content[-END.size - LOCATOR.size : -END.size])
+        magic, *there = END_64.unpack_from(content)
+        if magic != END_64_MAGIC or locator[1:] != (0, stop, 1):
             raise BadZipFile("its directory is not where it should be")
-    else:
-        *_, num_members, num_bytes, _, _ = END.unpack(content[-END.size :])
-    return int(num_members), int(num_bytes)
+        if any(x != y and x not in ELSEWHERE for x, y in zip(found, there, strict=True)):
+            raise BadZipFile("it has two directories")
+        found = tuple(there)
+    if found[1] + found[2] != stop:
+        raise BadZipFile("its directory is not where it should be")
+    return found[0], found[1]
 
 
 def _find_content(path: Path, members: Sequence[ZipInfo]) -> list[int]:

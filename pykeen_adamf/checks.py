@@ -49,5 +49,5 @@ def check_scores(scores: torch.Tensor) -> torch.Tensor:
     :raises ScoreError: if they are not
     """
     if bool(scores.isnan().any()):
-        raise ScoreError("Some of the model's scores are no numbers, hence there are no ranks. Train it anew.")
+        raise ScoreError("Some of the model's scores are no numbers. Train it anew, e.g., with a lower learning rate.")
     return scores

@@ -75,8 +75,8 @@ def read_table(
                     f"{name} has {width:,} columns, but {MAX_COLUMNS:,} are the limit of text. If they are right, save "
                     f"the table as an array, e.g., .npz."
                 )
-            # each row gets the width of the first one
-            num_values = width * (content.count(b"\n") + 1)
+            # each row gets the width of the first one, and ends in one way or another
+            num_values = width * (content.count(b"\n") + content.count(b"\r") + 1)
             (limit or SizeLimit(path)).check_content(POINTER * num_values)
         # with tabs, quotation marks are part of labels more often than not: see below
         quoting: Literal[0, 3] = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
@@ -142,17 +142,18 @@ def _first_line(file: BytesIO | TextIO) -> str:
     start = file.tell()
     line: str | bytes = next((line for line in file if line.strip()), "")
     file.seek(start)
-    return (line.decode("utf-8-sig") if isinstance(line, bytes) else line).rstrip("\r\n")
+    return (line.decode("utf-8-sig") if isinstance(line, bytes) else line).strip("\r\n")
 
 
 def _split(line: str, separator: str) -> list[str]:
     """Split a line as pandas does."""
+    # a carriage return ends a line, too, unless it is quoted
     if separator == r"\s+":
-        return line.split()
+        return line.partition("\r")[0].split()
     if separator == "\t":
-        return line.split("\t")
-    # pandas takes a carriage return for the end of a line, too
-    return next(csv.reader(re.split(r"(?<=\r)", line), delimiter=separator, skipinitialspace=True), [])
+        return line.partition("\r")[0].split("\t")
+    lines = (match.group() for match in re.finditer(r"[^\r]*\r?", line))
+    return next(csv.reader(lines, delimiter=separator, skipinitialspace=True), [])
 
 
 def _unquote(column: "pandas.Series[str]") -> "pandas.Series[str]":

@@ -64,7 +64,9 @@ def save(
         raise BundleError(f"features must be 'copy' or 'reference', but is {features!r}")
     try:
         _write(model, triples_factory, normalize_path(directory, mkdir=True), features)
-    except SafetensorError as error:
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, OSError) and str(directory) in str(error):
+            raise
         raise OSError(f"The bundle {directory} cannot be written: {error}. Free some space.") from error
     return Path(directory)
 

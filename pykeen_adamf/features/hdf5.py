@@ -113,7 +113,10 @@ class _Reader:
             )
         if DEFLATE in filters:
             self._check_chunks(name, dataset, plan)
-        return Dataset(dataset)
+        result = Dataset(dataset)
+        if result.size and not dataset.get_storage_size():
+            raise FileError(f"{self.limit.path} has nothing in {name!r}, which would be read as zeros. Write the data.")
+        return result
 
     def _check_chunks(self, name: str, dataset: Any, plan: Any) -> None:
         """Check that compressed parts are no larger than they should be: HDF5 would find out afterwards."""

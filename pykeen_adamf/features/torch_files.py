@@ -1,6 +1,5 @@
 """Reading features from files of PyTorch, of which nothing is executed."""
 
-import io
 import pickletools
 import re
 from collections.abc import Mapping, Sequence
@@ -11,22 +10,17 @@ from zipfile import ZipFile
 import torch
 
 from ..archives import check_stored, is_archive, list_members
-from ..limits import MAX_HEADER_PER_ENTITY, FileError, SizeLimit
+from ..limits import FileError, SizeLimit
 from .content import Content, from_mapping
 from .modality import FeatureError
 
-__all__ = ["check_torch_archive", "read_torch"]
+__all__ = ["check_memory", "check_torch_archive", "read_torch"]
 
 #: What PyTorch allows in a file, although it makes tensors of whatever has been in memory before, of any size. It saves
 #: none so.
 MAKES_MEMORY: Final = re.compile(
     rb"c(?:torch[\w.]*\n(?:\w*Tensor|TypedStorage|UntypedStorage)|(?:__builtin__|builtins)\nbytearray)\n"
 )
-
-
-#: How many bytes of pickles are read from older files, of which each byte may take a microsecond, beside those that
-#: are allowed for each entity.
-MAX_PICKLE: Final = 2**18
 
 
 #: The longest text, e.g., of a label.
@@ -42,18 +36,18 @@ def read_torch(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Co
     :raises FeatureError: if there is something else in the file
     :raises FileError: if the file is damaged, or too large
     """
-    file: Any = path
-    if is_archive(path):
-        check_torch_archive(path, limit)
-    else:
-        file = _Counted(path, limit)
+    if not is_archive(path):
+        raise FeatureError(
+            f"{path} is damaged, a pickle, or of PyTorch before 1.6. It is not loaded because it could run any code, or "
+            f"hide its damage. Save a plain tensor by PyTorch 1.6 or later: torch.save(tensor, path)."
+        )
+    check_torch_archive(path, limit)
     # weights only: a pickle can run arbitrary code when it is loaded
-    data = torch.load(file, map_location="cpu", weights_only=True)
+    data = torch.load(path, map_location="cpu", weights_only=True)
+    check_memory(data, path)
     if isinstance(data, torch.Tensor):
-        _check_memory([data], path)
         return data, None, None
     if isinstance(data, Mapping) and data:
-        _check_memory(data.values(), path)
         return from_mapping(data, limit)
     raise FeatureError(f"{path} contains a {type(data).__name__}. Save a tensor, or a dictionary of tensors, instead.")
 
@@ -62,30 +56,6 @@ def _check_text(path: Path, length: int, max_text: int = MAX_TEXT) -> None:
     """Check the length of a text: PyTorch's messages of errors take a time that grows with its square."""
     if length > max_text:
         raise FileError(f"{path} has a text of {length:,} characters, but {max_text:,} are the limit. Shorten it.")
-
-
-class _Counted(io.BufferedReader):
-    """A file of PyTorch before 1.6, of which pickles are read by Python, and must not be endless; numbers are not."""
-
-    def __init__(self, path: Path, limit: SizeLimit) -> None:
-        super().__init__(io.FileIO(path))
-        self.path = path
-        self.rest = MAX_PICKLE + MAX_HEADER_PER_ENTITY * limit.num_entities
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return self._count(super().read(size))
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        return self._count(super().readline(size))
-
-    def _count(self, content: bytes) -> bytes:
-        _check_text(self.path, len(content))
-        self.rest -= len(content)
-        if self.rest < 0:
-            raise FileError(
-                f"{self.path} describes its tensors at too great length. Save them with PyTorch 1.6 or later."
-            )
-        return content
 
 
 def check_torch_archive(path: Path, limit: SizeLimit, max_text: int = MAX_TEXT) -> None:
@@ -110,9 +80,26 @@ def check_torch_archive(path: Path, limit: SizeLimit, max_text: int = MAX_TEXT) 
                 )
 
 
-def _check_memory(values: Any, path: Path) -> None:
-    """Check that tensors have no more memory than there is in the file."""
-    tensors = (x for x in values if isinstance(x, torch.Tensor) and x.layout == torch.strided and not x.is_meta)
-    storages = {x.untyped_storage().data_ptr(): x.untyped_storage().nbytes() for x in tensors}
-    if sum(storages.values()) > path.stat().st_size:
+def check_memory(data: Any, path: Path) -> None:
+    """Check that tensors have the memory that there is in the file, and no other: a pickle can let them grow.
+
+    :param data: A tensor, or nested dictionaries and sequences of them.
+    :param path: The file.
+    :raises FileError: if they have more
+    """
+    sizes: dict[int, int] = {}
+    seen: set[int] = set()
+    waiting = [data]
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, torch.Tensor):
+            if x.layout == torch.strided and not x.is_nested and not x.is_meta:
+                storage = x.untyped_storage()
+                sizes[storage.data_ptr()] = storage.nbytes()
+                if storage.nbytes() and storage.resizable():
+                    raise FileError(f"{path} has a tensor that is more than was saved. Get the file again.")
+        elif isinstance(x, Mapping | list | tuple) and id(x) not in seen:
+            seen.add(id(x))
+            waiting += x.values() if isinstance(x, Mapping) else x
+    if sum(sizes.values()) > path.stat().st_size:
         raise FileError(f"{path} is damaged: it is smaller than its tensors. Get the file again.")

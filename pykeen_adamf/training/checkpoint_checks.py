@@ -3,26 +3,31 @@
 import inspect
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import UnionType
 from typing import Any, Final
 
+import numpy
 import torch
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
 
 from .checkpoint_file import get_random_state
 
-__all__ = ["PerEpoch", "check_state", "compare_random_states", "same_as"]
+__all__ = ["PerEpoch", "at_least", "check_state", "compare_random_states", "is_number", "refusal", "same_as"]
 
 #: How many differences a message names, and how many characters of a value.
 MAX_DIFFERENCES: Final = 3
 MAX_SHOWN: Final = 50
 
-#: How many bits whole numbers have at most.
+#: How many bits whole numbers have, with a sign.
 MAX_BITS: Final = 64
+
+#: What of an optimizer's options a schedule may change, or how it works on another device.
+VARIABLES: Final = frozenset({"lr", "betas", "momentum", "foreach", "fused", "capturable"})
 
 #: How many bytes the states of generators have on devices, and how many positions NumPy's has.
 GENERATOR_SIZES: Final = frozenset({16, 5056})
@@ -48,17 +53,23 @@ def check_state(path: Path, stored: Any, present: Mapping[str, Any]) -> None:
         sequences of tensors, numbers, optimizers and random number generators; or functions that say differences.
     :raises CheckpointMismatchError: if anything is missing, or is another thing; the message says what
     """
+    cause = None
     try:
         differences = list(islice(_compare(stored, present, ""), MAX_DIFFERENCES + 1))
     except Exception as error:
         # what nobody has thought of; nothing is loaded yet
-        differences = [repr(error)]
+        differences, cause = [repr(error)], error
     if differences:
-        more = "; and more" if len(differences) > MAX_DIFFERENCES else ""
-        raise CheckpointMismatchError(
-            f"The checkpoint {path} is damaged: {'; '.join(differences[:MAX_DIFFERENCES])}{more}. Choose another "
-            f"checkpoint_name, or remove the file to start anew."
-        )
+        raise refusal(path, differences) from cause
+
+
+def refusal(path: Path, differences: Sequence[str]) -> CheckpointMismatchError:
+    """Return an error that says how a checkpoint differs from what it should be."""
+    more = "; and more" if len(differences) > MAX_DIFFERENCES else ""
+    return CheckpointMismatchError(
+        f"The checkpoint {path} is damaged: {'; '.join(differences[:MAX_DIFFERENCES])}{more}. Choose another "
+        f"checkpoint_name, or remove the file to start anew."
+    )
 
 
 def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
@@ -81,16 +92,21 @@ def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
 
 def _is_alike(stored: Any, present: Any) -> bool:
     """Return whether one simple value may take the place of another."""
-    if isinstance(stored, int) and not _is_short(stored):
-        return False
     if present is None:
         # what is not known yet
-        return stored is None or isinstance(stored, int | float)
+        return stored is None or is_number(stored)
     if isinstance(present, bool):
         return isinstance(stored, bool)
-    if isinstance(present, int | float):
-        return isinstance(stored, int | float) and not isinstance(stored, bool)
+    if isinstance(present, int):
+        return is_number(stored, int)
+    if isinstance(present, float):
+        return is_number(stored) and (math.isfinite(stored) or not math.isfinite(present))
     return isinstance(stored, type(present))
+
+
+def is_number(value: Any, kind: type | UnionType = int | float) -> bool:
+    """Return whether this is a number, of a size that PyTorch can store."""
+    return isinstance(value, kind) and not isinstance(value, bool) and (isinstance(value, float) or _is_short(value))
 
 
 def _compare_mappings(stored: Any, present: Mapping[Any, Any], name: str) -> Iterator[str]:
@@ -111,7 +127,7 @@ def _compare_sequences(stored: Any, present: list[Any] | tuple[Any, ...], name: 
         yield f"{name} is {_kind(stored)} rather than a list"
     elif isinstance(present, PerEpoch):
         values = [x for epoch in stored for x in (epoch.values() if isinstance(epoch, Mapping) and epoch else [epoch])]
-        if not all(_is_alike(x, 0.0) for x in values):
+        if not all(map(is_number, values)):
             yield f"{name} has something else than numbers"
     elif len(stored) != len(present):
         yield f"{name} has {len(stored):,} parts rather than {len(present):,}"
@@ -134,15 +150,16 @@ def _compare_tensors(stored: Any, present: torch.Tensor, name: str) -> Iterator[
 
 def _compare_optimizers(stored: Any, present: Optimizer, name: str) -> Iterator[str]:
     """Compare with what an optimizer has after a step, of which parameters without gradients have nothing."""
-    options = present.state_dict()["param_groups"]
+    options = [
+        {key: x if key in VARIABLES else same_as(x) for key, x in group.items()}
+        for group in present.state_dict()["param_groups"]
+    ]
     states = stored.get("state") if isinstance(stored, Mapping) else None
     differences = list(_compare_mappings(stored, {"state": _anything, "param_groups": options}, name))
     if differences or not isinstance(states, Mapping):
         yield from differences or [f"{name}.state is {_kind(states)} rather than a dictionary"]
         return
-    for i, (there, here) in enumerate(zip(stored["param_groups"], options, strict=True)):
-        if there["params"] != here["params"]:
-            yield f"{name}.param_groups.{i} is of other parameters"
+    for i, there in enumerate(stored["param_groups"]):
         yield from _try(partial(_make_like, present), there, f"{name}.param_groups.{i}")
     parameters = [x for group in present.param_groups for x in group["params"]]
     full = {i: _state_after_step(present, x) for i, x in enumerate(parameters)}
@@ -150,14 +167,21 @@ def _compare_optimizers(stored: Any, present: Optimizer, name: str) -> Iterator[
     differences = list(
         _compare_mappings(states, {i: {} if i in unused else x for i, x in full.items()}, f"{name}.state")
     )
-    yield from differences or _check_steps(states, f"{name}.state")
+    yield from differences or _check_states(states, f"{name}.state")
 
 
-def _check_steps(states: Mapping[Any, Any], name: str) -> Iterator[str]:
-    """Check numbers of steps, of which some optimizers take powers."""
+def _check_states(states: Mapping[Any, Any], name: str) -> Iterator[str]:
+    """Check numbers of steps, of which some optimizers take powers, and that each tensor has memory of its own."""
+    seen: set[int] = set()
     for i, x in states.items():
         if not 0 <= float(x.get("step", 0)) < math.inf:
             yield f"{name}.{i}.step is {float(x['step'])}, which is no number of steps"
+        for key, tensor in x.items():
+            storage = tensor.untyped_storage() if isinstance(tensor, torch.Tensor) and tensor.numel() else None
+            if storage is not None and (storage.nbytes() != tensor.nbytes or storage.data_ptr() in seen):
+                yield f"{name}.{i}.{key} shares its memory"
+            if storage is not None:
+                seen.add(storage.data_ptr())
 
 
 def _make_like(optimizer: Optimizer, options: Mapping[str, Any], parameter: torch.Tensor | None = None) -> Optimizer:
@@ -204,8 +228,28 @@ def same_as(value: Any) -> Callable[[Any, str], Iterator[str]]:
     """Return a comparison with an option, which must be the same in a checkpoint."""
 
     def compare(stored: Any, name: str) -> Iterator[str]:
-        if not _is_alike(stored, value) or stored != value:
+        if not _is_same(stored, value):
             yield f"{name} is {_show(stored)} rather than {value!r}"
+
+    return compare
+
+
+def _is_same(stored: Any, value: Any) -> bool:
+    """Return whether two options are the same: numbers, texts, or containers of them."""
+    if isinstance(value, Mapping):
+        alike = isinstance(stored, Mapping) and stored.keys() == value.keys()
+        return alike and all(_is_same(stored[key], x) for key, x in value.items())
+    if isinstance(value, list | tuple):
+        return isinstance(stored, list | tuple) and len(stored) == len(value) and all(map(_is_same, stored, value))
+    return _is_alike(stored, value) and bool(stored == value)
+
+
+def at_least(minimum: int) -> Callable[[Any, str], Iterator[str]]:
+    """Return a comparison of something that is counted."""
+
+    def compare(stored: Any, name: str) -> Iterator[str]:
+        if not is_number(stored, int) or stored < minimum:
+            yield f"{name} is {_show(stored)} rather than a whole number from {minimum}"
 
     return compare
 
@@ -221,10 +265,14 @@ def compare_random_states(stored: Any, name: str) -> Iterator[str]:
         return
     yield from _try(random.Random().setstate, stored["python"], f"{name}.python")  # noqa: S311
     yield from _try(torch.Generator().set_state, stored["torch"], f"{name}.torch")
-    algorithm, _, position, *_ = stored["numpy"]
-    if algorithm != here["numpy"][0] or not isinstance(position, int) or not 0 <= position < NUMPY_POSITIONS:
+    algorithm, keys, position, *_ = stored["numpy"]
+    is_right = algorithm == here["numpy"][0] and 0 <= position < NUMPY_POSITIONS
+    if not is_right or not 0 <= keys.min() <= keys.max() < 2**32:
         # NumPy would read whatever is there
         yield f"{name}.numpy is no state of a random number generator"
+    else:
+        state = (algorithm, keys.numpy(), *stored["numpy"][2:])
+        yield from _try(numpy.random.RandomState().set_state, state, f"{name}.numpy")
     cuda = stored["cuda"]
     states = cuda if isinstance(cuda, list | tuple) else ()
     if not (cuda is None or states) or not all(isinstance(x, torch.Tensor) and x.dtype == torch.uint8 for x in states):
@@ -240,7 +288,7 @@ def _try(function: Callable[[Any], object], value: Any, name: str) -> Iterator[s
     """Say why something cannot be set."""
     try:
         function(value)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         yield f"{name} cannot be used: {error}"
 
 
@@ -252,9 +300,11 @@ def _show(value: Any) -> str:
 def _kind(value: Any) -> str:
     if isinstance(value, int) and not _is_short(value):
         return f"a whole number of {value.bit_length():,} bits"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def _is_short(value: Any) -> bool:
     """Return whether this is a whole number that PyTorch can store, and Python can write, in a short time."""
-    return isinstance(value, int) and value.bit_length() <= MAX_BITS
+    return isinstance(value, int) and value.bit_length() < MAX_BITS

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from ..archives import list_members
 from ..atomic import written_atomically
-from ..features.torch_files import check_torch_archive
+from ..features.torch_files import check_memory, check_torch_archive
 from ..limits import SizeLimit, check_regular
 
 __all__ = [
@@ -108,6 +108,7 @@ def load_tensors(path: Path) -> dict[str, Any]:
     try:
         check_torch_archive(path, SizeLimit(path), max_text=MAX_TEXT)
         content = torch.load(path, weights_only=True, map_location="cpu")
+        check_memory(content, path)
     except OSError:
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import torch
 from class_resolver import HintOrType
@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
-from .checkpoint_checks import PerEpoch, check_state, compare_random_states, same_as
+from .checkpoint_checks import PerEpoch, check_state, compare_random_states, refusal
 from .checkpoint_file import (
     get_random_state,
     is_checkpoint,
@@ -34,12 +34,10 @@ from .checkpoint_file import (
 )
 from .configuration import check_configuration, describe_run
 from .labels import check_labels
+from .progress_checks import check_progress, expect_schedule, expect_stopper
 from .step import StepTrainingLoop
 
 __all__ = ["ResumableTrainingLoop", "check_checkpoint", "refuse_checkpoint"]
-
-#: What an early stopper is made with, and a checkpoint would set without a look at it.
-STOPPER_OPTIONS: Final = ("frequency", "patience", "relative_delta", "metric", "larger_is_better")
 
 
 def check_checkpoint(training_loop: HintOrType[TrainingLoop[Any]], training_kwargs: Mapping[str, Any]) -> None:
@@ -263,31 +261,21 @@ class ResumableTrainingLoop(StepTrainingLoop):
         self._check_state(path, state)
         try:
             return self._load_checked(state)
-        except (LookupError, RuntimeError, TypeError, ValueError) as error:
-            raise CheckpointMismatchError(
-                f"The checkpoint {path} is damaged: {error}. Choose another checkpoint_name, or remove the file to "
-                f"start anew."
-            ) from error
+        except Exception as error:
+            # what nobody has thought of
+            raise refusal(path, [repr(error)]) from error
 
     def _check_state(self, path: Path, state: Mapping[str, Any]) -> None:
         """Check that a state is one of this loop and complete, before anything of it is loaded."""
         check_configuration(path, state.get("configuration"), self._describe())
         present = self._state()
-        if isinstance(self._stopper, EarlyStopper):
-            options = {name: same_as(present["stopper_dict"][name]) for name in STOPPER_OPTIONS}
-            present["stopper_dict"] |= {**options, "results": PerEpoch()}
+        present |= {"lr_scheduler": expect_schedule(self.lr_scheduler), "stopper_dict": expect_stopper(self._stopper)}
         best = None if state.get("best") is None else self._best_state()
         # the configuration has been compared already
         present |= {"configuration": state["configuration"], "random": compare_random_states, "best": best}
         check_state(path, state, present)
-        epoch, losses, size = state["epoch"], len(state["losses"]), state["sub_batch_size"]
-        best_epoch = state["stopper_dict"].get("best_epoch") or 0
-        if epoch != losses or not (size is None or (isinstance(size, int) and size > 0)) or not best_epoch <= epoch:
-            raise CheckpointMismatchError(
-                f"The checkpoint {path} is damaged: it has {losses:,} losses of {epoch:,} epochs, with sub-batches of "
-                f"{size}, and {best_epoch:,} as the best epoch. Choose another checkpoint_name, or remove the file to "
-                f"start anew."
-            )
+        if differences := list(check_progress(state, self._stopper)):
+            raise refusal(path, differences)
 
     def _load_checked(self, state: Mapping[str, Any]) -> tuple[Path | None, int | None]:
         assert self.optimizer is not None

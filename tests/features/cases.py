@@ -104,7 +104,7 @@ def _make_frame(features: ModalityFeatures) -> pandas.DataFrame:
 BY_ROW: dict[str, Callable[[Path, ModalityFeatures], object]] = {
     ".pth: tensor": lambda path, f: torch.save(matrix_with_nan(f), path),
     ".pt: tensor": lambda path, f: torch.save(matrix_with_nan(f), path),
-    ".pth: legacy": lambda path, f: torch.save(matrix_with_nan(f), path, _use_new_zipfile_serialization=False),
+    ".pth: part": lambda path, f: torch.save(torch.cat([matrix_with_nan(f)] * 2)[: len(f.labels)], path),
     ".pth: one entry": lambda path, f: torch.save({"embeddings": matrix_with_nan(f)}, path),
     ".pth: parameter": lambda path, f: torch.save(torch.nn.Parameter(matrix_with_nan(f)), path),
     ".npy: array": lambda path, f: numpy.save(path, matrix_with_nan(f).numpy()),

@@ -31,7 +31,7 @@ class FeatureTarget(Target):
     def __init__(self, way: str) -> None:
         super().__init__(f"features {way}")
         self.way = way
-        self.has_checksums = suffix_of(way) in {".npz", ".pt", ".pth"} and "legacy" not in way
+        self.has_checksums = suffix_of(way) in {".npz", ".pt", ".pth"}
 
     def make(self, directory: Path) -> Path:
         return save(self.way, directory, make_features(missing=[2]))
