@@ -44,6 +44,8 @@ def join(rows, separator, *header):
         ("x.csv", '"berlin","capital of","germany"\n"12"" pizza",kind of,food\n1,next,2\n', ROWS),
         ("x.csv", join([(*row, "0.5") for row in ROWS], ",", ["head", "relation", "tail", "weight"]), ROWS),
         ("x.csv", '"berlin","capital of","germany"\r"12"" pizza",kind of,food\r1,next,2\r', ROWS),
+        pytest.param("x.tsv", join(ROWS * 2000, "\t").replace("\n", "\r"), ROWS * 2000, id="carriage returns"),
+        ("x.txt", join(WORDS, " ").replace("\n", "\r"), WORDS),
         ("x.tsv", "\ufeff\r\n" + join(ROWS, "\t").replace("\n", "\r\n"), ROWS),
     ],
 )

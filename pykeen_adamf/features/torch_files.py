@@ -38,8 +38,8 @@ def read_torch(path: Path, labels: Sequence[str] | None, limit: SizeLimit) -> Co
     """
     if not is_archive(path):
         raise FeatureError(
-            f"{path} is damaged, a pickle, or of PyTorch before 1.6. It is not loaded because it could run any code, or "
-            f"hide its damage. Save a plain tensor by PyTorch 1.6 or later: torch.save(tensor, path)."
+            f"{path} is damaged, a pickle, or of PyTorch before 1.6. It is not loaded because it could run any code, "
+            f"or hide its damage. Save a plain tensor by PyTorch 1.6 or later: torch.save(tensor, path)."
         )
     check_torch_archive(path, limit)
     # weights only: a pickle can run arbitrary code when it is loaded

@@ -33,7 +33,15 @@ def _long_value(path):
     pandas.DataFrame({name: ["x" * 1000] * 5000 for name in ("head", "relation", "tail")}).to_parquet(path)
 
 
-@pytest.mark.parametrize(("make", "suffix"), [(_long_label, "tsv"), (_many_rows, "parquet"), (_long_value, "parquet")])
+def _rows_of_one(path):
+    """A wide row, and many that end in a carriage return, each of which gets the same width."""
+    path.write_bytes(b",".join(b"%d" % i for i in range(8000)) + b"\r" + b"a\r" * 8000)
+
+
+@pytest.mark.parametrize(
+    ("make", "suffix"),
+    [(_long_label, "tsv"), (_rows_of_one, "csv"), (_many_rows, "parquet"), (_long_value, "parquet")],
+)
 def test_bombs(tmp_path, make, suffix):
     path = tmp_path / f"triples.{suffix}"
     make(path)

@@ -9,9 +9,11 @@ from contextlib import suppress
 import numpy
 import pytest
 import torch
+from pykeen.training.training_loop import CheckpointMismatchError
 
-from pykeen_adamf.archives import LOCAL, MAGIC
+from pykeen_adamf.archives import LOCAL, LOCATOR_MAGIC, MAGIC
 from pykeen_adamf.features import FeatureError, read_features
+from pykeen_adamf.training.checkpoint_file import load_tensors
 
 from .test_hostile_files import refuse
 
@@ -111,6 +113,49 @@ def test_a_part_is_missing(tmp_path, suffix):
     content = path.read_bytes()
     path.write_bytes(content[:10] + content[210:])
     assert path.name in refuse(path)
+
+
+@pytest.mark.parametrize(("where", "message"), [("locator", "where it should be"), ("end", "two directories")])
+def test_there_is_one_directory(tmp_path, where, message):
+    """PyTorch takes the directory that it is told of, and Python the one before: it may be another one."""
+    path = tmp_path / "features.pt"
+    torch.save(torch.ones(2, 3), path)
+    content = bytearray(path.read_bytes())
+    # of the locator, the offset of the larger end; of the end, that of the directory
+    position = content.index(LOCATOR_MAGIC) + 8 if where == "locator" else len(content) - 6
+    content[position] ^= 1
+    path.write_bytes(content)
+    assert message in refuse(path)
+
+
+def change_pickle(path, change):
+    """Change the pickle in a file of PyTorch; its checksum fits afterwards."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, change(content) if name.endswith("data.pkl") else content)
+        archive.writestr(f"{next(iter(members)).split('/')[0]}/data/1", bytes(5000))
+
+
+def test_tensors_do_not_grow(tmp_path):
+    """A pickle can enlarge a tensor that it has read: the rest would be what has been in memory before."""
+    path = tmp_path / "features.pt"
+    torch.save(torch.ones(1), path)
+    # x.set_(), and then x.set_(x, 0, (2, 500), (500, 1))
+    grow = b"q\xc8)b(h\xc8K\x00K\x02M\xf4\x01\x86M\xf4\x01K\x01\x86tb."
+    change_pickle(path, lambda content: content[:-1] + grow)
+    assert torch.load(path, weights_only=True).shape == (2, 500)
+    assert "more than was saved" in refuse(path, ["a", "b"])
+    with pytest.raises(CheckpointMismatchError, match="damaged"):
+        load_tensors(path)
+
+
+def test_before_checksums(tmp_path):
+    """PyTorch's older format tells no damage, and fills no tensor that it does not list."""
+    path = tmp_path / "features.pt"
+    torch.save(torch.ones(2, 3), path, _use_new_zipfile_serialization=False)
+    assert "of PyTorch before 1.6" in refuse(path)
 
 
 @pytest.mark.slow

@@ -67,6 +67,14 @@ def test_nothing_outside_of_the_file_is_read(tmp_path, way):
     assert "tore" in refuse(path) or "Copy" in refuse(path)
 
 
+@pytest.mark.parametrize("chunks", [None, (1, 2)])
+def test_what_was_never_written(tmp_path, chunks):
+    """HDF5 would read zeros."""
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        file.create_dataset("features", (2, 2), "f4", chunks=chunks)
+    assert "has nothing in 'features'" in refuse(tmp_path / "features.h5")
+
+
 @pytest.mark.parametrize("suffix", FEATURE_SUFFIXES)
 def test_a_pipe_does_not_block(tmp_path, suffix):
     path = tmp_path / f"features{suffix}"

@@ -12,7 +12,7 @@ from pykeen.training import SLCWATrainingLoop
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
 
-from pykeen_adamf.training import MATTrainingLoop
+from pykeen_adamf.training import KBGANTrainingLoop, MATTrainingLoop
 from pykeen_adamf.training.checkpoint_checks import check_state
 from pykeen_adamf.training.checkpoint_file import (
     KEY_FORMAT,
@@ -129,15 +129,52 @@ def test_options_of_stopper(name, value, tmp_path):
         continue_training()
 
 
-@pytest.mark.parametrize("value", [2, float("nan")])
-def test_best_epoch(value, tmp_path):
-    """It is over."""
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("stopper_dict", "best_epoch"), 2, "2 as the best of 1 epochs"),
+        (("stopper_dict", "best_epoch"), float("nan"), "nan as the best of 1 epochs"),
+        (("stopper_dict", "best_epoch"), None, "best model is missing, or of another epoch"),
+        (("stopper_dict", "remaining_patience"), float("nan"), "remaining_patience is nan"),
+        (("stopper_dict", "remaining_patience"), 10, "more patience than 9"),
+        (("best",), None, "best model is missing, or of another epoch"),
+        (("best", "epoch"), -3, "best model is missing, or of another epoch"),
+        (("lr_scheduler", "T_i"), 0, "T_i is 0 rather than a whole number from 1"),
+        (("lr_scheduler", "T_mult"), 0, "T_mult is 0 rather than"),
+        (("lr_scheduler", "eta_min"), float("nan"), "eta_min is nan rather than"),
+    ],
+)
+def test_progress(path, value, message, tmp_path):
+    """Schedules and early stopping are where training is, and as they are here."""
     make_stopped(MATTrainingLoop, tmp_path, 1)[1]()
     good = torch.load(tmp_path / "c.pt")
     _, continue_training = make_stopped(MATTrainingLoop, tmp_path, 2)
-    torch.save(replace(good, ("stopper_dict", "best_epoch"), value), tmp_path / "c.pt")
-    with pytest.raises(CheckpointMismatchError, match=f"{value} as the best of 1 epochs"):
+    torch.save(replace(good, path, value), tmp_path / "c.pt")
+    with pytest.raises(CheckpointMismatchError, match=message):
         continue_training()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True])
+def test_baseline(value, tmp_path):
+    """The mean of rewards is a number."""
+    make_stopped(KBGANTrainingLoop, tmp_path, 1)[1]()
+    good = torch.load(tmp_path / "c.pt")
+    _, continue_training = make_stopped(KBGANTrainingLoop, tmp_path, 2)
+    torch.save(replace(good, ("extra", "baseline"), value), tmp_path / "c.pt")
+    with pytest.raises(CheckpointMismatchError, match=r"extra\.baseline is"):
+        continue_training()
+
+
+def test_moments_have_memory_of_their_own(checkpoint):
+    """An optimizer would write the one while it writes the other."""
+    train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=1, train_kwargs=checkpoint)
+    file = checkpoint["checkpoint_directory"] / "c.pt"
+    state = torch.load(file)
+    moments = state["optimizer"]["state"][0]
+    moments["exp_avg_sq"] = moments["exp_avg"]
+    torch.save(state, file)
+    with pytest.raises(CheckpointMismatchError, match=r"optimizer\.state\.0\..* shares its memory"):
+        train(MATTrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
 
 
 @pytest.mark.parametrize("value", [{}, None, 3, {"model": 1}, "x"])
@@ -165,6 +202,9 @@ for _ in range(300):
         (("optimizer", "state", 0, "step"), torch.tensor(float("inf")), r"optimizer\.state\.0\.step is inf"),
         (("optimizer", "state", 0), NESTED, r"optimizer\.state\.0 is a list rather than a dictionary"),
         (("sub_batch_size",), -1, "sub-batches of -1"),
+        (("optimizer", "param_groups", 0, "amsgrad"), True, "amsgrad is True rather than False"),
+        (("optimizer", "param_groups", 0, "maximize"), True, "maximize is True rather than False"),
+        (("epoch",), 1.0, "epoch is a float rather than a int"),
         (("epoch",), 10**9, "1 losses of 1,000,000,000 epochs"),
         (("epoch",), 2**70, "epoch is a whole number of 71 bits"),
         (("optimizer", 2**70), 1, "unknown key, a whole number of 71 bits"),
