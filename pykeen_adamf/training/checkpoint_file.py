@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy
 import torch
+from filelock import FileLock
 from pykeen.lr_schedulers import LRScheduler
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
@@ -32,6 +33,9 @@ __all__ = [
 
 #: The longest text, e.g., of what a run was configured with.
 MAX_TEXT: Final = 2**18
+
+#: How long to wait for another process that writes to the same path.
+MAX_SECONDS: Final = 60
 
 #: The version of the format.
 FORMAT: Final = 2
@@ -68,12 +72,13 @@ def load_schedule(scheduler: LRScheduler | None, state: Mapping[str, Any] | None
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state, cf. :func:`to_plain`, atomically.
+    """Write a state, cf. :func:`to_plain`, atomically; of several processes, one after the other.
 
     :raises OSError: if there is no space for it; what was there before is kept
     """
     content = {KEY_FORMAT: FORMAT, **to_plain(state)}
-    with written_atomically(path) as temporary:
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=MAX_SECONDS)
+    with lock, written_atomically(path) as temporary:
         try:
             torch.save(content, temporary)
         except RuntimeError as error:

@@ -4,6 +4,7 @@ import copy
 import os
 import random
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -335,3 +336,16 @@ def test_another_loop(checkpoint):
     ):
         train(SLCWATrainingLoop, loop_kwargs=SAMPLER, epochs=2, train_kwargs=checkpoint)
     assert_equal(to_plain(get_random_state())["python"], before["python"])
+
+
+def test_two_writers(tmp_path):
+    """Two that write to one path do so one after the other; what is there is complete."""
+    state = {"x": torch.arange(100_000)}
+
+    def write(_):
+        write_checkpoint(tmp_path / "c.pt", state)
+        return torch.equal(read_checkpoint(tmp_path / "c.pt")["x"], state["x"])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(write, range(40)))
+    assert {x.name for x in tmp_path.iterdir()} <= {"c.pt", ".c.pt.lock"}
