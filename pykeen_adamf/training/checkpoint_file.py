@@ -77,13 +77,18 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     :raises OSError: if there is no space for it; what was there before is kept
     """
     content = {KEY_FORMAT: FORMAT, **to_plain(state)}
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=MAX_SECONDS)
-    with lock, written_atomically(path) as temporary:
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock, timeout=MAX_SECONDS):
         try:
-            torch.save(content, temporary)
+            with written_atomically(path) as temporary:
+                torch.save(content, temporary)
         except RuntimeError as error:
             # what torch says is where in its own code something went wrong
             raise OSError(f"The checkpoint {path} cannot be written: free some space, and train again.") from error
+        finally:
+            # those who wait for it look whether it is still there
+            with suppress(OSError):
+                lock.unlink()
 
 
 def _parameters(state: Mapping[str, Any]) -> list[int]:
