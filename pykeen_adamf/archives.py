@@ -1,6 +1,7 @@
 """ZIP archives, of which nothing is used that is damaged, hidden, or larger than it says."""
 
 import mmap
+import os
 import struct
 import zlib
 from collections import Counter
@@ -70,6 +71,9 @@ def list_members(path: Path, limit: SizeLimit) -> Mapping[str, ZipInfo]:
     for member, start in zip(members, starts, strict=True):
         if member.compress_type not in {ZIP_STORED, ZIP_DEFLATED} or member.flag_bits & ENCRYPTED:
             raise FileError(f"{path} has {member.filename!r} in a format that is not read. Save the file again.")
+        # a name may have NUL in it, or be given twice
+        if member.filename != member.orig_filename.replace(os.sep, "/"):
+            raise FileError(f"{path} has {member.filename!r} with another name. Save the file again.")
         if member.external_attr & IS_FOLDER or member.filename.endswith("/"):
             raise FileError(f"{path} has {member.filename!r} as a folder, or is damaged. Save the file again.")
         if member.header_offset < stop or (stop == 0 and member.header_offset):

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Sequence
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO, cast
 
@@ -68,8 +68,10 @@ def read_table(
         else:
             separators, default = () if "\t" in first else SEPARATORS, "\t"
         separator = next((x for x in separators if is_row(_split(first, x))), default)
+        # with tabs, quotation marks are part of labels more often than not: see below
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
         if is_path:
-            width = len(_split(first, separator))
+            width = len(_split(first, separator) if quoting == csv.QUOTE_NONE else _first_row(content, separator))
             if width > MAX_COLUMNS:
                 raise FileError(
                     f"{name} has {width:,} columns, but {MAX_COLUMNS:,} are the limit of text. If they are right, save "
@@ -78,8 +80,6 @@ def read_table(
             # each row gets the width of the first one, and ends in one way or another
             num_values = width * (content.count(b"\n") + content.count(b"\r") + 1)
             (limit or SizeLimit(path)).check_content(POINTER * num_values)
-        # with tabs, quotation marks are part of labels more often than not: see below
-        quoting: Literal[0, 3] = csv.QUOTE_NONE if separator in ("\t", r"\s+") else csv.QUOTE_MINIMAL
         frame: pandas.DataFrame = pandas.read_csv(
             # the stubs of pandas know no open files of text
             cast(Any, file),
@@ -154,6 +154,12 @@ def _split(line: str, separator: str) -> list[str]:
         return line.partition("\r")[0].split("\t")
     lines = (match.group() for match in re.finditer(r"[^\r]*\r?", line))
     return next(csv.reader(lines, delimiter=separator, skipinitialspace=True), [])
+
+
+def _first_row(content: bytes, separator: str) -> list[str]:
+    """Return the first row, in which there may be quoted line breaks."""
+    lines = TextIOWrapper(BytesIO(content), encoding="utf-8-sig", newline="")
+    return next(filter(None, csv.reader(lines, delimiter=separator, skipinitialspace=True)), [])
 
 
 def _unquote(column: "pandas.Series[str]") -> "pandas.Series[str]":

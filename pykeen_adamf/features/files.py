@@ -118,7 +118,8 @@ def read_features(
         check_regular(path)
         limit = SizeLimit(path, len(labels or ()), max_bytes)
         matrix, stored_labels, presence = reader(path, labels, limit)
-        limit.check_content(getattr(matrix, "nbytes", 0))
+        if getattr(matrix, "layout", torch.strided) == torch.strided:
+            limit.check_content(getattr(matrix, "nbytes", 0))
         row_labels = labels if stored_labels is None else stored_labels
         if row_labels is None:
             raise FeatureError(f"{path} has no labels. Pass the labels of its rows, in row order.")

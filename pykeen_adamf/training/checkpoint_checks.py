@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -10,14 +9,25 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final
 
-import numpy
 import torch
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from .checkpoint_file import get_random_state
+from .checkpoint_file import to_plain
 
-__all__ = ["PerEpoch", "at_least", "check_state", "compare_random_states", "is_number", "refusal", "same_as"]
+__all__ = [
+    "PerEpoch",
+    "anything",
+    "at_least",
+    "attempt",
+    "check_state",
+    "compare",
+    "is_number",
+    "kind_of",
+    "refusal",
+    "same_as",
+]
 
 #: How many differences a message names, and how many characters of a value.
 MAX_DIFFERENCES: Final = 3
@@ -26,12 +36,16 @@ MAX_SHOWN: Final = 50
 #: How many bits whole numbers have, with a sign.
 MAX_BITS: Final = 64
 
-#: What of an optimizer's options a schedule may change, or how it works on another device.
-VARIABLES: Final = frozenset({"lr", "betas", "momentum", "foreach", "fused", "capturable"})
+#: What of an optimizer's options changes, or is another one on other devices; and what cyclic schedules change, too.
+VARIABLES: Final = frozenset({"lr", "foreach", "fused", "capturable"})
+CYCLIC: Final = frozenset({"betas", "momentum"})
 
-#: How many bytes the states of generators have on devices, and how many positions NumPy's has.
+#: What PyTorch's schedules count, and the least number of each; and what else changes.
+COUNTERS: Final = {"last_epoch": 0, "_step_count": 0, "T_cur": 0, "T_i": 1, "num_bad_epochs": 0, "cooldown_counter": 0}
+CHANGING: Final = frozenset({"_last_lr", "best", "_schedulers"})
+
+#: How many bytes the states of generators have on devices.
 GENERATOR_SIZES: Final = frozenset({16, 5056})
-NUMPY_POSITIONS: Final = 625
 
 
 class PerEpoch(list[Any]):
@@ -55,7 +69,7 @@ def check_state(path: Path, stored: Any, present: Mapping[str, Any]) -> None:
     """
     cause = None
     try:
-        differences = list(islice(_compare(stored, present, ""), MAX_DIFFERENCES + 1))
+        differences = list(islice(compare(stored, present, ""), MAX_DIFFERENCES + 1))
     except Exception as error:
         # what nobody has thought of; nothing is loaded yet
         differences, cause = [repr(error)], error
@@ -72,12 +86,14 @@ def refusal(path: Path, differences: Sequence[str]) -> CheckpointMismatchError:
     )
 
 
-def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
+def compare(stored: Any, present: Any, name: str) -> Iterator[str]:
     """Say what is different in a part of a state."""
     if inspect.isroutine(present):
         yield from present(stored, name)
     elif isinstance(present, Optimizer):
         yield from _compare_optimizers(stored, present, name)
+    elif isinstance(present, LRScheduler):
+        yield from compare(stored, _expect_schedule(present), name)
     elif isinstance(present, torch.Generator):
         yield from _compare_generators(stored, present, name)
     elif isinstance(present, torch.Tensor):
@@ -87,7 +103,7 @@ def _compare(stored: Any, present: Any, name: str) -> Iterator[str]:
     elif isinstance(present, list | tuple):
         yield from _compare_sequences(stored, present, name)
     elif not _is_alike(stored, present):
-        yield f"{name} is {_kind(stored)} rather than {_kind(present)}"
+        yield f"{name} is {kind_of(stored)} rather than {kind_of(present)}"
 
 
 def _is_alike(stored: Any, present: Any) -> bool:
@@ -111,12 +127,12 @@ def is_number(value: Any, kind: type | UnionType = int | float) -> bool:
 
 def _compare_mappings(stored: Any, present: Mapping[Any, Any], name: str) -> Iterator[str]:
     if not isinstance(stored, Mapping):
-        yield f"{name or 'it'} is {_kind(stored)} rather than a dictionary"
+        yield f"{name or 'it'} is {kind_of(stored)} rather than a dictionary"
         return
     for key, x in present.items():
         full = f"{name}.{key}".lstrip(".")
         if key in stored:
-            yield from _compare(stored[key], x, full)
+            yield from compare(stored[key], x, full)
         else:
             yield f"{full} is missing"
     yield from (f"{name or 'it'} has an unknown key, {_show(key)}" for key in stored if key not in present)
@@ -124,7 +140,7 @@ def _compare_mappings(stored: Any, present: Mapping[Any, Any], name: str) -> Ite
 
 def _compare_sequences(stored: Any, present: list[Any] | tuple[Any, ...], name: str) -> Iterator[str]:
     if not isinstance(stored, list | tuple):
-        yield f"{name} is {_kind(stored)} rather than a list"
+        yield f"{name} is {kind_of(stored)} rather than a list"
     elif isinstance(present, PerEpoch):
         values = [x for epoch in stored for x in (epoch.values() if isinstance(epoch, Mapping) and epoch else [epoch])]
         if not all(map(is_number, values)):
@@ -133,12 +149,12 @@ def _compare_sequences(stored: Any, present: list[Any] | tuple[Any, ...], name: 
         yield f"{name} has {len(stored):,} parts rather than {len(present):,}"
     else:
         for i, (x, y) in enumerate(zip(stored, present, strict=True)):
-            yield from _compare(x, y, f"{name}.{i}")
+            yield from compare(x, y, f"{name}.{i}")
 
 
 def _compare_tensors(stored: Any, present: torch.Tensor, name: str) -> Iterator[str]:
     if type(stored) is not torch.Tensor or stored.layout != torch.strided or stored.device.type != "cpu":
-        yield f"{name} is {_kind(stored)} rather than a tensor"
+        yield f"{name} is {kind_of(stored)} rather than a tensor"
     elif stored.shape != present.shape:
         yield f"{name} has the shape {tuple(stored.shape)} rather than {tuple(present.shape)}"
     elif stored.dtype != present.dtype:
@@ -150,17 +166,14 @@ def _compare_tensors(stored: Any, present: torch.Tensor, name: str) -> Iterator[
 
 def _compare_optimizers(stored: Any, present: Optimizer, name: str) -> Iterator[str]:
     """Compare with what an optimizer has after a step, of which parameters without gradients have nothing."""
-    options = [
-        {key: x if key in VARIABLES else same_as(x) for key, x in group.items()}
-        for group in present.state_dict()["param_groups"]
-    ]
+    options = list(map(_expect_options, present.state_dict()["param_groups"]))
     states = stored.get("state") if isinstance(stored, Mapping) else None
-    differences = list(_compare_mappings(stored, {"state": _anything, "param_groups": options}, name))
+    differences = list(_compare_mappings(stored, {"state": anything, "param_groups": options}, name))
     if differences or not isinstance(states, Mapping):
-        yield from differences or [f"{name}.state is {_kind(states)} rather than a dictionary"]
+        yield from differences or [f"{name}.state is {kind_of(states)} rather than a dictionary"]
         return
     for i, there in enumerate(stored["param_groups"]):
-        yield from _try(partial(_make_like, present), there, f"{name}.param_groups.{i}")
+        yield from attempt(partial(_make_like, present), there, f"{name}.param_groups.{i}")
     parameters = [x for group in present.param_groups for x in group["params"]]
     full = {i: _state_after_step(present, x) for i, x in enumerate(parameters)}
     unused = [i for i, x in states.items() if isinstance(x, Mapping) and not x]
@@ -174,7 +187,7 @@ def _check_states(states: Mapping[Any, Any], name: str) -> Iterator[str]:
     """Check numbers of steps, of which some optimizers take powers, and that each tensor has memory of its own."""
     seen: set[int] = set()
     for i, x in states.items():
-        if not 0 <= float(x.get("step", 0)) < math.inf:
+        if not 0 <= float(x.get("step", 0)) < math.inf or not float(x.get("step", 0)).is_integer():
             yield f"{name}.{i}.step is {float(x['step'])}, which is no number of steps"
         for key, tensor in x.items():
             storage = tensor.untyped_storage() if isinstance(tensor, torch.Tensor) and tensor.numel() else None
@@ -182,6 +195,32 @@ def _check_states(states: Mapping[Any, Any], name: str) -> Iterator[str]:
                 yield f"{name}.{i}.{key} shares its memory"
             if storage is not None:
                 seen.add(storage.data_ptr())
+
+
+def _expect_options(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the options of an optimizer are compared with: most are those that it has here."""
+    free = VARIABLES | CYCLIC if "max_momentum" in group else VARIABLES
+    return {key: _as_floats(x) if key in free else same_as(x) for key, x in group.items()}
+
+
+def _expect_schedule(scheduler: LRScheduler) -> dict[str, Any]:
+    """Return what the state of a schedule is compared with: options of PyTorch's are those that it has here."""
+    state = scheduler.state_dict()
+    if type(scheduler).__module__ != LRScheduler.__module__:
+        # what others count is not known
+        return {key: _as_floats(x) for key, x in state.items()}
+    expected: dict[str, Any] = {key: _as_floats(x) for key, x in state.items() if key in CHANGING}
+    for key in COUNTERS.keys() & state.keys():
+        # PyTorch divides this one
+        expected[key] = at_least(COUNTERS[key], int | float if key == "T_cur" else int)
+    return {key: expected.get(key, same_as(to_plain(x))) for key, x in state.items()}
+
+
+def _as_floats(value: Any) -> Any:
+    """Return whole numbers as others: a learning rate of 1 becomes one of 0.9."""
+    if isinstance(value, list | tuple):
+        return [_as_floats(x) for x in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _make_like(optimizer: Optimizer, options: Mapping[str, Any], parameter: torch.Tensor | None = None) -> Optimizer:
@@ -221,17 +260,17 @@ def _compare_generators(stored: Any, present: torch.Generator, name: str) -> Ite
     if type(stored) is not torch.Tensor or stored.dtype != torch.uint8 or stored.shape not in {(n,) for n in sizes}:
         yield f"{name} is no state of a random number generator"
     elif len(stored) == len(here):
-        yield from _try(torch.Generator(present.device).set_state, stored, name)
+        yield from attempt(torch.Generator(present.device).set_state, stored, name)
 
 
 def same_as(value: Any) -> Callable[[Any, str], Iterator[str]]:
     """Return a comparison with an option, which must be the same in a checkpoint."""
 
-    def compare(stored: Any, name: str) -> Iterator[str]:
+    def check(stored: Any, name: str) -> Iterator[str]:
         if not _is_same(stored, value):
             yield f"{name} is {_show(stored)} rather than {value!r}"
 
-    return compare
+    return check
 
 
 def _is_same(stored: Any, value: Any) -> bool:
@@ -244,47 +283,22 @@ def _is_same(stored: Any, value: Any) -> bool:
     return _is_alike(stored, value) and bool(stored == value)
 
 
-def at_least(minimum: int) -> Callable[[Any, str], Iterator[str]]:
-    """Return a comparison of something that is counted."""
+def at_least(minimum: int, kind: type | UnionType = int) -> Callable[[Any, str], Iterator[str]]:
+    """Return a comparison of something that is counted, by default in whole numbers."""
 
-    def compare(stored: Any, name: str) -> Iterator[str]:
-        if not is_number(stored, int) or stored < minimum:
-            yield f"{name} is {_show(stored)} rather than a whole number from {minimum}"
+    def check(stored: Any, name: str) -> Iterator[str]:
+        if not is_number(stored, kind) or not minimum <= stored < math.inf:
+            yield f"{name} is {_show(stored)} rather than a {'whole ' if kind is int else ''}number from {minimum}"
 
-    return compare
-
-
-def compare_random_states(stored: Any, name: str) -> Iterator[str]:
-    """Compare with the state of all global random number generators, cf. :func:`.checkpoint_file.get_random_state`."""
-    here = get_random_state()
-    # Python's keeps a number only sometimes, and devices may be others
-    parts = {"python": (*here["python"][:-1], None), "cuda": _anything}
-    differences = list(_compare(stored, {**here, **parts}, name))
-    yield from differences
-    if differences:
-        return
-    yield from _try(random.Random().setstate, stored["python"], f"{name}.python")  # noqa: S311
-    yield from _try(torch.Generator().set_state, stored["torch"], f"{name}.torch")
-    algorithm, keys, position, *_ = stored["numpy"]
-    is_right = algorithm == here["numpy"][0] and 0 <= position < NUMPY_POSITIONS
-    if not is_right or not 0 <= keys.min() <= keys.max() < 2**32:
-        # NumPy would read whatever is there
-        yield f"{name}.numpy is no state of a random number generator"
-    else:
-        state = (algorithm, keys.numpy(), *stored["numpy"][2:])
-        yield from _try(numpy.random.RandomState().set_state, state, f"{name}.numpy")
-    cuda = stored["cuda"]
-    states = cuda if isinstance(cuda, list | tuple) else ()
-    if not (cuda is None or states) or not all(isinstance(x, torch.Tensor) and x.dtype == torch.uint8 for x in states):
-        yield f"{name}.cuda is {_kind(cuda)} rather than a list of states"
+    return check
 
 
-def _anything(stored: Any, name: str) -> Iterator[str]:
+def anything(stored: Any, name: str) -> Iterator[str]:
     """Take whatever is there."""
     return iter(())
 
 
-def _try(function: Callable[[Any], object], value: Any, name: str) -> Iterator[str]:
+def attempt(function: Callable[[Any], object], value: Any, name: str) -> Iterator[str]:
     """Say why something cannot be set."""
     try:
         function(value)
@@ -294,10 +308,11 @@ def _try(function: Callable[[Any], object], value: Any, name: str) -> Iterator[s
 
 def _show(value: Any) -> str:
     """Return what a message says of a value: PyTorch imports modules to show a tensor."""
-    return repr(value)[:MAX_SHOWN] if isinstance(value, float | str) or _is_short(value) else _kind(value)
+    return repr(value)[:MAX_SHOWN] if isinstance(value, float | str) or _is_short(value) else kind_of(value)
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return what a message calls something that should be something else."""
     if isinstance(value, int) and not _is_short(value):
         return f"a whole number of {value.bit_length():,} bits"
     if isinstance(value, float) and not math.isfinite(value):

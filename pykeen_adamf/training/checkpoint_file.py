@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy
 import torch
 from filelock import FileLock
-from pykeen.lr_schedulers import LRScheduler
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from ..archives import list_members
 from ..atomic import written_atomically
@@ -34,9 +34,6 @@ __all__ = [
 #: The longest text, e.g., of what a run was configured with.
 MAX_TEXT: Final = 2**18
 
-#: How long to wait for another process that writes to the same path.
-MAX_SECONDS: Final = 60
-
 #: The version of the format.
 FORMAT: Final = 2
 KEY_FORMAT: Final = "pykeen_adamf_checkpoint"
@@ -45,13 +42,15 @@ KEY_FORMAT: Final = "pykeen_adamf_checkpoint"
 def to_plain(value: Any) -> Any:
     """Turn a state into what can be read without executing anything.
 
-    :param value: Nested dictionaries and sequences of tensors, numbers, also of NumPy, optimizers, and random number
-        generators.
+    :param value: Nested dictionaries and sequences of tensors, numbers, also of NumPy, optimizers, schedules, and
+        random number generators.
     """
     if isinstance(value, Optimizer):
         state = value.state_dict()
         # that a parameter has nothing, since it has no gradients, is told from what is lost
         return to_plain({**state, "state": {i: {} for i in _parameters(state)} | state["state"]})
+    if isinstance(value, LRScheduler):
+        return to_plain(value.state_dict())
     if isinstance(value, torch.Generator):
         return value.get_state()
     if isinstance(value, Mapping):
@@ -72,23 +71,27 @@ def load_schedule(scheduler: LRScheduler | None, state: Mapping[str, Any] | None
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state, cf. :func:`to_plain`, atomically; of several processes, one after the other.
+    """Write a state, cf. :func:`to_plain`, atomically, also if several processes do.
 
     :raises OSError: if there is no space for it; what was there before is kept
     """
     content = {KEY_FORMAT: FORMAT, **to_plain(state)}
-    lock = path.with_name(f".{path.name}.lock")
-    with FileLock(lock, timeout=MAX_SECONDS):
-        try:
-            with written_atomically(path) as temporary:
-                torch.save(content, temporary)
-        except RuntimeError as error:
-            # what torch says is where in its own code something went wrong
-            raise OSError(f"The checkpoint {path} cannot be written: free some space, and train again.") from error
-        finally:
+    lock = FileLock(path.with_name(f".{path.name}.lock"), blocking=False)
+    # who cannot have it writes beside those who have
+    with suppress(OSError):
+        lock.acquire()
+    try:
+        with written_atomically(path, concurrently=not lock.is_locked) as temporary:
+            torch.save(content, temporary)
+    except RuntimeError as error:
+        # what torch says is where in its own code something went wrong
+        raise OSError(f"The checkpoint {path} cannot be written: free some space, and train again.") from error
+    finally:
+        if lock.is_locked:
             # those who wait for it look whether it is still there
             with suppress(OSError):
-                lock.unlink()
+                Path(lock.lock_file).unlink()
+            lock.release()
 
 
 def _parameters(state: Mapping[str, Any]) -> list[int]:

@@ -244,7 +244,7 @@ class TrainableGenerators:
             "random_state": self.synthesizer.random_state,
             "device": self.synthesizer.random_state.device.type,
             "optimizer": self.optimizer,
-            "lr_scheduler": None if self.lr_scheduler is None else self.lr_scheduler.state_dict(),
+            "lr_scheduler": self.lr_scheduler,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

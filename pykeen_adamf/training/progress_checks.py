@@ -1,35 +1,14 @@
-"""What a checkpoint says of schedules, of early stopping, and of how far training has come."""
+"""What a checkpoint says of early stopping, and of how far training has come."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-import torch
-from pykeen.lr_schedulers import LRScheduler
 from pykeen.stoppers import EarlyStopper, Stopper
 
 from .checkpoint_checks import PerEpoch, at_least, is_number, same_as
-from .checkpoint_file import to_plain
 from .configuration import STOPPER_OPTIONS
 
-__all__ = ["check_progress", "expect_schedule", "expect_stopper"]
-
-#: What PyTorch's schedules count, and the least number of each; and what else changes.
-COUNTERS: Final = {"last_epoch": 0, "_step_count": 0, "T_cur": 0, "T_i": 1, "num_bad_epochs": 0, "cooldown_counter": 0}
-VARIABLES: Final = frozenset({"_last_lr", "best", "_schedulers"})
-
-
-def expect_schedule(scheduler: LRScheduler | None) -> Mapping[str, Any] | None:
-    """Return what the state of a schedule is compared with: options are those that it has here."""
-    if scheduler is None:
-        return None
-    state = scheduler.state_dict()
-    if type(scheduler).__module__ != torch.optim.lr_scheduler.__name__:
-        # what others count is not known
-        return state
-    return {
-        key: at_least(COUNTERS[key]) if key in COUNTERS else x if key in VARIABLES else same_as(to_plain(x))
-        for key, x in state.items()
-    }
+__all__ = ["check_progress", "expect_stopper"]
 
 
 def expect_stopper(stopper: Stopper | None) -> Mapping[str, Any]:
@@ -57,5 +36,10 @@ def check_progress(state: Mapping[str, Any], stopper: Stopper | None) -> Iterato
         yield f"it has {best_epoch} as the best of {epoch:,} epochs"
     elif best_epoch != (None if best is None else best["epoch"]):
         yield "its best model is missing, or of another epoch"
-    if isinstance(stopper, EarlyStopper) and summary["remaining_patience"] > stopper.patience:
-        yield f"it has more patience than {stopper.patience:,}"
+    if best_epoch is not None and summary["best_metric"] not in summary["results"]:
+        yield "its best result is none of those that it has"
+    if isinstance(stopper, EarlyStopper):
+        patience = summary["remaining_patience"]
+        if patience > stopper.patience or (patience and summary["stopped"]):
+            what = "stopped" if summary["stopped"] else "not stopped"
+            yield f"it has {what} with a patience of {patience:,} of {stopper.patience:,}"

@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from ..nn.features import names_of_given_features
-from .checkpoint_checks import PerEpoch, check_state, compare_random_states, refusal
+from .checkpoint_checks import PerEpoch, check_state, refusal
 from .checkpoint_file import (
     get_random_state,
     is_checkpoint,
@@ -34,7 +34,8 @@ from .checkpoint_file import (
 )
 from .configuration import check_configuration, describe_run
 from .labels import check_labels
-from .progress_checks import check_progress, expect_schedule, expect_stopper
+from .progress_checks import check_progress, expect_stopper
+from .random_checks import compare_random_states
 from .step import StepTrainingLoop
 
 __all__ = ["ResumableTrainingLoop", "check_checkpoint", "refuse_checkpoint"]
@@ -239,7 +240,7 @@ class ResumableTrainingLoop(StepTrainingLoop):
             "sub_batch_size": self._sub_batch_size,
             "model": self._model_state(),
             "optimizer": self.optimizer,
-            "lr_scheduler": None if self.lr_scheduler is None else self.lr_scheduler.state_dict(),
+            "lr_scheduler": self.lr_scheduler,
             "extra": self.extra_state(),
             "random": get_random_state(),
             "stopper_dict": {} if self._stopper is None else dict(self._stopper.get_summary_dict()),
@@ -269,10 +270,10 @@ class ResumableTrainingLoop(StepTrainingLoop):
         """Check that a state is one of this loop and complete, before anything of it is loaded."""
         check_configuration(path, state.get("configuration"), self._describe())
         present = self._state()
-        present |= {"lr_scheduler": expect_schedule(self.lr_scheduler), "stopper_dict": expect_stopper(self._stopper)}
         best = None if state.get("best") is None else self._best_state()
         # the configuration has been compared already
         present |= {"configuration": state["configuration"], "random": compare_random_states, "best": best}
+        present["stopper_dict"] = expect_stopper(self._stopper)
         check_state(path, state, present)
         if differences := list(check_progress(state, self._stopper)):
             raise refusal(path, differences)

@@ -38,9 +38,20 @@ def _rows_of_one(path):
     path.write_bytes(b",".join(b"%d" % i for i in range(8000)) + b"\r" + b"a\r" * 8000)
 
 
+def _quoted_row(path):
+    """The same, behind a line break that is quoted."""
+    path.write_bytes(b'"x\n",' + b",".join(b"%d" % i for i in range(8000)) + b"\n" + b"a\n" * 5000)
+
+
 @pytest.mark.parametrize(
     ("make", "suffix"),
-    [(_long_label, "tsv"), (_rows_of_one, "csv"), (_many_rows, "parquet"), (_long_value, "parquet")],
+    [
+        (_long_label, "tsv"),
+        (_rows_of_one, "csv"),
+        (_quoted_row, "csv"),
+        (_many_rows, "parquet"),
+        (_long_value, "parquet"),
+    ],
 )
 def test_bombs(tmp_path, make, suffix):
     path = tmp_path / f"triples.{suffix}"

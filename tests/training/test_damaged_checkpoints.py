@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from pykeen.training import SLCWATrainingLoop
 from pykeen.training.training_loop import CheckpointMismatchError
 from torch.optim import Optimizer
@@ -137,7 +138,9 @@ def test_options_of_stopper(name, value, tmp_path):
         (("stopper_dict", "best_epoch"), float("nan"), "nan as the best of 1 epochs"),
         (("stopper_dict", "best_epoch"), None, "best model is missing, or of another epoch"),
         (("stopper_dict", "remaining_patience"), float("nan"), "remaining_patience is nan"),
-        (("stopper_dict", "remaining_patience"), 10, "more patience than 9"),
+        (("stopper_dict", "remaining_patience"), 10, "not stopped with a patience of 10 of 9"),
+        (("stopper_dict", "stopped"), True, "has stopped with a patience of 9 of 9"),
+        (("stopper_dict", "best_metric"), 1e9, "best result is none of those"),
         (("best",), None, "best model is missing, or of another epoch"),
         (("best", "epoch"), -3, "best model is missing, or of another epoch"),
         (("lr_scheduler", "T_i"), 0, "T_i is 0 rather than a whole number from 1"),
@@ -164,6 +167,19 @@ def test_baseline(value, tmp_path):
     torch.save(replace(good, ("extra", "baseline"), value), tmp_path / "c.pt")
     with pytest.raises(CheckpointMismatchError, match=r"extra\.baseline is"):
         continue_training()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("T_0", 7), ("T_i", 0), ("eta_min", 1.0), ("base_lrs", [5.0]), ("T_cur", -5), ("last_epoch", -9)]
+)
+def test_schedules_of_generators(checkpoint, key, value):
+    """They are compared as the model's is."""
+    schedule = dict(generator_lr_scheduler="cosineannealingwarmrestarts", generator_lr_scheduler_kwargs=dict(T_0=2))
+    train(MATTrainingLoop, loop_kwargs=SAMPLER | schedule, epochs=1, train_kwargs=checkpoint)
+    file = checkpoint["checkpoint_directory"] / "c.pt"
+    torch.save(replace(torch.load(file), ("extra", "generators", "lr_scheduler", key), value), file)
+    with pytest.raises(CheckpointMismatchError, match=rf"extra\.generators\.lr_scheduler\.{key} is"):
+        train(MATTrainingLoop, loop_kwargs=SAMPLER | schedule, epochs=2, train_kwargs=checkpoint)
 
 
 def test_moments_have_memory_of_their_own(checkpoint):
@@ -196,13 +212,13 @@ for _ in range(300):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("optimizer", "param_groups", 0, "betas"), (0.9, 1e9), "Invalid beta"),
         (("optimizer", "param_groups", 0, "lr"), -1.0, "Invalid learning rate"),
         (("optimizer", "param_groups", 0, "params"), None, r"param_groups\.0\.params is a list rather than"),
         (("optimizer", "state", 0, "step"), torch.tensor(-5.0), r"optimizer\.state\.0\.step is -5\.0"),
         (("optimizer", "state", 0, "step"), torch.tensor(float("inf")), r"optimizer\.state\.0\.step is inf"),
         (("optimizer", "state", 0), NESTED, r"optimizer\.state\.0 is a list rather than a dictionary"),
         (("sub_batch_size",), -1, "sub-batches of -1"),
+        (("optimizer", "param_groups", 0, "betas"), (0.0, 0.0), r"betas is a tuple rather than \(0\.9, 0\.999\)"),
         (("optimizer", "param_groups", 0, "amsgrad"), True, "amsgrad is True rather than False"),
         (("optimizer", "param_groups", 0, "maximize"), True, "maximize is True rather than False"),
         (("epoch",), 1.0, "epoch is a float rather than a int"),
@@ -339,13 +355,18 @@ def test_another_loop(checkpoint):
 
 
 def test_two_writers(tmp_path):
-    """Two that write to one path do so one after the other; what is there is complete."""
-    state = {"x": torch.arange(100_000)}
+    """What several write to one path is complete, whoever is first; and nothing else stays."""
+    for _ in range(10):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda i: write_checkpoint(tmp_path / "c.pt", {"x": torch.full((100_000,), i)}), range(4)))
+        assert read_checkpoint(tmp_path / "c.pt")["x"].unique().shape == (1,)
+        assert [x.name for x in tmp_path.iterdir()] == ["c.pt"]
 
-    def write(_):
-        write_checkpoint(tmp_path / "c.pt", state)
-        return torch.equal(read_checkpoint(tmp_path / "c.pt")["x"], state["x"])
 
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(write, range(40)))
-    assert [x.name for x in tmp_path.iterdir()] == ["c.pt"]
+def test_a_lock_of_others(tmp_path):
+    """A process that holds the lock, perhaps for ever, is not waited for."""
+    (tmp_path / ".other.pt.lock").mkdir()
+    with FileLock(tmp_path / ".c.pt.lock"):
+        write_checkpoint(tmp_path / "c.pt", {"x": 1})
+    write_checkpoint(tmp_path / "other.pt", {"x": 1})
+    assert read_checkpoint(tmp_path / "c.pt") == read_checkpoint(tmp_path / "other.pt") == {"x": 1}

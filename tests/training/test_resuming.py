@@ -139,7 +139,7 @@ def test_pipeline(checkpoint):
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
-                ("cosineannealingwarmrestarts", dict(T_0=2)),
+                ("cosineannealingwarmrestarts", dict(T_0=1, T_mult=2)),
                 ("constant", {}),
                 ("exponential", dict(gamma=0.5)),
                 ("linear", {}),
@@ -176,6 +176,14 @@ def test_schedules(checkpoint, scheduler, kwargs):
     assert_equal_models(straight, resumed)
     assert_equal_generators(straight, resumed)
     assert resumed.generators.lr == straight.generators.lr
+
+
+def test_a_whole_learning_rate(checkpoint):
+    """A schedule makes others of it."""
+    kwargs = dict(loop_kwargs=SAMPLER | dict(lr_scheduler="exponential", lr_scheduler_kwargs=dict(gamma=0.5)), lr=1)
+    straight = train(MATTrainingLoop, epochs=3, **kwargs)
+    train(MATTrainingLoop, epochs=2, train_kwargs=checkpoint, **kwargs)
+    assert_equal_models(straight, train(MATTrainingLoop, epochs=3, train_kwargs=checkpoint, **kwargs))
 
 
 def test_writing_fails(checkpoint, monkeypatch):
