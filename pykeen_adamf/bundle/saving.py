@@ -64,9 +64,12 @@ def save(
         raise BundleError(f"features must be 'copy' or 'reference', but is {features!r}")
     try:
         _write(model, triples_factory, normalize_path(directory, mkdir=True), features)
-    except (OSError, SafetensorError) as error:
-        if isinstance(error, OSError) and str(directory) in str(error):
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
             raise
+        # the system does not say which file there is no space for
+        raise OSError(error.errno, error.strerror, str(directory)) from error
+    except SafetensorError as error:
         raise OSError(f"The bundle {directory} cannot be written: {error}. Free some space.") from error
     return Path(directory)
 

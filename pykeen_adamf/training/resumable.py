@@ -262,6 +262,9 @@ class ResumableTrainingLoop(StepTrainingLoop):
         self._check_state(path, state)
         try:
             return self._load_checked(state)
+        except OSError:
+            # the best model is written to another file
+            raise
         except Exception as error:
             # what nobody has thought of
             raise refusal(path, [repr(error)]) from error

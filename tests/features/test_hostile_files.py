@@ -134,6 +134,7 @@ UNUSABLE = {
         lambda: {"a": torch.ones(3), "b": torch.ones(3, device="meta")},
         "nor one vector",
     ),
+    "sparse": (lambda: torch.ones(2, 3).to_sparse(), "sparse or nested"),
     "nested": (lambda: torch.nested.nested_tensor([torch.ones(3), torch.ones(2)]), "nested"),
     "eight bits": (lambda: torch.ones(2, 3).to(torch.float8_e4m3fn), "plain tensor"),
     "quantized": (lambda: torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.qint8), "qint8"),

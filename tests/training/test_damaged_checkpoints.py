@@ -215,6 +215,7 @@ for _ in range(300):
         (("optimizer", "param_groups", 0, "lr"), -1.0, "Invalid learning rate"),
         (("optimizer", "param_groups", 0, "params"), None, r"param_groups\.0\.params is a list rather than"),
         (("optimizer", "state", 0, "step"), torch.tensor(-5.0), r"optimizer\.state\.0\.step is -5\.0"),
+        (("optimizer", "state", 0, "step"), torch.tensor(0.5), r"optimizer\.state\.0\.step is 0\.5"),
         (("optimizer", "state", 0, "step"), torch.tensor(float("inf")), r"optimizer\.state\.0\.step is inf"),
         (("optimizer", "state", 0), NESTED, r"optimizer\.state\.0 is a list rather than a dictionary"),
         (("sub_batch_size",), -1, "sub-batches of -1"),
