@@ -1,28 +1,35 @@
-"""Weights of the parts of a model that is an ensemble, by what they are worth on validation triples."""
+"""Weights of the parts of an ensemble, by what they are worth on validation triples."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, get_args
 
 import torch
+from pykeen.evaluation.evaluator import create_sparse_positive_filter_
 from pykeen.typing import MappedTriples
 from torch.nn import functional as F
 
-from .checks import check_choice
+from .checks import check_choice, check_scores
 from .evaluation.measuring import RankKeepingEvaluator
-from .models import MoSE
+from .models import Ensemble, MoSE
 from .typing import FloatTensor, LongTensor
 
 __all__ = ["fit_ensemble"]
 
-Method = Literal["average", "boosting", "meta"]
+Method = Literal["average", "boosting", "meta", "selection"]
 
 #: How many validation triples the meta-learner looks at, and for how many steps.
 MAX_TRIPLES, NUM_STEPS = 1000, 100
 
+#: How many scores the selection keeps at once, i.e., of how many validation triples; and how many parts it adds.
+MAX_NUMBERS, NUM_ROUNDS = 2**28, 20
+
+#: How many validation triples are asked for at once.
+BATCH_SIZE = 64
+
 
 def fit_ensemble(
-    model: MoSE, triples: MappedTriples, known: Sequence[MappedTriples], method: Method = "boosting"
+    model: MoSE | Ensemble, triples: MappedTriples, known: Sequence[MappedTriples], method: Method = "boosting"
 ) -> FloatTensor:
     r"""Find the weights of the parts of a trained model.
 
@@ -34,6 +41,9 @@ def fit_ensemble(
       their own. Relations without validation triples have equal weights.
     - ``"meta"``: the same weights for all relations, a softmax that is trained with the cross-entropy of validation
       triples over all entities, scaled by a learned temperature
+    - ``"selection"``: the same weights for all relations, by ensemble selection (Caruana et al., 2004): one part after
+      the other is added, each time the one with which the filtered MRR of validation triples is best, also repeatedly.
+      The best sum on the way is taken. It makes up for scores of different sizes.
 
     :param model: The model.
     :param triples: shape: ``(num_triples, 3)``, the validation triples: never those of the test.
@@ -43,25 +53,27 @@ def fit_ensemble(
     :raises ValueError: if there is no such method, the model is no ensemble, or there are no validation triples
     """
     check_choice("method", method, get_args(Method))
-    if not isinstance(model, MoSE):
-        raise ValueError(f"{type(model).__name__} is no ensemble whose parts could be weighted: use MoSE.")
+    if not isinstance(model, MoSE | Ensemble):
+        raise ValueError(f"{type(model).__name__} is no ensemble whose parts could be weighted: use Ensemble, or MoSE.")
     if not len(triples) and method != "average":
         raise ValueError("There are no validation triples to find the weights of parts by: use method='average'.")
-    relations = model.relations
-    equal = torch.full_like(relations.weights, 1 / model.num_parts)
+    equal = torch.full_like(model.part_weights, 1 / model.num_parts)
+    weights = equal
     if method == "boosting":
         weights = _boost(model, triples, known, equal.clone())
-    else:
-        weights = equal if method == "average" else _learn(model, triples).expand_as(equal)
-    relations.weights.copy_(weights)
+    elif method == "selection":
+        weights = _select(model, triples, known).expand_as(equal)
+    elif method == "meta":
+        weights = _learn(model, triples).expand_as(equal)
+    model.part_weights.copy_(weights)
     model.eval()
-    return relations.weights.clone()
+    return model.part_weights.clone()
 
 
 @contextmanager
-def _only(model: MoSE, part: int) -> Iterator[None]:
+def _only(model: MoSE | Ensemble, part: int) -> Iterator[None]:
     """Within this context, predict by one part; scores are what is weighted, rather than their sigmoids."""
-    weights, with_sigmoid = model.relations.weights, model.predict_with_sigmoid
+    weights, with_sigmoid = model.part_weights, model.predict_with_sigmoid
     before = weights.clone()
     weights.zero_()[:, part] = 1.0
     model.predict_with_sigmoid = False
@@ -72,7 +84,9 @@ def _only(model: MoSE, part: int) -> Iterator[None]:
         model.predict_with_sigmoid = with_sigmoid
 
 
-def _boost(model: MoSE, triples: MappedTriples, known: Sequence[MappedTriples], weights: FloatTensor) -> FloatTensor:
+def _boost(
+    model: MoSE | Ensemble, triples: MappedTriples, known: Sequence[MappedTriples], weights: FloatTensor
+) -> FloatTensor:
     tails, heads = [], []
     for part in range(model.num_parts):
         with _only(model, part):
@@ -115,27 +129,83 @@ def adarank(values: FloatTensor) -> FloatTensor:
     return weights
 
 
-@torch.enable_grad()
-def _learn(model: MoSE, triples: MappedTriples) -> FloatTensor:
-    chosen = triples[torch.randperm(len(triples), generator=torch.Generator().manual_seed(0))[:MAX_TRIPLES]]
-    chosen = chosen.to(model.device)
-    parts = []
+def _choose(triples: MappedTriples, num: int) -> MappedTriples:
+    return triples[torch.randperm(len(triples), generator=torch.Generator().manual_seed(0))[:num]]
+
+
+def _ask(
+    model: MoSE | Ensemble, triples: MappedTriples, known: MappedTriples | None = None
+) -> tuple[FloatTensor, LongTensor]:
+    """Ask each part for tails and heads: scores, shape: ``(num_parts, 2n, num_entities)``, and answers, ``(2n,)``.
+
+    Other answers that are known have a score of minus infinity.
+    """
+    triples = triples.to(model.device)
+    answers, scores = torch.cat([triples[:, 2], triples[:, 0]]), None
     for part in range(model.num_parts):
         with _only(model, part), torch.no_grad():
-            parts.append([model.predict_t(chosen[:, :2]).clone(), model.predict_h(chosen[:, 1:]).clone()])
-    scores = [torch.stack(x) for x in zip(*parts, strict=True)]
-    scale = torch.cat([x.flatten() for x in scores]).std().clamp(min=1e-6)
+            for start in range(0, len(triples), BATCH_SIZE):
+                batch = triples[start : start + BATCH_SIZE]
+                for offset, found in (
+                    (0, model.predict_t(batch[:, :2])),
+                    (len(triples), model.predict_h(batch[:, 1:])),
+                ):
+                    if scores is None:
+                        scores = found.new_empty(model.num_parts, len(answers), found.shape[1])
+                    scores[part, offset + start : offset + start + len(batch)] = check_scores(found)
+    assert scores is not None
+    if known is not None:
+        known = known.to(model.device)
+        for start in range(0, len(triples), BATCH_SIZE):
+            batch, relation_filter = triples[start : start + BATCH_SIZE], None
+            for offset, column in ((0, 2), (len(triples), 0)):
+                found, relation_filter = create_sparse_positive_filter_(batch, known, relation_filter, column)
+                rows = found[:, 0] + offset + start
+                is_other = found[:, 1] != answers[rows]
+                scores[:, rows[is_other], found[is_other, 1]] = float("-inf")
+    return scores, answers
+
+
+def _select(model: MoSE | Ensemble, triples: MappedTriples, known: Sequence[MappedTriples]) -> FloatTensor:
+    num = MAX_NUMBERS // (2 * model.num_entities * model.num_parts)
+    scores, answers = _ask(model, _choose(triples, max(1, num)), torch.cat([triples, *known]).unique(dim=0))
+    sizes = torch.stack([x[x.isfinite()].std().clamp(min=1e-6) for x in scores])
+    scores /= sizes[:, None, None]
+    total, counts = torch.zeros_like(scores[0]), torch.zeros_like(sizes)
+    best, chosen = -1.0, counts
+    for _ in range(NUM_ROUNDS):
+        worth = [_reciprocal_rank(total, x, answers) for x in scores]
+        part = max(range(len(worth)), key=worth.__getitem__)
+        total += scores[part]
+        counts[part] += 1
+        if worth[part] > best:
+            best, chosen = worth[part], counts.clone()
+    return (chosen / sizes) / (chosen / sizes).sum()
+
+
+def _reciprocal_rank(total: FloatTensor, scores: FloatTensor, answers: LongTensor) -> float:
+    """Return the mean of reciprocal realistic ranks by the sum of scores, shape of both: ``(n, num_entities)``."""
+    ranks = []
+    # a piece at a time stays in the cache
+    for x, y, answer in zip(total.split(BATCH_SIZE), scores.split(BATCH_SIZE), answers.split(BATCH_SIZE), strict=True):
+        mixed = x + y
+        found = mixed.gather(1, answer[:, None])
+        ranks.append(1 + ((mixed > found).sum(dim=1) + (mixed >= found).sum(dim=1) - 1) / 2)
+    return torch.cat(ranks).reciprocal().mean().item()
+
+
+@torch.enable_grad()
+def _learn(model: MoSE | Ensemble, triples: MappedTriples) -> FloatTensor:
+    scores, answers = _ask(model, _choose(triples, MAX_TRIPLES))
+    scale = scores.std().clamp(min=1e-6)
     logits, temperature = scale.new_zeros(model.num_parts), scale.new_zeros(())
     logits.requires_grad_()
     temperature.requires_grad_()
     optimizer = torch.optim.Adam([logits, temperature], lr=0.1)
     for _ in range(NUM_STEPS):
         optimizer.zero_grad()
-        loss = scale.new_zeros(())
-        for x, targets in zip(scores, (chosen[:, 2], chosen[:, 0]), strict=True):
-            mixed = torch.einsum("m,mbn->bn", logits.softmax(dim=0), x / scale)
-            loss = loss + F.cross_entropy(temperature.exp() * mixed, targets)
-        loss.backward()
+        mixed = torch.einsum("m,mbn->bn", logits.softmax(dim=0), scores / scale)
+        F.cross_entropy(temperature.exp() * mixed, answers).backward()
         optimizer.step()
     weights: FloatTensor = logits.detach().softmax(dim=0)
     return weights

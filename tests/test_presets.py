@@ -16,7 +16,7 @@ from .cases import make_factory
 
 
 def test_names():
-    assert list_presets() == ["DB15K", "EmojiKG", "MKG-W", "MKG-Y"]
+    assert list_presets() == ["DB15K", "EmojiKG", "MKG-W", "MKG-Y", "MKG-Y-ComplEx"]
     assert load_preset("emojikg") == load_preset("EmojiKG")
     with pytest.raises(ValueError, match=r"no preset 'EmojKG', but there are DB15K, .*Did you mean 'emojikg'"):
         preset_path("EmojKG")

@@ -3,6 +3,6 @@
 from .layout import BundleError
 from .loading import Bundle, load
 from .saving import save
-from .trained import TrainedModel, open_trained
+from .trained import TrainedModel, combine, open_trained, save_ensemble
 
-__all__ = ["Bundle", "BundleError", "TrainedModel", "load", "open_trained", "save"]
+__all__ = ["Bundle", "BundleError", "TrainedModel", "combine", "load", "open_trained", "save", "save_ensemble"]

@@ -7,6 +7,7 @@ from typing import Final
 
 __all__ = [
     "CONFIGURATION_NAME",
+    "ENSEMBLE_NAME",
     "FORMAT",
     "FORMAT_VERSION",
     "RUN_BUNDLE_NAME",
@@ -31,6 +32,9 @@ WEIGHTS_NAME: Final = "model.safetensors"
 
 #: The directory with the training triples, under the name that PyKEEN gives it.
 TRIPLES_NAME: Final = "training_triples"
+
+#: The file of an ensemble, in a directory of its own.
+ENSEMBLE_NAME: Final = "ensemble.json"
 
 #: The directory of the bundle in the folder of a run.
 RUN_BUNDLE_NAME: Final = "bundle"

@@ -24,6 +24,7 @@ from ..triples import MultimodalTriplesFactory
 from .arguments import restore_arguments, restore_instance
 from .layout import (
     CONFIGURATION_NAME,
+    ENSEMBLE_NAME,
     FORMAT,
     FORMAT_VERSION,
     TRIPLES_NAME,
@@ -122,6 +123,8 @@ def _read_configuration(directory: Path) -> dict[str, Any]:
     try:
         configuration = read_json(path)
     except OSError as error:
+        if (directory / ENSEMBLE_NAME).is_file():
+            raise BundleError(f"{directory} is an ensemble, and no bundle: open it by open_trained.") from error
         if (directory / "effective.json").is_file():
             raise BundleError(
                 f"{directory} is the folder of a run that has no bundle. Repeat its command with --bundle."

@@ -19,7 +19,7 @@ from torch import nn
 
 from .. import __version__
 from ..digests import digest_file
-from ..models import GCOTE, QueryScoringModel
+from ..models import GCOTE, Ensemble, QueryScoringModel
 from ..nn import ProjectedFeatureRepresentation
 from ..plain_files import read_json
 from ..triples import MultimodalTriplesFactory, without_features
@@ -147,6 +147,8 @@ def _write(model: nn.Module, factory: CoreTriplesFactory, directory: Path, featu
 
 def _describe(model: nn.Module, factory: CoreTriplesFactory, features: FeatureStorage) -> dict[str, Any]:
     """Describe everything but the weights."""
+    if isinstance(model, Ensemble):
+        raise BundleError("An ensemble is no bundle: save its parts, and then the ensemble by save_ensemble.")
     if not isinstance(model, QueryScoringModel):
         raise BundleError(
             f"Only models of pykeen-adamf and their subclasses can be saved as bundles, but this is a "

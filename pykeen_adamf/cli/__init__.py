@@ -8,6 +8,7 @@ from .. import __version__
 from .compare import compare
 from .demo import demo
 from .encode import encode
+from .ensemble import ensemble
 from .explain import explain
 from .explore import explore
 from .predict import predict
@@ -36,5 +37,5 @@ def main() -> None:
     """Multi-modal knowledge graph completion with PyKEEN."""
 
 
-for command in (run, predict, explain, explore, demo, encode, compare, reproduce):
+for command in (run, predict, explain, explore, ensemble, demo, encode, compare, reproduce):
     main.add_command(command)

@@ -54,7 +54,7 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
     """Train and evaluate one model, in one folder.
 
     WHAT is a directory with an own graph; or a configuration file (JSON or YAML), as PyKEEN reads them; or the name of
-    a preset: DB15K, EmojiKG, MKG-W or MKG-Y.
+    a preset: DB15K, EmojiKG, MKG-W, MKG-Y or MKG-Y-ComplEx.
 
     A directory has triples.tsv (or .csv, .nt, .parquet; or train and test; or the files of OpenKE), and any of
     images/ENTITY.png, texts.tsv or texts/ENTITY.txt, numbers.csv, and features such as audio.safetensors. It is checked

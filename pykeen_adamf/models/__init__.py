@@ -1,6 +1,7 @@
 """Multi-modal models."""
 
 from .adamf import AdaMF, AdaMFRotatE
+from .ensemble import Ensemble
 from .gcote import GCOTE
 from .ikrl import IKRL
 from .mmkrl import MMKRL
@@ -30,6 +31,7 @@ __all__ = [
     "VBKGC",
     "AdaMF",
     "AdaMFRotatE",
+    "Ensemble",
     "LpRotatE",
     "MoCME",
     "MoMoK",

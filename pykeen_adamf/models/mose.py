@@ -141,3 +141,8 @@ class MoSE(MultimodalModel):
         representation = self.relation_representations[0]
         assert isinstance(representation, WeightedEmbedding)
         return representation
+
+    @property
+    def part_weights(self) -> FloatTensor:
+        """Return the weights of parts, shape: ``(num_relations, num_parts)``, with those of inverse relations."""
+        return self.relations.weights

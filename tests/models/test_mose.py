@@ -98,7 +98,7 @@ def test_adarank():
 
 
 @pytest.mark.parametrize("inverse", [False, True])
-@pytest.mark.parametrize("method", ["boosting", "meta"])
+@pytest.mark.parametrize("method", ["boosting", "meta", "selection"])
 def test_ensembles(inverse, method):
     """A part that knows the answers gets the most weight, and validation triples are answered better."""
     model = make(inverse=inverse).eval()
@@ -151,7 +151,7 @@ def test_weights_are_saved():
     assert (model.relations.weights == 1 / 3).all()
 
 
-@pytest.mark.parametrize("method", ["boosting", "meta"])
+@pytest.mark.parametrize("method", ["boosting", "meta", "selection"])
 def test_sigmoid(method):
     """Scores are weighted, also if predictions are sigmoids of them, and whoever does not want gradients."""
     triples, known = make_factory(seed=1).mapped_triples, [make_factory().mapped_triples]
@@ -167,7 +167,7 @@ def test_sigmoid(method):
 def test_order_and_randomness_do_not_matter():
     """Weights are those of questions, in whatever order these are; nothing is drawn from the global random state."""
     triples, known = make_factory(seed=1).mapped_triples, [make_factory().mapped_triples]
-    for method in ("boosting", "meta"):
+    for method in ("boosting", "meta", "selection"):
         expected = fit_ensemble(make(), triples, known, method)
         model = make()
         state = torch.get_rng_state()

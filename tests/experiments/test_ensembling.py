@@ -1,0 +1,68 @@
+"""Ensembles of runs, by the command."""
+
+import re
+
+import pandas
+import pytest
+import torch
+
+from pykeen_adamf.bundle import open_trained, save
+from pykeen_adamf.evaluation.measuring import RankKeepingEvaluator, collect_metrics
+from pykeen_adamf.experiments.ensembling import make_ensemble
+from pykeen_adamf.experiments.folder import RunFolder
+
+from .own import make_directory
+from .test_own_graph import invoke
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Return the folders of two runs on the same graph, trained in different ways."""
+    path = tmp_path_factory.mktemp("runs")
+    directory = make_directory(path / "families", images=False, texts=False, symmetric=True)
+    for preset in ("EmojiKG", "MKG-Y"):
+        options = ["--output", path / preset, "--preset", preset, "--epochs", 5, "--device", "cpu", "--no-progress"]
+        invoke("run", directory, *options)
+    return [path / "EmojiKG", path / "MKG-Y"]
+
+
+def test_command(tmp_path, runs):
+    """It says what the ensemble and its parts are worth, as runs say it; and answers questions."""
+    output = invoke("ensemble", *runs, "--output", tmp_path / "both", "--test", "--device", "cpu", "--no-progress")
+    assert f"Wrote {tmp_path / 'both'}" in output
+    assert "validation MRR" in output
+    assert "testing MRR" in output
+    for run in runs:
+        value = RunFolder(run).read_result()["metrics"]["both"]["realistic"]["MRR"]
+        assert re.search(rf"{run} .* {value:.4f}", output)
+    answers = invoke("predict", tmp_path / "both", "--head", "Ann 3", "--relation", "parent of", "--device", "cpu")
+    assert "rank without audio" in answers
+    assert "Cleo 3" not in answers
+    trained = open_trained(tmp_path / "both", "cpu")
+    kwargs = dict(additional_filter_triples=[trained.training.mapped_triples], use_tqdm=False)
+    found = RankKeepingEvaluator().evaluate(trained.model, torch.as_tensor(trained.held_out["validation"]), **kwargs)
+    assert f"{collect_metrics(found)['both']['realistic']['MRR']:.4f}" in output
+
+
+def test_methods(tmp_path, runs):
+    """Weights are for each relation, or the same for all, or equal; test triples are not looked at unless asked for."""
+    for method in ("boosting", "meta", "selection", "average"):
+        table = make_ensemble(runs, tmp_path / method, method=method, device="cpu", progress=False)
+        assert table["model"].tolist() == [*map(str, runs), str(tmp_path / method)]
+        assert not any(name.startswith("testing") for name in table)
+        weights = open_trained(tmp_path / method, "cpu").model.part_weights
+        pandas.testing.assert_series_equal(
+            table["weight"][:2], pandas.Series(weights.mean(dim=0).double()), check_names=False
+        )
+        assert (weights.unique(dim=0).shape[0] > 1) == (method == "boosting")
+        assert (weights == 0.5).all() == (method == "average")
+
+
+def test_bundles(tmp_path, runs):
+    """A bundle can be a part, but not all."""
+    folder = open_trained(runs[0], "cpu")
+    bundle = save(folder.model, folder.training, tmp_path / "bundle")
+    assert len(make_ensemble([bundle, runs[1]], tmp_path / "out", device="cpu", progress=False)) == 3
+    output = invoke("ensemble", bundle, "--output", tmp_path / "none", "--test", code=1)
+    assert "have no validation and no testing triples. Pass the folder of a run" in " ".join(output.split())
+    assert not (tmp_path / "none").exists()
