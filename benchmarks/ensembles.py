@@ -2,8 +2,8 @@
 
 Each part is a run of its own, which continues where it was interrupted; then the weights are found::
 
-    python -m benchmarks.ensembles MKG-Y MKG-Y-ComplEx --features name-minilm.npy --seeds 0 1 --runs RUNS
-    python -m benchmarks.ensembles MKG-Y MKG-Y-ComplEx --features name-minilm.npy --seeds 0 1 --runs RUNS --test
+    python -m benchmarks.ensembles MKG-Y MKG-Y-inverse MKG-Y-ComplEx --features name-minilm.npy --runs RUNS
+    python -m benchmarks.ensembles MKG-Y MKG-Y-inverse MKG-Y-ComplEx --features name-minilm.npy --runs RUNS --test
 
 Only the second one looks at test triples. It writes metrics and ranks to ``results/ensembles``, and prints the paired
 difference to the first part.
@@ -74,13 +74,12 @@ def main() -> None:
         ranks[0].append(found)
         ranks[1].append(read_ranks(parts[0] / "ranks.npz"))
         RESULTS.mkdir(parents=True, exist_ok=True)
-        numpy.savez_compressed(
-            RESULTS / f"{ensemble.name}.npz", ranks=numpy.stack([found.head_rank, found.tail_rank], 1)
-        )
+        arrays = {name: getattr(found, name) for name in ("triples", "head_rank", "tail_rank")}
+        numpy.savez_compressed(RESULTS / f"{ensemble.name}.npz", **arrays)
         record = {
             "method": args.method,
             "features": args.features and args.features.name,
-            "validation": table.to_dict("records"),
+            "validation": json.loads(table.to_json(orient="records")),
             "metrics": metrics,
             "environment": describe_environment(),
         }

@@ -8,6 +8,7 @@ import torch
 from pykeen.evaluation.evaluator import create_sparse_positive_filter_
 from pykeen.typing import MappedTriples
 from torch.nn import functional as F
+from tqdm.auto import trange
 
 from .checks import check_choice, check_scores
 from .evaluation.measuring import RankKeepingEvaluator
@@ -21,15 +22,20 @@ Method = Literal["average", "boosting", "meta", "selection"]
 #: How many validation triples the meta-learner looks at, and for how many steps.
 MAX_TRIPLES, NUM_STEPS = 1000, 100
 
-#: How many scores the selection keeps at once, i.e., of how many validation triples; and how many parts it adds.
+#: How many scores are kept at once, i.e., of how many validation triples; and how many parts the selection adds.
 MAX_NUMBERS, NUM_ROUNDS = 2**28, 20
 
-#: How many validation triples are asked for at once.
+#: How many questions are compared at once.
 BATCH_SIZE = 64
 
 
 def fit_ensemble(
-    model: MoSE | Ensemble, triples: MappedTriples, known: Sequence[MappedTriples], method: Method = "boosting"
+    model: MoSE | Ensemble,
+    triples: MappedTriples,
+    known: Sequence[MappedTriples],
+    method: Method = "boosting",
+    *,
+    use_tqdm: bool = False,
 ) -> FloatTensor:
     r"""Find the weights of the parts of a trained model.
 
@@ -38,19 +44,22 @@ def fit_ensemble(
       validation triples: parts are taken one after the other, each time the one with the largest
       $\gamma_m = \sum_i D_i \rho_{im}$, with the weight $\frac{1}{2} \log \frac{1 + \gamma_m}{1 - \gamma_m}$; after
       that, what it answers well weighs less, $D_i \propto D_i \exp(-\rho_{im})$. Inverse relations have weights of
-      their own. Relations without validation triples have equal weights.
+      their own in MoSE. Relations without validation triples have equal weights.
     - ``"meta"``: the same weights for all relations, a softmax that is trained with the cross-entropy of validation
       triples over all entities, scaled by a learned temperature
     - ``"selection"``: the same weights for all relations, by ensemble selection (Caruana et al., 2004): one part after
       the other is added, each time the one with which the filtered MRR of validation triples is best, also repeatedly.
-      The best sum on the way is taken. It makes up for scores of different sizes.
+      The best sum on the way is taken. It makes up for scores of different sizes. As many validation triples are
+      looked at as there may be scores of: all of MKG-Y with three parts, but 67 with a million entities and two.
 
     :param model: The model.
     :param triples: shape: ``(num_triples, 3)``, the validation triples: never those of the test.
     :param known: Other triples that are known, to filter ranks with: the training triples.
     :param method: The way to find weights.
+    :param use_tqdm: Whether to show a progress bar of the selection.
     :returns: shape: ``(num_relations, num_parts)``, the weights, which are the model's from now on, and saved with it.
-    :raises ValueError: if there is no such method, the model is no ensemble, or there are no validation triples
+    :raises ValueError: if there is no such method, the model is no ensemble, there are no validation triples, or scores
+        are no numbers
     """
     check_choice("method", method, get_args(Method))
     if not isinstance(model, MoSE | Ensemble):
@@ -62,7 +71,7 @@ def fit_ensemble(
     if method == "boosting":
         weights = _boost(model, triples, known, equal.clone())
     elif method == "selection":
-        weights = _select(model, triples, known).expand_as(equal)
+        weights = _select(model, triples, known, use_tqdm).expand_as(equal)
     elif method == "meta":
         weights = _learn(model, triples).expand_as(equal)
     model.part_weights.copy_(weights)
@@ -129,51 +138,45 @@ def adarank(values: FloatTensor) -> FloatTensor:
     return weights
 
 
-def _choose(triples: MappedTriples, num: int) -> MappedTriples:
-    return triples[torch.randperm(len(triples), generator=torch.Generator().manual_seed(0))[:num]]
-
-
 def _ask(
-    model: MoSE | Ensemble, triples: MappedTriples, known: MappedTriples | None = None
+    model: MoSE | Ensemble, triples: MappedTriples, known: MappedTriples, num: int
 ) -> tuple[FloatTensor, LongTensor]:
     """Ask each part for tails and heads: scores, shape: ``(num_parts, 2n, num_entities)``, and answers, ``(2n,)``.
 
-    Other answers that are known have a score of minus infinity.
+    The n triples are a random choice of num ones, or of less if there would be too many scores. Other answers that are
+    known have a score of minus infinity.
     """
-    triples = triples.to(model.device)
-    answers, scores = torch.cat([triples[:, 2], triples[:, 0]]), None
+    num = max(1, min(num, MAX_NUMBERS // (2 * model.num_entities * model.num_parts)))
+    triples = triples[torch.randperm(len(triples), generator=torch.Generator().manual_seed(0))[:num]].to(model.device)
+    # some interactions keep a vector for each score
+    batches = triples.split(max(1, min(BATCH_SIZE, 2**20 // model.num_entities)))
+    scores: FloatTensor = model.part_weights.new_empty(model.num_parts, 2, len(triples), model.num_entities)
     for part in range(model.num_parts):
         with _only(model, part), torch.no_grad():
-            for start in range(0, len(triples), BATCH_SIZE):
-                batch = triples[start : start + BATCH_SIZE]
-                for offset, found in (
-                    (0, model.predict_t(batch[:, :2])),
-                    (len(triples), model.predict_h(batch[:, 1:])),
-                ):
-                    if scores is None:
-                        scores = found.new_empty(model.num_parts, len(answers), found.shape[1])
-                    scores[part, offset + start : offset + start + len(batch)] = check_scores(found)
-    assert scores is not None
-    if known is not None:
-        known = known.to(model.device)
-        for start in range(0, len(triples), BATCH_SIZE):
-            batch, relation_filter = triples[start : start + BATCH_SIZE], None
-            for offset, column in ((0, 2), (len(triples), 0)):
-                found, relation_filter = create_sparse_positive_filter_(batch, known, relation_filter, column)
-                rows = found[:, 0] + offset + start
-                is_other = found[:, 1] != answers[rows]
-                scores[:, rows[is_other], found[is_other, 1]] = float("-inf")
-    return scores, answers
+            for i, batch in enumerate(batches):
+                rows = slice(i * len(batches[0]), i * len(batches[0]) + len(batch))
+                scores[part, 0, rows] = check_scores(model.predict_t(batch[:, :2]))
+                scores[part, 1, rows] = check_scores(model.predict_h(batch[:, 1:]))
+    for i, batch in enumerate(batches):
+        for side, column in enumerate((2, 0)):
+            found, _ = create_sparse_positive_filter_(batch, known, filter_col=column)
+            row, entity = found[found[:, 1] != batch[found[:, 0], column]].T
+            scores[:, side, i * len(batches[0]) + row, entity] = float("-inf")
+    return scores.flatten(1, 2), torch.cat([triples[:, 2], triples[:, 0]])
 
 
-def _select(model: MoSE | Ensemble, triples: MappedTriples, known: Sequence[MappedTriples]) -> FloatTensor:
-    num = MAX_NUMBERS // (2 * model.num_entities * model.num_parts)
-    scores, answers = _ask(model, _choose(triples, max(1, num)), torch.cat([triples, *known]).unique(dim=0))
-    sizes = torch.stack([x[x.isfinite()].std().clamp(min=1e-6) for x in scores])
+def _select(
+    model: MoSE | Ensemble, triples: MappedTriples, known: Sequence[MappedTriples], use_tqdm: bool
+) -> FloatTensor:
+    everything = torch.cat([triples, *known]).unique(dim=0).to(model.device)
+    scores, answers = _ask(model, triples, everything, len(triples))
+    # of some questions; all would take as much memory again
+    sample = scores[:, :: max(1, len(answers) // 256)]
+    sizes = torch.stack([x[x.isfinite()].std().clamp(min=1e-6) for x in sample])
     scores /= sizes[:, None, None]
     total, counts = torch.zeros_like(scores[0]), torch.zeros_like(sizes)
     best, chosen = -1.0, counts
-    for _ in range(NUM_ROUNDS):
+    for _ in trange(NUM_ROUNDS, desc="Selecting parts", disable=not use_tqdm):
         worth = [_reciprocal_rank(total, x, answers) for x in scores]
         part = max(range(len(worth)), key=worth.__getitem__)
         total += scores[part]
@@ -196,15 +199,16 @@ def _reciprocal_rank(total: FloatTensor, scores: FloatTensor, answers: LongTenso
 
 @torch.enable_grad()
 def _learn(model: MoSE | Ensemble, triples: MappedTriples) -> FloatTensor:
-    scores, answers = _ask(model, _choose(triples, MAX_TRIPLES))
+    scores, answers = _ask(model, triples, triples[:0].to(model.device), MAX_TRIPLES)
     scale = scores.std().clamp(min=1e-6)
+    scores /= scale
     logits, temperature = scale.new_zeros(model.num_parts), scale.new_zeros(())
     logits.requires_grad_()
     temperature.requires_grad_()
     optimizer = torch.optim.Adam([logits, temperature], lr=0.1)
     for _ in range(NUM_STEPS):
         optimizer.zero_grad()
-        mixed = torch.einsum("m,mbn->bn", logits.softmax(dim=0), scores / scale)
+        mixed = torch.einsum("m,mbn->bn", logits.softmax(dim=0), scores)
         F.cross_entropy(temperature.exp() * mixed, answers).backward()
         optimizer.step()
     weights: FloatTensor = logits.detach().softmax(dim=0)

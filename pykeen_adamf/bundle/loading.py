@@ -124,7 +124,9 @@ def _read_configuration(directory: Path) -> dict[str, Any]:
         configuration = read_json(path)
     except OSError as error:
         if (directory / ENSEMBLE_NAME).is_file():
-            raise BundleError(f"{directory} is an ensemble, and no bundle: open it by open_trained.") from error
+            raise BundleError(
+                f"{directory} is an ensemble, and no bundle: pass its parts, or open it by open_trained."
+            ) from error
         if (directory / "effective.json").is_file():
             raise BundleError(
                 f"{directory} is the folder of a run that has no bundle. Repeat its command with --bundle."

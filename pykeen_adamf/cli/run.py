@@ -34,7 +34,7 @@ __all__ = ["run"]
 @click.option(
     "--preset",
     metavar="NAME",
-    help="Of a directory: the settings: DB15K, EmojiKG, MKG-W or MKG-Y, if not those that suit it.",
+    help="Of a directory: the settings: the name of a preset, if not those that suit it.",
 )
 @click.option("--epochs", type=POSITIVE, help="Of a directory: the epochs, if not those of the settings.")
 @click.option(
@@ -54,7 +54,7 @@ def run(what: str, output: Path, threads: int | None, no_progress: bool, end_wit
     """Train and evaluate one model, in one folder.
 
     WHAT is a directory with an own graph; or a configuration file (JSON or YAML), as PyKEEN reads them; or the name of
-    a preset: DB15K, EmojiKG, MKG-W, MKG-Y or MKG-Y-ComplEx.
+    a preset: DB15K, EmojiKG, MKG-W, MKG-Y, MKG-Y-ComplEx or MKG-Y-inverse.
 
     A directory has triples.tsv (or .csv, .nt, .parquet; or train and test; or the files of OpenKE), and any of
     images/ENTITY.png, texts.tsv or texts/ENTITY.txt, numbers.csv, and features such as audio.safetensors. It is checked

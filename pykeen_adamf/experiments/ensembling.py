@@ -10,6 +10,7 @@ from pykeen.models import Model
 from pykeen.typing import MappedTriples
 
 from ..bundle import combine, save_ensemble
+from ..bundle.ensembles import check_output
 from ..calibration import VALIDATION
 from ..ensembles import Method, fit_ensemble
 from ..evaluation.measuring import RankKeepingEvaluator, collect_metrics
@@ -36,34 +37,35 @@ def make_ensemble(
     :param test: Whether to rank test triples, too. Decide first what you want to know of them.
     :param device: The device. Defaults to a GPU, if there is one.
     :param progress: Whether to show progress bars.
-    :returns: One row for each part and for the ensemble: ``model``, ``weight`` (on average over relations), and
-        filtered metrics by split. Those of validation triples are too good for the ensemble: its weights were found by
-        them.
-    :raises ValueError: if the runs do not fit together, or have no validation triples
+    :returns: One row for each part and for the ensemble: ``model``, ``weight`` (what scores are multiplied by, on
+        average over relations: small where scores are large), and filtered metrics by split. Those of validation
+        triples are too good for the ensemble: its weights were found by them.
+    :raises ValueError: if the runs do not fit together, have no validation triples, or scores that are no numbers, or
+        there is anything else in the directory
     """
+    check_output(output)
     trained = combine(directories, device)
-    ensemble = trained.model
+    ensemble, held_out = trained.model, {name: torch.as_tensor(x) for name, x in trained.held_out.items()}
     assert isinstance(ensemble, Ensemble)
-    needed = [VALIDATION, "testing"] if test else [VALIDATION]
-    if missing := [name for name in needed if name not in trained.held_out]:
-        raise ValueError(
-            f"{', '.join(map(str, directories))} have no {' and no '.join(missing)} triples. Pass the folder of a run "
-            f"that has them, rather than its bundle."
-        )
+    for split, needed in ((VALIDATION, method != "average"), ("testing", test)):
+        if needed and split not in held_out:
+            raise ValueError(
+                f"None of {', '.join(map(str, directories))} has {split} triples. Pass the folder of a run with such, "
+                f"rather than its bundle, or use the method 'average', which needs no validation triples."
+            )
     known = [trained.training.mapped_triples]
-    with trained.blaming():
-        fit_ensemble(ensemble, torch.as_tensor(trained.held_out[VALIDATION]), known, method)
-    save_ensemble(ensemble, directories, output)
-    models = [*zip(map(str, directories), ensemble.parts, strict=True), (str(output), ensemble)]
+    if method != "average":
+        fit_ensemble(ensemble, held_out[VALIDATION], known, method, use_tqdm=progress)
+    models: list[tuple[str, Model]] = [*zip(ensemble.names, ensemble.parts, strict=True), (str(output), ensemble)]
     weights = [*ensemble.part_weights.mean(dim=0).tolist(), float("nan")]
-    rows: list[dict[str, Any]] = [
-        {"model": name, "weight": weight} for (name, _), weight in zip(models, weights, strict=True)
-    ]
-    for split in needed:
-        triples = torch.as_tensor(trained.held_out[split])
-        for row, (_, model) in zip(rows, models, strict=True):
-            row |= {f"{split} {name}": value for name, value in _measure(model, triples, known, progress).items()}
-        known.append(triples)
+    rows: list[dict[str, Any]] = [{"model": x[0], "weight": weight} for x, weight in zip(models, weights, strict=True)]
+    for split in [x for x in (VALIDATION, "testing") if x in held_out and (test or x == VALIDATION)]:
+        # the ensemble first, which says which part has scores that are no numbers
+        for row, (_, model) in reversed([*zip(rows, models, strict=True)]):
+            found = _measure(model, held_out[split], known, progress)
+            row |= {f"{split} {name}": value for name, value in found.items()}
+        known.append(held_out[split])
+    save_ensemble(trained, output)
     return pandas.DataFrame(rows)
 
 

@@ -42,7 +42,7 @@ def check_model(model: Model, triples_factory: TriplesFactory) -> ModalityModel:
 
     :raises ValueError: if the model has no modalities, or other entities or relations than the triples factory
     """
-    if not isinstance(model, ModalityModel):
+    if not isinstance(model, ModalityModel) or not model.modalities:
         raise ValueError(
             f"{type(model).__name__} cannot be explained by modality: this takes a model with `modalities` and "
             f"`without_modality`, such as AdaMFRotatE."

@@ -116,10 +116,15 @@ class Explorer:
             Defaults to all.
         :param calibrations: What turns scores into probabilities, by what is asked for. Defaults to none.
         :param report: Called with what is done next.
-        :raises ValueError: if the training triples have no labels, or there are no such candidates
+        :raises ValueError: if the training triples have no labels, the model has no embeddings, such as an ensemble, or
+            there are no such candidates
         """
         if not isinstance(bundle.training, TriplesFactory):
             raise ValueError("The triples of the bundle have no labels by which entities and relations could be named.")
+        if not isinstance(bundle.model, QueryScoringModel):
+            raise ValueError(
+                f"{name or 'The model'} cannot be explored: it has no embeddings of its own. Pass a part of it."
+            )
         self.model: Model = bundle.model
         self.training = bundle.training
         #: the modalities of the model, if it has any

@@ -10,7 +10,6 @@ from ..datasets import EmojiKG
 from ..datasets.lookup import name_dataset
 from ..explaining.candidates import Allowed, Side
 from ..explaining.directory import choose_triples
-from ..models import QueryScoringModel
 from .explorer import Explorer, nothing
 from .pictures import Pictures, read_texts
 
@@ -50,8 +49,6 @@ def open_explorer(
     """
     report(f"Loading {directory} ...")
     trained = open_trained(directory, device)
-    if not isinstance(trained.model, QueryScoringModel):
-        raise ValueError(f"{trained.name} cannot be explored: it has no embeddings of its own. Pass one of its parts.")
     entities = trained.training.entity_to_id
     pictures = None
     if images is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import reduce
 from typing import Any, Final
 
 import torch
@@ -12,7 +13,7 @@ from pykeen.utils import NoRandomSeedNecessary
 from torch import nn
 from typing_extensions import Self
 
-from ..checks import is_finite
+from ..checks import ScoreError, check_scores, is_finite
 from ..typing import FloatTensor, LongTensor
 
 __all__ = ["Ensemble"]
@@ -47,36 +48,60 @@ class Ensemble(Model):
     #: shape: ``(num_relations, num_parts)``, without inverse relations
     part_weights: FloatTensor
 
-    def __init__(self, models: Sequence[Model], weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        models: Sequence[Model],
+        weights: Sequence[float] | FloatTensor | None = None,
+        *,
+        names: Sequence[str] | None = None,
+    ) -> None:
         """Initialize the ensemble.
 
-        :param models: The trained models, which are not copied. They must have the same entities and relations, in the
-            same order, of which only the numbers can be checked here; :func:`pykeen_adamf.bundle.open_trained` checks
-            labels. With and without inverse relations can be mixed.
+        :param models: The trained models, which are not copied, on one device. They must have the same entities and
+            relations, in the same order, of which only the numbers can be checked here;
+            :func:`pykeen_adamf.bundle.combine` compares labels and triples. With and without inverse relations can be
+            mixed.
         :param weights: The weight of each model, the same for all relations: not negative, and not all zero. Defaults
             to the same for all. :func:`pykeen_adamf.ensembles.fit_ensemble` finds better ones.
+        :param names: What to call the models in errors. Defaults to their positions.
         :raises ValueError: if there are no models, they do not fit together, or weights are no weights
         """
-        if not models:
-            raise ValueError("An ensemble needs models; there are none.")
-        sizes = [(model.num_entities, model.num_real_relations) for model in models]
-        for i, (num_entities, num_relations) in enumerate(sizes):
-            if sizes[i] != sizes[0]:
-                raise ValueError(
-                    f"Model {i} of the ensemble has {num_entities:,} entities and {num_relations:,} relations, but "
-                    f"the first has {sizes[0][0]:,} and {sizes[0][1]:,}. Train all on the same triples."
-                )
-        info = KGInfo(num_entities=sizes[0][0], num_relations=sizes[0][1], create_inverse_triples=False)
+        parts = [] if isinstance(models, Model) else list(models)
+        if not parts or not all(isinstance(model, Model) for model in parts):
+            raise ValueError(f"An ensemble is made of one or more trained models of PyKEEN, not of {models!r}.")
+        labels = list(map(str, range(len(parts)))) if names is None else list(names)
+        for name, model in zip(labels, parts, strict=True):
+            for attribute in ("num_entities", "num_real_relations", "device"):
+                found, expected = getattr(model, attribute), getattr(parts[0], attribute)
+                if found != expected:
+                    raise ValueError(
+                        f"Part {name} of the ensemble has {attribute} {found}, but the first part has {expected}. "
+                        f"All must be trained on the same triples, and be on the same device."
+                    )
+        info = KGInfo(
+            num_entities=parts[0].num_entities,
+            num_relations=parts[0].num_real_relations,
+            create_inverse_triples=False,
+        )
         super().__init__(triples_factory=info, random_seed=NoRandomSeedNecessary)  # type: ignore[arg-type]
-        values = [1 / len(models)] * len(models) if weights is None else list(weights)
-        if len(values) != len(models) or not all(is_finite(x) and x >= 0 for x in values) or not any(values):
+        if isinstance(weights, torch.Tensor):
+            weights = weights.tolist()
+        values = [1 / len(parts)] * len(parts) if weights is None else list(weights)
+        dtypes = [x.dtype for model in parts for x in model.parameters() if x.dtype.is_floating_point]
+        # at least of single precision
+        dtype = reduce(torch.promote_types, dtypes, torch.float32)
+        if len(values) == len(parts) and all(is_finite(x) and x >= 0 for x in values):
+            row = torch.tensor(values, dtype=dtype)
+        else:
+            row = torch.zeros(0)
+        if not bool(row.any()):
             raise ValueError(
-                f"The weights of {len(models)} models must be as many numbers that are not negative, and not all zero, "
+                f"The weights of {len(parts)} models must be as many numbers that are not negative, and not all zero, "
                 f"but are {values}."
             )
-        self.parts: Any = nn.ModuleList(models)
-        dtype = next((x.dtype for x in self.parameters() if x.is_floating_point()), torch.get_default_dtype())
-        self.register_buffer("part_weights", torch.tensor(values, dtype=dtype).repeat(sizes[0][1], 1))
+        self.parts: Any = nn.ModuleList(parts)
+        self.names = labels
+        self.register_buffer("part_weights", row.repeat(self.num_relations, 1).to(parts[0].device))
         self.eval()
 
     @property
@@ -94,10 +119,17 @@ class Ensemble(Model):
 
         Parts without weight are not asked.
         """
-        parts = [i for i, used in enumerate(weights.flatten(end_dim=-2).any(dim=0).tolist()) if used]
-        total = predict(self.parts[parts[0]]) * weights[..., parts[0]]
-        for i in parts[1:]:
-            total = torch.addcmul(total, predict(self.parts[i]), weights[..., i])
+        used = [i for i, x in enumerate(weights.flatten(end_dim=-2).any(dim=0).tolist()) if x]
+        total: FloatTensor | None = None
+        # of no questions, there are no scores
+        for i in used or [0]:
+            try:
+                scores = check_scores(predict(self.parts[i]))
+            except ScoreError as error:
+                raise ScoreError(f"Part {self.names[i]} of the ensemble cannot be used. {error}") from error
+            weight = weights[..., i]
+            total = scores * weight if total is None else torch.addcmul(total, scores, weight)
+        assert total is not None
         return total
 
     def _weigh(self, relations: LongTensor) -> FloatTensor:
@@ -118,10 +150,11 @@ class Ensemble(Model):
 
         def predict(part: Model) -> FloatTensor:
             # relations of models with inverse ones have other numbers inside, which PyKEEN leaves to who asks
-            inside = part._prepare_batch(batch=relations.unsqueeze(dim=-1), index_relation=0).squeeze(dim=-1)
+            inside = part._prepare_batch(batch=relations.reshape(-1, 1), index_relation=0).view_as(relations)
             return part.predict_r(ht_batch, relations=inside, **kwargs)
 
-        return self._add(self.part_weights[relations.to(self.part_weights.device)].unsqueeze(dim=0), predict)
+        weights = self.part_weights[relations.to(self.part_weights.device)]
+        return self._add(weights if relations.ndim > 1 else weights.unsqueeze(dim=0), predict)
 
     @property
     def modalities(self) -> Sequence[str]:

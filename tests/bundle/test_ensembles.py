@@ -13,6 +13,7 @@ from pykeen_adamf.models import AdaMF, LpRotatE
 from pykeen_adamf.triples import MultimodalTriplesFactory
 
 from ..cases import make_factory
+from ..test_atomic import no_space
 
 
 def make(path, cls=AdaMF, factory=None, **kwargs):
@@ -28,9 +29,9 @@ def parts(tmp_path):
 
 @pytest.fixture
 def directory(tmp_path, parts):
-    ensemble = combine(parts, "cpu").model
-    ensemble.part_weights.copy_(torch.rand(4, 2))
-    return save_ensemble(ensemble, parts, tmp_path / "both" / "of them")
+    trained = combine(parts, "cpu")
+    trained.model.part_weights.copy_(torch.rand(4, 2))
+    return save_ensemble(trained, tmp_path / "both" / "of them")
 
 
 def change(directory, function):
@@ -55,7 +56,7 @@ def test_round_trip(tmp_path, parts, directory):
     assert not trained.held_out
     shutil.move(tmp_path, moved := tmp_path.with_name(f"{tmp_path.name}-moved"))
     torch.testing.assert_close(open_trained(moved / "both" / "of them").model.predict_hrt(triples), expected)
-    with pytest.raises(BundleError, match=r"a part of an ensemble, has no model\.json\. Was it moved"):
+    with pytest.raises(BundleError, match=r"a part of the ensemble .*deeper, is no run or bundle\. Was it moved"):
         open_trained(shutil.move(moved / "both" / "of them", moved / "deeper"))
 
 
@@ -64,7 +65,7 @@ def test_explaining(directory):
     (table,) = explain_directory(directory, triples=[("e1", "r0", "e2")], device="cpu", progress=False).values()
     assert table["modality"].tolist() == ["structural", "visual", "textual"]
     assert (table["score_change"] != 0).all()
-    with pytest.raises(ValueError, match=r"Ensemble in of them cannot be explored.*one of its parts"):
+    with pytest.raises(ValueError, match=r"Ensemble in of them cannot be explored.*Pass a part of it"):
         open_explorer(directory, device="cpu")
 
 
@@ -77,14 +78,22 @@ def test_explaining(directory):
         (lambda x: x.update(parts=[{"path": 3, "weights_sha256": ""}] * 2), r"ensemble\.json is damaged"),
         (lambda x: x.update(parts=[]), "weights are not those of its 0 parts"),
         (lambda x: x["parts"].pop(), "weights are not those of its 1 parts"),
-        (lambda x: x.update(weights="1"), "weights are not those of its 2 parts"),
+        (lambda x: x.update(weights="1"), "weights are no numbers"),
         (lambda x: x.update(weights=[]), "weights are not those"),
-        (lambda x: x.update(weights=[["a", 1]]), r"ensemble\.json is damaged"),
+        (lambda x: x.update(weights=[1, 1]), "weights are no numbers"),
+        (lambda x: x.update(weights=[["a", 1]]), "weights are no numbers"),
+        (lambda x: x.update(weights=["11"] * 4), "weights are no numbers"),
+        (lambda x: x.update(weights=[[True, 1]] * 4), "weights are no numbers"),
+        (lambda x: x.update(weights=[[1, 1], [1]]), r"ensemble\.json is damaged"),
+        (lambda x: x.update(weights=[[1e300, 1]] * 4), "weights must not be negative"),
+        (lambda x: x.update(weights=[[1e-300, 0]] * 4), "weights must not be negative, nor all zero"),
+        (lambda x: x["parts"][0].update(path="x" * 5000), r"ensemble\.json"),
+        (lambda x: x["parts"][0].pop("weights_sha256"), r"ensemble\.json is damaged"),
         (lambda x: x["weights"][2].__setitem__(0, -1), "weights must not be negative"),
         (lambda x: x["weights"].__setitem__(2, [0, 0]), "weights must not be negative, nor all zero"),
         (lambda x: x["weights"].pop(), "weights for 3 relations, but there are 4"),
         (lambda x: x["parts"][0].update(weights_sha256="0"), "has changed since the ensemble .* was made"),
-        (lambda x: x["parts"][0].update(path="nowhere"), "a part of an ensemble, has no model.json"),
+        (lambda x: x["parts"][0].update(path="nowhere"), "a part of the ensemble .*, is no run or bundle"),
     ],
 )
 def test_damage(directory, change_content, message):
@@ -96,7 +105,7 @@ def test_damage(directory, change_content, message):
 def test_an_ensemble_is_no_part(directory, parts):
     """Neither of itself, which would never end."""
     change(directory, lambda x: x["parts"][0].update(path="."))
-    with pytest.raises(BundleError, match=r"has no model\.json"):
+    with pytest.raises(BundleError, match="is no run or bundle"):
         open_trained(directory)
     with pytest.raises(BundleError, match="is an ensemble, and no bundle"):
         combine([directory, *parts])
@@ -104,7 +113,7 @@ def test_an_ensemble_is_no_part(directory, parts):
 
 def test_an_ensemble_is_no_bundle(tmp_path, directory):
     """Whoever saves or loads it as one is told how."""
-    with pytest.raises(BundleError, match="is an ensemble, and no bundle: open it by open_trained"):
+    with pytest.raises(BundleError, match="is an ensemble, and no bundle: pass its parts, or open it by open_trained"):
         load(directory)
     with pytest.raises(BundleError, match="save its parts, and then the ensemble by save_ensemble"):
         save(open_trained(directory, "cpu").model, make_factory(), tmp_path / "bundle")
@@ -126,8 +135,35 @@ def test_parts_that_do_not_fit(tmp_path, parts):
     fewer = make_factory(num_triples=50)
     with pytest.raises(ValueError, match=r"fewer was trained on other triples than .*on the same dataset"):
         combine([*parts, make(tmp_path / "fewer", factory=fewer)])
-    with pytest.raises(ValueError, match="needs models; there are none"):
-        combine([])
-    with pytest.raises(ValueError, match="has 2 parts, but there are 1 directories"):
-        save_ensemble(combine(parts, "cpu").model, parts[:1], tmp_path / "less")
-    assert not (tmp_path / "less").exists()
+    for directories in ([], parts[:1], [*parts, tmp_path / "." / "a"], "ab"):
+        with pytest.raises(ValueError, match="is made of two or more different runs or bundles, not of"):
+            combine(directories)
+
+
+def test_where_it_is_saved(tmp_path, parts, directory):
+    """In a directory of its own; nothing is left of what could not be written."""
+    trained = combine(parts, "cpu")
+    for part in parts:
+        with pytest.raises(ValueError, match=r"has model\.json. Choose a new directory"):
+            save_ensemble(trained, part)
+    assert save_ensemble(trained, directory) == directory
+    with pytest.raises(ValueError, match="AdaMF in a is no ensemble of runs or bundles"):
+        save_ensemble(open_trained(parts[0]), tmp_path / "single")
+    with no_space(), pytest.raises(OSError, match=r"ensemble\.json"):
+        save_ensemble(trained, tmp_path / "new")
+    assert not {"single", "new"} & {x.name for x in tmp_path.iterdir()}
+    make(directory)
+    with pytest.raises(BundleError, match=r"has both an ensemble and a model. Remove ensemble\.json"):
+        open_trained(directory)
+
+
+def test_half_precision(tmp_path, parts):
+    """Weights are numbers of single precision, at least, whatever the first part is."""
+    factory = make_factory()
+    model = AdaMF(triples_factory=factory, interaction="DistMult", embedding_dim=3, random_seed=0).bfloat16()
+    trained = combine([save(model, factory, tmp_path / "half"), *parts], "cpu")
+    assert trained.model.part_weights.dtype == torch.float32
+    other = open_trained(save_ensemble(trained, tmp_path / "three"), "cpu").model
+    triples = factory.mapped_triples
+    assert torch.equal(other.predict_hrt(triples), trained.model.predict_hrt(triples))
+    assert other.predict_hrt(triples).dtype == torch.float32

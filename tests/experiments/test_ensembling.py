@@ -1,6 +1,7 @@
 """Ensembles of runs, by the command."""
 
 import re
+import shutil
 
 import pandas
 import pytest
@@ -63,6 +64,35 @@ def test_bundles(tmp_path, runs):
     folder = open_trained(runs[0], "cpu")
     bundle = save(folder.model, folder.training, tmp_path / "bundle")
     assert len(make_ensemble([bundle, runs[1]], tmp_path / "out", device="cpu", progress=False)) == 3
-    output = invoke("ensemble", bundle, "--output", tmp_path / "none", "--test", code=1)
-    assert "have no validation and no testing triples. Pass the folder of a run" in " ".join(output.split())
+    other = save(folder.model, folder.training, tmp_path / "other")
+    output = invoke("ensemble", bundle, other, "--output", tmp_path / "none", code=1)
+    assert "has validation triples. Pass the folder of a run" in " ".join(output.split())
     assert not (tmp_path / "none").exists()
+    table = make_ensemble([bundle, other], tmp_path / "equal", method="average", device="cpu", progress=False)
+    assert [*table] == ["model", "weight"]
+
+
+def test_other_splits(tmp_path, runs):
+    """Triples that were held out are the same, whatever comes first."""
+    folder = open_trained(runs[0], "cpu")
+    bundle = save(folder.model, folder.training, tmp_path / "bundle")
+    shutil.copytree(runs[1], tmp_path / "other")
+    held_out = dict(open_trained(runs[1], "cpu").held_out)
+    RunFolder(tmp_path / "other").write_held_out({**held_out, "validation": held_out["testing"]})
+    with pytest.raises(ValueError, match=r"other has held out other validation triples than those before\."):
+        make_ensemble([bundle, runs[0], tmp_path / "other"], tmp_path / "out", device="cpu")
+    with pytest.raises(ValueError, match="Choose a new directory for the ensemble"):
+        make_ensemble(runs, runs[0], device="cpu")
+
+
+@pytest.mark.parametrize("method", ["average", "boosting", "meta", "selection"])
+def test_diverged(tmp_path, runs, method):
+    """The part is named, and there is no ensemble."""
+    folder = open_trained(runs[1], "cpu")
+    with torch.no_grad():
+        for parameter in folder.model.relation_representations.parameters():
+            parameter.fill_(float("nan"))
+    bundle = save(folder.model, folder.training, tmp_path / "diverged")
+    output = invoke("ensemble", runs[0], bundle, "--output", tmp_path / "out", "--method", method, code=1)
+    assert f"Part {bundle} of the ensemble cannot be used" in output
+    assert not (tmp_path / "out").exists()

@@ -9,6 +9,7 @@ from pykeen.predict import predict_target
 
 from pykeen_adamf.checks import ScoreError
 from pykeen_adamf.ensembles import _ask, _reciprocal_rank, fit_ensemble
+from pykeen_adamf.explaining import explain_entities
 from pykeen_adamf.models import AdaMF, Ensemble, LpRotatE, Structural
 from pykeen_adamf.prediction import predict
 from pykeen_adamf.training import OneVsAllTrainingLoop
@@ -60,6 +61,10 @@ def test_scores(parts, ensemble):
     assert relations.shape == (len(triples), 4)
     torch.testing.assert_close(relations.gather(1, r[:, None]), expected["hrt"])
     torch.testing.assert_close(ensemble.predict_r(triples[:, ::2], relations=some % 4), relations[:, some % 4])
+    several = torch.stack([r, (r + 1) % 4], dim=1)
+    torch.testing.assert_close(ensemble.predict_r(triples[:, ::2], relations=several), relations.gather(1, several))
+    # of no questions
+    assert ensemble.predict_t(triples[:0, :2]).shape == (0, 20)
 
 
 def test_product_of_distributions(parts):
@@ -139,13 +144,28 @@ def test_parts_stay(parts, ensemble):
     assert torch.equal(other.part_weights, ensemble.part_weights)
 
 
+def test_device():
+    """Weights are where the parts are, and all parts are in one place."""
+    ensemble = Ensemble([make().to("meta"), make(LpRotatE).to("meta")], [1, 2])
+    assert ensemble.device == ensemble.part_weights.device == torch.device("meta")
+    with pytest.raises(ValueError, match="Part 1 of the ensemble has device meta, but the first part has cpu"):
+        Ensemble([make(), make().to("meta")])
+    tensor = Ensemble([make(), make()], torch.tensor([0.25, 0.5]))
+    assert tensor.part_weights.tolist() == [[0.25, 0.5]] * 4
+
+
+def test_no_modalities():
+    """What has none is not explained by any."""
+    with pytest.raises(ValueError, match="Ensemble cannot be explained by modality"):
+        explain_entities(Ensemble([make(LpRotatE)] * 2), make_factory(), ["e1"])
+
+
 def test_bad_input(parts, ensemble):
-    with pytest.raises(ValueError, match="needs models; there are none"):
-        Ensemble([])
+    for models in ([], parts[0], [*parts, "rotate"]):
+        with pytest.raises(ValueError, match="is made of one or more trained models of PyKEEN, not of"):
+            Ensemble(models)
     other = make(factory=make_factory(num_entities=21))
-    with pytest.raises(
-        ValueError, match="Model 2 of the ensemble has 21 entities and 4 relations, but the first has 20"
-    ):
+    with pytest.raises(ValueError, match="Part 2 of the ensemble has num_entities 21, but the first part has 20"):
         Ensemble([*parts[:2], other])
     for weights in ([1.0], [1.0, -1.0, 1.0], [0.0] * 3, [1.0, 2.0, float("nan")], [1.0, "2", 3.0]):
         with pytest.raises(ValueError, match="weights of 3 models must be as many numbers"):
@@ -172,7 +192,7 @@ def test_selection(ensemble):
         result = RankBasedEvaluator().evaluate(ensemble, triples, **kwargs)
         return result.get_metric("both.realistic.inverse_harmonic_mean_rank")
 
-    scores, answers = _ask(ensemble, triples, torch.cat([triples, *known]))
+    scores, answers = _ask(ensemble, triples, torch.cat([triples, *known]), len(triples))
     alone = []
     for i, x in enumerate(scores):
         ensemble.part_weights.copy_(torch.eye(3)[i])
@@ -191,6 +211,6 @@ def test_scores_that_are_no_numbers(ensemble):
     with torch.no_grad():
         ensemble.parts[2].relation_representations[0]._embeddings.weight.fill_(float("nan"))
     ensemble.part_weights.fill_(1.0)
-    for method in ("meta", "selection"):
-        with pytest.raises(ScoreError, match="no numbers"):
+    for method in ("boosting", "meta", "selection"):
+        with pytest.raises(ScoreError, match=r"Part 2 of the ensemble cannot be used\. .*no numbers"):
             fit_ensemble(ensemble, make_factory(seed=1).mapped_triples, [], method)
