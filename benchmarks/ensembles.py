@@ -5,8 +5,8 @@ Each part is a run of its own, which continues where it was interrupted; then th
     python -m benchmarks.ensembles MKG-Y MKG-Y-inverse MKG-Y-ComplEx --features name-minilm.npy --runs RUNS
     python -m benchmarks.ensembles MKG-Y MKG-Y-inverse MKG-Y-ComplEx --features name-minilm.npy --runs RUNS --test
 
-Only the second one looks at test triples. It writes metrics and ranks to ``results/ensembles``, and prints the paired
-difference to the first part.
+Only the second one looks at test triples of the ensemble (runs measure those of parts). It writes metrics and ranks to
+``results/ensembles``, and prints the paired difference to the first part.
 """
 
 import argparse
@@ -45,7 +45,9 @@ def measure(ensemble: Path) -> tuple[dict[str, float], Ranks]:
     triples = torch.as_tensor(trained.held_out["testing"])
     result = evaluator.evaluate(trained.model, triples, additional_filter_triples=known, use_tqdm=False, batch_size=64)
     found = evaluator.get_ranks()
-    ranks = Ranks(triples=triples.numpy(), head_rank=found["head_rank"], tail_rank=found["tail_rank"])
+    ranks = Ranks.from_arrays(
+        triples=triples.numpy(), head_rank=found["head_rank"], tail_rank=found["tail_rank"], source=str(ensemble)
+    )
     return collect_metrics(result)["both"]["realistic"], ranks
 
 
