@@ -12,6 +12,7 @@ Only the second one looks at test triples of the ensemble (runs measure those of
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy
@@ -28,14 +29,14 @@ from pykeen_adamf.experiments.run import run
 RESULTS = Path(__file__).parent / "results" / "ensembles"
 
 
-def train(preset: str, seed: int, features: Path | None, folder: Path) -> Path:
-    """Train a part, unless it is there."""
+def train(preset: str, seed: int, features: Path | None, folder: Path) -> dict[str, Any]:
+    """Train a part, unless it is there, and return its result."""
     configuration = read_configuration(preset)
     if features is not None:
         configuration["pipeline"]["dataset_kwargs"]["features"] = {"textual": str(features.absolute())}
     result = run(configuration, folder, seed=seed, device="cpu", bundle=True, progress=False, report=click.echo)
     click.echo(f"{folder.name}: trained in {result['seconds']['training']:.0f} s")
-    return folder
+    return result
 
 
 def measure(ensemble: Path) -> tuple[dict[str, float], Ranks]:
@@ -65,7 +66,8 @@ def main() -> None:
     name = "+".join(args.presets)
     ranks: tuple[list[Ranks], list[Ranks]] = [], []
     for seed in args.seeds:
-        parts = [train(x, seed, args.features, args.runs / f"{x}-{seed}") for x in args.presets]
+        parts = [args.runs / f"{x}-{seed}" for x in args.presets]
+        results = [train(x, seed, args.features, part) for x, part in zip(args.presets, parts, strict=True)]
         ensemble = args.runs / f"{name}-{seed}"
         table = make_ensemble(parts, ensemble, method=args.method, device="cpu", progress=False)
         click.echo(table.to_string())
@@ -83,6 +85,13 @@ def main() -> None:
             "features": args.features and args.features.name,
             "validation": json.loads(table.to_json(orient="records")),
             "metrics": metrics,
+            "parts": [
+                {
+                    "metrics": result["metrics"]["both"]["realistic"],
+                    "training_seconds": result["seconds"]["training"],
+                }
+                for result in results
+            ],
             "environment": describe_environment(),
         }
         text = json.dumps(record, indent=1, default=str).replace(f"{args.runs}/", "")

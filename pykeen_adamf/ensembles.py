@@ -10,7 +10,7 @@ from pykeen.typing import MappedTriples
 from torch.nn import functional as F
 from tqdm.auto import trange
 
-from .checks import check_choice, check_scores
+from .checks import ScoreError, check_choice, check_scores
 from .evaluation.measuring import RankKeepingEvaluator
 from .models import Ensemble, MoSE
 from .typing import FloatTensor, LongTensor
@@ -47,10 +47,11 @@ def fit_ensemble(
       their own in MoSE. Relations without validation triples have equal weights.
     - ``"meta"``: the same weights for all relations, a softmax that is trained with the cross-entropy of validation
       triples over all entities, scaled by a learned temperature
-    - ``"selection"``: the same weights for all relations, by ensemble selection (Caruana et al., 2004): one part after
-      the other is added, each time the one with which the filtered MRR of validation triples is best, also repeatedly.
-      The best sum on the way is taken. It makes up for scores of different sizes. As many validation triples are
-      looked at as there may be scores of: all of MKG-Y with three parts, but 67 with a million entities and two.
+    - ``"selection"``: the same weights for all relations, by ensemble selection (Caruana et al., 2004), i.e., greedy
+      forward selection with replacement: in each of 20 rounds, the part is added with which the filtered MRR of
+      validation triples is best, and the best sum of all rounds is taken. Scores of each part are divided by their
+      standard deviation before. As many validation triples are looked at as there may be scores of: all of MKG-Y with
+      three parts, but 67 with a million entities and two.
 
     :param model: The model.
     :param triples: shape: ``(num_triples, 3)``, the validation triples: never those of the test.
@@ -144,7 +145,7 @@ def _ask(
     """Ask each part for tails and heads: scores, shape: ``(num_parts, 2n, num_entities)``, and answers, ``(2n,)``.
 
     The n triples are a random choice of num ones, or of less if there would be too many scores. Other answers that are
-    known have a score of minus infinity.
+    known have a score of NaN.
     """
     num = max(1, min(num, MAX_NUMBERS // (2 * model.num_entities * model.num_parts)))
     triples = triples[torch.randperm(len(triples), generator=torch.Generator().manual_seed(0))[:num]].to(model.device)
@@ -161,7 +162,7 @@ def _ask(
         for side, column in enumerate((2, 0)):
             found, _ = create_sparse_positive_filter_(batch, known, filter_col=column)
             row, entity = found[found[:, 1] != batch[found[:, 0], column]].T
-            scores[:, side, i * len(batches[0]) + row, entity] = float("-inf")
+            scores[:, side, i * len(batches[0]) + row, entity] = float("nan")
     return scores.flatten(1, 2), torch.cat([triples[:, 2], triples[:, 0]])
 
 
@@ -170,9 +171,7 @@ def _select(
 ) -> FloatTensor:
     everything = torch.cat([triples, *known]).unique(dim=0).to(model.device)
     scores, answers = _ask(model, triples, everything, len(triples))
-    # of some questions; all would take as much memory again
-    sample = scores[:, :: max(1, len(answers) // 256)]
-    sizes = torch.stack([x[x.isfinite()].std().clamp(min=1e-6) for x in sample])
+    sizes = _measure_sizes(scores)
     scores /= sizes[:, None, None]
     total, counts = torch.zeros_like(scores[0]), torch.zeros_like(sizes)
     best, chosen = -1.0, counts
@@ -184,6 +183,17 @@ def _select(
         if worth[part] > best:
             best, chosen = worth[part], counts.clone()
     return (chosen / sizes) / (chosen / sizes).sum()
+
+
+def _measure_sizes(scores: FloatTensor) -> FloatTensor:
+    """Return the standard deviation of the scores of each part, shape: ``(num_parts,)``."""
+    # of some questions; all would take as much memory again
+    sample = scores[:, :: max(1, scores.shape[1] // 256)].double()
+    sizes = torch.stack([x[~x.isnan()].std() for x in sample])
+    if not bool(sizes.isfinite().all()):
+        part = int((~sizes.isfinite()).nonzero()[0])
+        raise ScoreError(f"Scores of part {part} are infinite. Train it anew, e.g., with a lower learning rate.")
+    return sizes.clamp(min=1e-6).to(scores)
 
 
 def _reciprocal_rank(total: FloatTensor, scores: FloatTensor, answers: LongTensor) -> float:
@@ -200,7 +210,7 @@ def _reciprocal_rank(total: FloatTensor, scores: FloatTensor, answers: LongTenso
 @torch.enable_grad()
 def _learn(model: MoSE | Ensemble, triples: MappedTriples) -> FloatTensor:
     scores, answers = _ask(model, triples, triples[:0].to(model.device), MAX_TRIPLES)
-    scale = scores.std().clamp(min=1e-6)
+    scale = _measure_sizes(scores).square().mean().sqrt()
     scores /= scale
     logits, temperature = scale.new_zeros(model.num_parts), scale.new_zeros(())
     logits.requires_grad_()

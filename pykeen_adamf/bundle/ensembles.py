@@ -14,8 +14,10 @@ from pykeen.typing import DeviceHint
 from .. import __version__
 from ..atomic import written_atomically
 from ..checks import is_finite
+from ..features import ModalityFeatures
 from ..models import Ensemble
 from ..plain_files import read_json
+from ..triples import MultimodalTriplesFactory
 from ..typing import FloatTensor, NumpyArray
 from .layout import CONFIGURATION_NAME, ENSEMBLE_NAME, BundleError, find_bundle, naming
 from .trained import TrainedModel, open_single
@@ -45,7 +47,12 @@ def open_trained(directory: str | Path, device: DeviceHint = None) -> TrainedMod
     if not (path / ENSEMBLE_NAME).is_file():
         return open_single(path, device)
     paths, digests, weights = _read(path)
-    trained = combine(paths, device)
+    try:
+        trained = combine(paths, device)
+    except BundleError:
+        raise
+    except ValueError as error:
+        raise BundleError(f"{path / ENSEMBLE_NAME} cannot be used: {error}") from error
     if changed := [part for part, digest in zip(trained.parts, digests, strict=True) if part.digest != digest]:
         raise BundleError(f"The model in {changed[0].path} has changed since the ensemble {path} was made. {ANEW}")
     assert isinstance(trained.model, Ensemble)
@@ -68,11 +75,15 @@ def combine(directories: Sequence[str | Path], device: DeviceHint = None) -> Tra
     :raises BundleError: if there is no bundle, or it cannot be used
     :raises ValueError: if there are less than two, or one is there twice, or they were not trained on the same triples
     """
-    if isinstance(directories, str | Path) or len({Path(x).resolve() for x in directories}) < max(2, len(directories)):
+    given = [] if isinstance(directories, str | Path) else [find_bundle(Path(x)).resolve() for x in directories]
+    if len(set(given)) < max(2, len(given)):
         raise ValueError(f"An ensemble is made of two or more different runs or bundles, not of {directories!r}.")
     parts = tuple(open_single(Path(directory), device) for directory in directories)
     first, held_out = parts[0], dict[str, NumpyArray]()
+    features: dict[str, ModalityFeatures] = {}
     for part in parts:
+        if isinstance(part.training, MultimodalTriplesFactory):
+            features = {**part.training.features, **features}
         for name in ("entity_to_id", "relation_to_id"):
             if getattr(part.training, name) != getattr(first.training, name):
                 raise ValueError(f"{part.path} has other {name} than {first.path}. {SAME_TRIPLES}")
@@ -83,7 +94,10 @@ def combine(directories: Sequence[str | Path], device: DeviceHint = None) -> Tra
             if not numpy.array_equal(numpy.unique(triples, axis=0), numpy.unique(before, axis=0)):
                 raise ValueError(f"{part.path} has held out other {name} triples than those before. {SAME_TRIPLES}")
     model = Ensemble([part.model for part in parts], names=[str(part.path) for part in parts])
-    return TrainedModel(first.path, model, first.training, held_out, parts=parts)
+    training = first.training
+    if features and features.keys() != getattr(training, "features", {}).keys():
+        training = MultimodalTriplesFactory.from_triples_factory(training, features)
+    return TrainedModel(first.path, model, training, held_out, parts=parts)
 
 
 def save_ensemble(trained: TrainedModel, directory: str | Path) -> Path:
@@ -123,7 +137,11 @@ def check_output(directory: str | Path) -> Path:
     :raises ValueError: if there is anything else
     """
     directory = Path(directory)
-    if directory.is_dir() and (others := {x.name for x in directory.iterdir()} - {ENSEMBLE_NAME}):
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"{directory} is a file. Choose a new directory for the ensemble.")
+    # also what a killed process may have left of it
+    own = {ENSEMBLE_NAME, f".{ENSEMBLE_NAME}.part"}
+    if directory.is_dir() and (others := {x.name for x in directory.iterdir()} - own):
         raise ValueError(f"{directory} has {min(others)}. Choose a new directory for the ensemble.")
     return directory
 

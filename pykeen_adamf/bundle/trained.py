@@ -40,6 +40,8 @@ class TrainedModel(NamedTuple):
     @property
     def name(self) -> str:
         """Return what to call it."""
+        if self.parts and self.path == self.parts[0].path:
+            return f"Ensemble of {', '.join(part.name for part in self.parts)}"
         place = self.path.absolute()
         return f"{type(self.model).__name__} in {(place.parent if place.name == RUN_BUNDLE_NAME else place).name}"
 

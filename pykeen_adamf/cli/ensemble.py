@@ -17,7 +17,8 @@ __all__ = ["ensemble"]
     "--method",
     type=click.Choice(["average", "boosting", "meta", "selection"]),
     default="selection",
-    help="Equal weights; weights for each relation; or the same for all, learned by cross-entropy, or by MRR.",
+    help="How to find weights. average: equal ones; boosting: for each relation; meta: the same for all relations, by "
+    "the cross-entropy; selection: the same for all, by the MRR.",
 )
 @click.option("--test", is_flag=True, help="Rank the test triples, too.")
 @device_option

@@ -52,9 +52,9 @@ __all__ = ["explain"]
 def explain(directory: Path, output: Path | None, plot: Path | None, no_progress: bool, **options: Any) -> None:
     """Explain a model's predictions: how it weights modalities, and what changes without each of them.
 
-    RUN_OR_BUNDLE is the folder of a run, over whose test triples averages are, or a directory that a model was saved
-    to, e.g., by PyKEEN's pipeline. Without a modality, all entities are represented by their others; ranks are filtered
-    by all known triples: those of training, of the run, and of --triples or --dataset.
+    RUN_OR_BUNDLE is the folder of a run, over whose test triples averages are, or a directory that a model or an
+    ensemble was saved to, e.g., by PyKEEN's pipeline. Without a modality, all entities are represented by their others;
+    ranks are filtered by all known triples: those of training, of the run, and of --triples or --dataset.
     """
     if options["path"] is not None and options["dataset"] is not None:
         raise click.UsageError("Use either --triples or --dataset.")

@@ -46,7 +46,7 @@ def predict(directory: Path, output: Path | None, no_reasons: bool, entities: tu
     """Answer a question: the best tails of a head and a relation, or the best heads of a relation and a tail.
 
     RUN_OR_BUNDLE is the folder of a run, whose validation and test triples are known, too, or a directory that a model
-    was saved to. What is known is left out unless --keep-known is given.
+    or an ensemble was saved to. What is known is left out unless --keep-known is given.
 
     The weights say how much of an answer's representation is from which modality. The rank without a modality is the
     answer's place if the modality is left out of the fusion of every entity.

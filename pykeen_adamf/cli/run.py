@@ -34,7 +34,7 @@ __all__ = ["run"]
 @click.option(
     "--preset",
     metavar="NAME",
-    help="Of a directory: the settings: the name of a preset, if not those that suit it.",
+    help="Of a directory: the preset whose settings to use. If not given, one that suits it.",
 )
 @click.option("--epochs", type=POSITIVE, help="Of a directory: the epochs, if not those of the settings.")
 @click.option(

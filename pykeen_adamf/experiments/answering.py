@@ -32,7 +32,8 @@ def answer(
 ) -> pandas.DataFrame:
     """Answer a question by the labels of its parts, cf. :func:`pykeen_adamf.prediction.predict`.
 
-    :param directory: The folder of a run, whose validation and test triples are known, too, or a bundle.
+    :param directory: The folder of a run, whose validation and test triples are known, too, a bundle, or an
+        ensemble.
     :param relation: The label of the relation.
     :param head: The label of the head; or
     :param tail: that of the tail.

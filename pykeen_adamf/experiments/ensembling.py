@@ -47,11 +47,14 @@ def make_ensemble(
     trained = combine(directories, device)
     ensemble, held_out = trained.model, {name: torch.as_tensor(x) for name, x in trained.held_out.items()}
     assert isinstance(ensemble, Ensemble)
-    for split, needed in ((VALIDATION, method != "average"), ("testing", test)):
+    for split, needed, otherwise in (
+        (VALIDATION, method != "average", "use the method 'average', which needs none"),
+        ("testing", test, "do not ask for test triples"),
+    ):
         if needed and split not in held_out:
             raise ValueError(
                 f"None of {', '.join(map(str, directories))} has {split} triples. Pass the folder of a run with such, "
-                f"rather than its bundle, or use the method 'average', which needs no validation triples."
+                f"rather than its bundle, or {otherwise}."
             )
     known = [trained.training.mapped_triples]
     if method != "average":

@@ -41,7 +41,7 @@ def explain_directory(
 ) -> dict[str, pandas.DataFrame]:
     """Explain entities, triples or relations by their labels; or, if none are given, all relations.
 
-    :param directory: The folder of a run, or a bundle, cf. :func:`pykeen_adamf.bundle.open_trained`.
+    :param directory: The folder of a run, a bundle, or an ensemble, cf. :func:`pykeen_adamf.bundle.open_trained`.
     :param entities: The labels of entities.
     :param triples: The labels of triples.
     :param relations: The labels of relations.

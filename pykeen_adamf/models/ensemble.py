@@ -94,7 +94,7 @@ class Ensemble(Model):
             row = torch.tensor(values, dtype=dtype)
         else:
             row = torch.zeros(0)
-        if not bool(row.any()):
+        if not bool(row.any() and row.isfinite().all()):
             raise ValueError(
                 f"The weights of {len(parts)} models must be as many numbers that are not negative, and not all zero, "
                 f"but are {values}."

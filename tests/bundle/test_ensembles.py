@@ -93,6 +93,7 @@ def test_explaining(directory):
         (lambda x: x["weights"].__setitem__(2, [0, 0]), "weights must not be negative, nor all zero"),
         (lambda x: x["weights"].pop(), "weights for 3 relations, but there are 4"),
         (lambda x: x["parts"][0].update(weights_sha256="0"), "has changed since the ensemble .* was made"),
+        (lambda x: x["parts"][1].update(path="../../a"), r"ensemble\.json cannot be used: .*two or more different"),
         (lambda x: x["parts"][0].update(path="nowhere"), "a part of the ensemble .*, is no run or bundle"),
     ],
 )
@@ -100,6 +101,19 @@ def test_damage(directory, change_content, message):
     change(directory, change_content)
     with pytest.raises(BundleError, match=message):
         open_trained(directory)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_modalities_of_any_part(tmp_path, reverse):
+    """Entities are explained by all modalities, whichever part has them."""
+    plain = make_factory(dims={"textual": 10})
+    parts = [make(tmp_path / "plain", LpRotatE, factory=make_factory(dims={})), make(tmp_path / "a", factory=plain)]
+    trained = combine(parts[::-1] if reverse else parts, "cpu")
+    assert (
+        trained.name == f"Ensemble of {'AdaMF in a, LpRotatE in plain' if reverse else 'LpRotatE in plain, AdaMF in a'}"
+    )
+    (table,) = explain_directory(save_ensemble(trained, tmp_path / "both"), entities=["e1"], device="cpu").values()
+    assert table["modality"].tolist() == ["structural", "textual"]
 
 
 def test_an_ensemble_is_no_part(directory, parts):
@@ -135,7 +149,9 @@ def test_parts_that_do_not_fit(tmp_path, parts):
     fewer = make_factory(num_triples=50)
     with pytest.raises(ValueError, match=r"fewer was trained on other triples than .*on the same dataset"):
         combine([*parts, make(tmp_path / "fewer", factory=fewer)])
-    for directories in ([], parts[:1], [*parts, tmp_path / "." / "a"], "ab"):
+    shutil.copytree(parts[0], tmp_path / "run" / "bundle")
+    twice = [tmp_path / "run", tmp_path / "run" / "bundle"]
+    for directories in ([], parts[:1], [*parts, tmp_path / "." / "a"], "ab", twice):
         with pytest.raises(ValueError, match="is made of two or more different runs or bundles, not of"):
             combine(directories)
 
@@ -146,7 +162,11 @@ def test_where_it_is_saved(tmp_path, parts, directory):
     for part in parts:
         with pytest.raises(ValueError, match=r"has model\.json. Choose a new directory"):
             save_ensemble(trained, part)
+    (directory / ".ensemble.json.part").write_text("of a killed process")
     assert save_ensemble(trained, directory) == directory
+    assert [x.name for x in directory.iterdir()] == ["ensemble.json"]
+    with pytest.raises(ValueError, match=r"ensemble\.json is a file. Choose a new directory"):
+        save_ensemble(trained, directory / "ensemble.json")
     with pytest.raises(ValueError, match="AdaMF in a is no ensemble of runs or bundles"):
         save_ensemble(open_trained(parts[0]), tmp_path / "single")
     with no_space(), pytest.raises(OSError, match=r"ensemble\.json"):

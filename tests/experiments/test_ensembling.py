@@ -67,6 +67,8 @@ def test_bundles(tmp_path, runs):
     other = save(folder.model, folder.training, tmp_path / "other")
     output = invoke("ensemble", bundle, other, "--output", tmp_path / "none", code=1)
     assert "has validation triples. Pass the folder of a run" in " ".join(output.split())
+    with pytest.raises(ValueError, match=r"has testing triples.*or do not ask for test triples"):
+        make_ensemble([bundle, other], tmp_path / "none", method="average", test=True, device="cpu")
     assert not (tmp_path / "none").exists()
     table = make_ensemble([bundle, other], tmp_path / "equal", method="average", device="cpu", progress=False)
     assert [*table] == ["model", "weight"]

@@ -167,7 +167,7 @@ def test_bad_input(parts, ensemble):
     other = make(factory=make_factory(num_entities=21))
     with pytest.raises(ValueError, match="Part 2 of the ensemble has num_entities 21, but the first part has 20"):
         Ensemble([*parts[:2], other])
-    for weights in ([1.0], [1.0, -1.0, 1.0], [0.0] * 3, [1.0, 2.0, float("nan")], [1.0, "2", 3.0]):
+    for weights in ([1.0], [1.0, -1.0, 1.0], [0.0] * 3, [1.0, 2.0, float("nan")], [1.0, "2", 3.0], [1e400, 1, 1]):
         with pytest.raises(ValueError, match="weights of 3 models must be as many numbers"):
             Ensemble(parts, weights)
     with (
@@ -205,6 +205,26 @@ def test_selection(ensemble):
         monkeypatch.setattr("pykeen_adamf.ensembles.MAX_NUMBERS", 1)
         weights = fit_ensemble(ensemble, triples, known, "selection")
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(4, dtype=torch.double))
+
+
+@pytest.mark.parametrize("method", ["meta", "selection"])
+def test_infinite_scores(method):
+    """They have no size by which they could be compared."""
+    parts = [make(interaction="DistMult").float() for _ in range(2)]
+    with torch.no_grad():
+        parts[1].relation_representations[0]._embeddings.weight.fill_(3e38).mul_(100)
+    with pytest.raises(ScoreError, match=r"art 1 .*(infinite|no numbers)"):
+        fit_ensemble(Ensemble(parts), make_factory(seed=1).mapped_triples, [], method)
+
+
+def test_large_scores():
+    """Their size is calculated in double precision."""
+    parts = [make(interaction="DistMult").float() for _ in range(2)]
+    with torch.no_grad():
+        parts[1].relation_representations[0]._embeddings.weight.mul_(1e30)
+    weights = fit_ensemble(Ensemble(parts), make_factory(seed=1).mapped_triples, [], "selection")
+    assert weights.isfinite().all()
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(4))
 
 
 def test_scores_that_are_no_numbers(ensemble):
