@@ -52,7 +52,10 @@ COMBINATIONS: Mapping[str, Mapping[str, Any]] = {
     "structure only": {
         "model": "Structural",
         "model_kwargs": dict.fromkeys(
-            ["fusion", "fusion_kwargs", "center_features", "scale_features", "feature_dropout", "modalities"],
+            [
+                *("fusion", "fusion_kwargs", "modalities", "trainable_features"),
+                *("center_features", "scale_features", "feature_dropout"),
+            ],
             REMOVED,
         ),
     },
